@@ -1,0 +1,174 @@
+/* api.c: the core table, and nothing that could not be said elsewhere. */
+#include <string.h>
+
+#include "plan.h"
+
+static winnow_status read_device_desc(const winnow_device_desc *given, winnow_device_desc *desc, wn_host *host)
+{
+    WN_TRY(wn_host_read(NULL, host));
+    memset(desc, 0, sizeof *desc);
+    if (given)
+        WN_TRY(wn_desc_read(given, desc, sizeof *desc));
+    return wn_host_read(desc->host, host);
+}
+
+static winnow_status device_list(const winnow_device_desc *given, winnow_device_info *infos, uint32_t *count)
+{
+    winnow_device_desc desc;
+    wn_host host;
+    if (!count)
+        return WINNOW_E_ARGUMENT;
+    WN_TRY(read_device_desc(given, &desc, &host));
+    const uint32_t capacity = infos ? *count : 0;
+    uint32_t gpus = 0;
+    WN_TRY(wn_gpu_device_list(&host, desc.disable, desc.loader_path, infos, capacity, &gpus));
+    if (gpus < capacity) {
+        winnow_device_info cpu;
+        wn_cpu_device_info(&cpu);
+        WN_TRY(wn_desc_write(&cpu, sizeof cpu, &infos[gpus]));
+    }
+    *count = gpus + 1;
+    return infos && gpus + 1 > capacity ? WINNOW_E_TOO_SMALL : WINNOW_OK;
+}
+
+static winnow_status device_create(const winnow_device_desc *given, winnow_device **out)
+{
+    winnow_device_desc desc;
+    wn_host host;
+    if (!out)
+        return WINNOW_E_ARGUMENT;
+    *out = NULL;
+    WN_TRY(read_device_desc(given, &desc, &host));
+    if (desc.backend < WINNOW_BACKEND_AUTO || desc.backend > WINNOW_BACKEND_CPU)
+        return wn_fail(&host, WINNOW_E_ARGUMENT, "device: backend is %d (use WINNOW_BACKEND_*)", desc.backend);
+    if (desc.backend == WINNOW_BACKEND_CPU)
+        return wn_cpu_device_create(&host, out);
+    const winnow_status status = wn_gpu_device_create(&host, desc.selector, desc.disable, desc.loader_path, out);
+    const bool named = desc.selector && desc.selector[0];
+    if (status == WINNOW_E_NO_DEVICE && desc.backend == WINNOW_BACKEND_AUTO && !named)
+        return wn_cpu_device_create(&host, out);
+    return status;
+}
+
+static void device_destroy(winnow_device *device)
+{
+    if (device)
+        device->backend->device_destroy(device);
+}
+
+static winnow_status device_info(const winnow_device *device, winnow_device_info *out)
+{
+    return device ? wn_desc_write(&device->info, sizeof device->info, out) : WINNOW_E_ARGUMENT;
+}
+
+static uint32_t stage_count(void)
+{
+    return wn_stage_count;
+}
+
+static winnow_status pipeline_create(const winnow_host *given, const char *spec, winnow_pipeline **out)
+{
+    wn_host host;
+    if (!out)
+        return WINNOW_E_ARGUMENT;
+    *out = NULL;
+    WN_TRY(wn_host_read(given, &host));
+    winnow_pipeline *pipeline = wn_alloc(&host, sizeof *pipeline);
+    if (!pipeline)
+        return wn_fail(&host, WINNOW_E_HOST_MEMORY, "pipeline: no host memory for the object");
+    pipeline->host = host;
+    const winnow_status status = wn_spec_parse(&host, spec, pipeline);
+    if (status != WINNOW_OK) {
+        wn_free(&host, pipeline);
+        return status;
+    }
+    *out = pipeline;
+    return WINNOW_OK;
+}
+
+static void pipeline_destroy(winnow_pipeline *pipeline)
+{
+    if (!pipeline)
+        return;
+    const wn_host host = pipeline->host;
+    wn_free(&host, pipeline);
+}
+
+static winnow_status pipeline_inputs(const winnow_pipeline *pipeline, uint32_t *needed, uint32_t *optional)
+{
+    if (!pipeline || !needed || !optional)
+        return WINNOW_E_ARGUMENT;
+    *needed = *optional = 0;
+    for (uint32_t i = 0; i < pipeline->stage_count; ++i) {
+        *needed |= pipeline->stages[i].stage->roles_needed;
+        *optional |= pipeline->stages[i].stage->roles_optional;
+    }
+    if (!pipeline->stages[0].stage->decode)
+        *optional |= 1u << WINNOW_ROLE_SIZES; /* every set carries them */
+    *optional &= ~*needed;
+    return WINNOW_OK;
+}
+
+static winnow_status copy_bandwidth(winnow_device *device, uint64_t bytes, double *bytes_per_second)
+{
+    if (!device || !bytes || !bytes_per_second)
+        return WINNOW_E_ARGUMENT;
+    return device->backend->copy_bandwidth(device, bytes, bytes_per_second);
+}
+
+static const winnow_ext_measure ext_measure = {.struct_size = sizeof ext_measure, .copy_bandwidth = copy_bandwidth};
+
+const void *wn_ext_measure(void)
+{
+    return &ext_measure;
+}
+
+static const void *get_extension(const char *id)
+{
+    static const struct {
+        const char *id;
+        const void *(*table)(void);
+    } extensions[] = {
+        {"winnow.vulkan/1", wn_ext_vulkan},
+        {"winnow.encoder/1", wn_ext_encoder},
+        {"winnow.measure/1", wn_ext_measure},
+    };
+    for (size_t i = 0; id && i < sizeof extensions / sizeof *extensions; ++i)
+        if (strcmp(id, extensions[i].id) == 0)
+            return extensions[i].table();
+    return NULL;
+}
+
+static const winnow_api api = {
+    .struct_size = sizeof api,
+    .abi = WINNOW_ABI,
+    .version = "1.0.0",
+    .status_name = wn_status_name,
+    .get_extension = get_extension,
+    .stage_count = stage_count,
+    .stage_info = wn_stage_describe,
+    .device_list = device_list,
+    .device_create = device_create,
+    .device_destroy = device_destroy,
+    .device_info = device_info,
+    .pipeline_create = pipeline_create,
+    .pipeline_destroy = pipeline_destroy,
+    .pipeline_inputs = pipeline_inputs,
+    .plan_create = wn_plan_create,
+    .plan_destroy = wn_plan_destroy,
+    .plan_info = wn_plan_info,
+    .plan_run = wn_plan_run,
+    .stream_create = wn_stream_create,
+    .stream_destroy = wn_stream_destroy,
+    .stream_push = wn_stream_push,
+    .stream_reset = wn_stream_reset,
+    .kv_create = wn_kv_create,
+    .kv_destroy = wn_kv_destroy,
+    .kv_step = wn_kv_step,
+    .kv_reset = wn_kv_reset,
+};
+
+const winnow_api *wn_get_api(uint32_t host_abi)
+{
+    return host_abi >> 16 == WINNOW_ABI_MAJOR ? &api : NULL;
+}

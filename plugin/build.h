@@ -1,0 +1,198 @@
+/* build.h: how a stage strings primitive operations together.
+ *
+ * A wn_build holds the token set as it stands between two operations and appends operations to a
+ * program. Arrays live in the word workspace W, matrices (rows of numbers) in the host's tensors or
+ * in the matrix workspace. Nothing here computes on tokens: counts that depend on the content exist
+ * on the device alone, and the builder works with upper bounds.
+ *
+ * Errors stick: after one, every call does nothing and b->status holds it; a stage returns it.
+ */
+#ifndef WN_BUILD_H
+#define WN_BUILD_H
+
+#include "ops.h"
+#include "stage.h"
+
+/* An array of n words in W. at == WN_NONE: absent. id orders reads after writes (0: constant). */
+typedef struct wn_arr {
+    uint32_t at;
+    uint32_t n;
+    uint32_t id;
+} wn_arr;
+
+#define WN_NO_ARR ((wn_arr){WN_NONE, 0, 0})
+
+/* Rows of numbers. */
+typedef struct wn_mat {
+    wn_ref ref;
+    uint32_t stride; /* elements between rows */
+    uint32_t cols;
+    uint32_t rows; /* at most */
+    uint32_t id;
+} wn_mat;
+
+/* The token set between stages; see ops_args.h for the arrays. */
+typedef struct wn_set {
+    uint32_t segs;   /* frames */
+    uint32_t n_max;  /* tokens at most, all frames */
+    uint32_t width;  /* tokens of a frame at most */
+    bool regular;    /* every frame has exactly `width` tokens */
+    bool exact;      /* there are exactly n_max tokens */
+    uint32_t grid_h, grid_w; /* a full grid (width = h*w, regular), or 0 */
+    wn_mat mat;      /* where rows[] points */
+    wn_arr seg, rows, index;
+    wn_arr sizes;    /* WN_NO_ARR: all 1 */
+    wn_arr order;    /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
+    bool fresh;      /* rows[i] == i */
+} wn_set;
+
+/* What is fixed for one build. */
+typedef struct wn_build_input {
+    winnow_shape shape;
+    uint32_t roles;                       /* given */
+    int32_t dtype[WINNOW_ROLE_COUNT];
+    uint64_t stride[WINNOW_ROLE_COUNT];   /* elements between rows of each role */
+    uint32_t outputs;                     /* bits 1 << WINNOW_OUT_* */
+    int32_t out_dtype;
+    uint64_t out_stride;                  /* elements; 0: packed */
+    bool out_odd;                         /* 16-bit output that starts in the middle of a word */
+    int32_t order;
+    bool streaming;
+    uint32_t frames_before; /* frames of the stream before this push */
+} wn_build_input;
+
+typedef struct wn_build {
+    const wn_host *host;
+    wn_build_input in;
+    const char *stage; /* name for messages */
+    wn_set set;
+    wn_arr assign;     /* source token -> position in the set; WN_NO_ARR: the same */
+    bool assign_known; /* a stage has moved tokens */
+    wn_arr stats;      /* one counter: NaN scores */
+    winnow_status status;
+
+    wn_op *ops;
+    uint32_t op_count, op_capacity;
+    uint32_t *consts;
+    uint32_t const_count, const_capacity;
+    uint32_t const_words; /* of the pass before: where arrays start */
+    uint64_t w_words, matrix_bytes, history_bytes;
+    uint32_t next_id, barriers;
+    uint64_t read_since[WN_HAZARD_WORDS], written_since[WN_HAZARD_WORDS];
+    bool may_grow; /* ops and consts may be reallocated: at planning only */
+    uint32_t emit_first;
+} wn_build;
+
+/* -- memory ------------------------------------------------------------------------------------ */
+wn_arr build_array(wn_build *b, uint64_t words);
+wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
+uint32_t *build_const_data(wn_build *b, wn_arr constant);           /* to fill; NULL after an error */
+wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);     /* f32 workspace */
+wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols);    /* f32, lives between pushes */
+/* A role's tensor as a matrix of `rows` x `cols`; fails with E_ROLE where it was not given. */
+wn_mat build_role(wn_build *b, uint32_t role);
+bool build_has(const wn_build *b, uint32_t role);
+/* Rows, and elements a row, of a role's tensor for a shape. */
+void wn_role_extent(const winnow_shape *shape, uint32_t role, uint64_t *rows, uint32_t *cols);
+winnow_status build_fail(wn_build *b, winnow_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* -- counts ------------------------------------------------------------------------------------ */
+/* k[s * parts + p] = count(n, p, user) for every frame of n tokens; a constant where n is known. */
+typedef uint32_t (*wn_count_fn)(uint32_t n, uint32_t part, const void *user);
+wn_arr build_counts(wn_build *b, wn_count_fn count, uint32_t parts, const void *user);
+/* One count of the whole set. */
+wn_arr build_count_of_all(wn_build *b, wn_count_fn count, const void *user);
+
+/* -- scores ------------------------------------------------------------------------------------ */
+wn_arr build_head_sum(wn_build *b, uint32_t role, float scale);
+wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list);
+wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags, float none_value);
+wn_arr build_relevance(wn_build *b, float scale);
+void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global, float offset, float tiny);
+
+/* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
+wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
+wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global);
+wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max);
+
+/* A list of positions of a part of the set. */
+typedef struct wn_list {
+    wn_arr seg, pos;
+    uint32_t n_max; /* entries at most */
+    uint32_t width; /* of a frame at most */
+} wn_list;
+wn_list build_list(wn_build *b, wn_arr flags, bool invert); /* positions with flag (or without) */
+void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd);
+/* Every max(1, m / want)-th of the list, at most want; sets their flags. */
+wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags);
+void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat, wn_arr list, wn_arr inv,
+                 wn_arr *best, wn_arr *arg);
+/* Similarities of the listed tokens (NULL: all) with all tokens of their frame. */
+wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv);
+
+/* -- the set after ----------------------------------------------------------------------------- */
+typedef struct wn_bounds {
+    uint32_t n_max, width;
+    bool regular, exact;
+} wn_bounds;
+/* Bounds of the set when every frame keeps count(n) tokens. */
+wn_bounds build_bounds(const wn_build *b, wn_count_fn count, uint32_t part, const void *user);
+
+/* Keeps the flagged tokens: no row moves. order: the method's order by old positions, or WN_NO_ARR. */
+void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order);
+
+/* Merges: first compact, then say where the others went, then write the rows. */
+typedef struct wn_merge {
+    wn_set old;
+    wn_arr map;   /* old position -> new position, kept ones */
+    wn_arr map2;  /* merged ones too (after build_merge_members) */
+    wn_arr from;  /* new -> old */
+    wn_arr head, next;
+    uint32_t first, last; /* rows added in front and behind, of each frame */
+} wn_merge;
+/* The new set (fresh rows) of the kept tokens; the rows are still to be written. */
+wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last);
+/* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
+void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span, bool sum_sizes);
+/* Rows of the new set from mat/list of the old tokens; into `out`. weights WN_NO_ARR: 1. */
+void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, uint32_t rule, wn_arr weights);
+void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many);
+/* Ends the stage: the assignment follows m->map2 (or map). */
+void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out);
+/* Copies rows: B(dst[s]) = A(src[s]). */
+void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst, uint32_t n);
+/* The assignment follows `map` (old position -> new position). */
+void build_remap(wn_build *b, wn_arr map);
+
+/* -- grids: windows of a full grid become one token each --------------------------------------- */
+/* One axis of windows: output o covers inputs start[o] .. start[o] + count[o] - 1 with weights
+ * weight[o*taps + k]; first[o] is the input that the output is named after. */
+typedef struct wn_axis {
+    uint32_t out, taps;
+    const uint32_t *start, *count, *first;
+    const float *weight;
+} wn_axis;
+/* Fails with a sentence unless the set lies on a full grid. */
+winnow_status build_need_grid(wn_build *b);
+/* The set of frames x oh x ow after windows: `first` gives the old place (in its frame) of each new token's index,
+ * `window_of` the new place of each old one (WN_NONE: dropped); sizes from the axes where they are not all 1. */
+void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out, bool transposed);
+
+/* Appends an operation. args: the kind's struct, sized; reads and writes end with id 0. */
+void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
+              const wn_mat *a, const wn_mat *bm, const wn_arr *reads, const wn_arr *writes);
+#define BUILD_OP(b, name, items, a, bm, args, reads, writes)                                       \
+    build_op((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (reads), (writes))
+#define ARRS(...) ((const wn_arr[]){__VA_ARGS__, {WN_NONE, 0, 0xffffffffu}})
+
+/* -- whole programs ---------------------------------------------------------------------------- */
+/* Builds the pipeline for b->in; buffers of an earlier build are used again. */
+winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);
+void build_finish(wn_build *b); /* frees ops and consts */
+wn_program build_program(const wn_build *b);
+/* Starts a program by hand (encoders, kv): twice, the second time with the constants' size known. */
+void build_start(wn_build *b);
+bool build_again(wn_build *b);
+
+#endif

@@ -1,0 +1,262 @@
+/* The plain C backend: the oracle that the GPU is compared with, and what runs where there is none. */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cpu_ops.h"
+
+struct wn_exec {
+    const wn_host *host;
+    uint32_t *w;
+    unsigned char *matrix, *history;
+    void *scratch;
+    uint64_t w_words, matrix_bytes, history_bytes, scratch_bytes;
+};
+
+/* ---- device ---- */
+
+static uint64_t physical_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+}
+
+void wn_cpu_device_info(winnow_device_info *out)
+{
+    *out = (winnow_device_info){
+        .struct_size = sizeof *out,
+        .backend = WINNOW_BACKEND_CPU,
+        .kind = WINNOW_DEVICE_CPU,
+        .name = "plain C",
+        .driver = "built in",
+        .subgroup_size = 1,
+        .max_workgroup = 1,
+        .max_binding = UINT64_MAX,
+        .memory = physical_memory(),
+    };
+}
+
+winnow_status wn_cpu_device_create(const wn_host *host, winnow_device **out)
+{
+    *out = NULL;
+    winnow_device *device = wn_alloc(host, sizeof *device);
+    if (!device)
+        return wn_fail(host, WINNOW_E_HOST_MEMORY, "plain C device: no memory for the object");
+    device->host = *host;
+    device->backend = &wn_cpu_backend;
+    device->max_matrix = UINT64_MAX;
+    device->max_w = UINT64_MAX;
+    wn_cpu_device_info(&device->info);
+    *out = device;
+    return WINNOW_OK;
+}
+
+static void device_destroy(winnow_device *device)
+{
+    if (!device)
+        return;
+    const wn_host host = device->host;
+    wn_free(&host, device);
+}
+
+/* ---- memory ---- */
+
+static uint64_t largest_scratch(const wn_program *program)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < program->op_count; ++i) {
+        const uint64_t wants = wn_cpu_scratch_bytes(&program->ops[i]);
+        bytes = wants > bytes ? wants : bytes;
+    }
+    return bytes;
+}
+
+static void exec_destroy(wn_exec *exec)
+{
+    if (!exec)
+        return;
+    const wn_host *host = exec->host;
+    wn_free(host, exec->scratch);
+    wn_free(host, exec->history);
+    wn_free(host, exec->matrix);
+    wn_free(host, exec->w);
+    wn_free(host, exec);
+}
+
+static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc, wn_exec **out)
+{
+    const wn_host *host = &device->host;
+    *out = NULL;
+    wn_exec *exec = wn_alloc(host, sizeof *exec);
+    if (!exec)
+        goto fail;
+    exec->host = host;
+    exec->w_words = desc->program->w_words;
+    exec->matrix_bytes = desc->program->matrix_bytes;
+    exec->history_bytes = desc->history_bytes;
+    exec->scratch_bytes = largest_scratch(desc->program);
+    exec->w = wn_alloc(host, exec->w_words * sizeof *exec->w);
+    exec->matrix = wn_alloc(host, exec->matrix_bytes);
+    exec->history = wn_alloc(host, exec->history_bytes);
+    exec->scratch = wn_alloc(host, exec->scratch_bytes);
+    if (!exec->w || !exec->matrix || !exec->history || !exec->scratch)
+        goto fail;
+    *out = exec;
+    return WINNOW_OK;
+
+fail:
+    exec_destroy(exec);
+    return wn_fail(host, WINNOW_E_HOST_MEMORY,
+                   "plain C plan: no memory for a workspace of %llu bytes (use a smaller shape)",
+                   (unsigned long long)(desc->program->w_words * sizeof(uint32_t) +
+                                        desc->program->matrix_bytes + desc->history_bytes));
+}
+
+static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
+{
+    if (staging)
+        *staging = 0; /* the host's memory is used where it lies */
+    return exec->w_words * sizeof *exec->w + exec->matrix_bytes + exec->history_bytes +
+           exec->scratch_bytes;
+}
+
+/* ---- runs ---- */
+
+static unsigned char *slot_base(const wn_exec *exec, const wn_host_io *io, uint8_t slot)
+{
+    if (slot == WN_SLOT_MATRIX)
+        return exec->matrix;
+    if (slot == WN_SLOT_HISTORY)
+        return exec->history;
+    if (slot < WN_SLOT_OUT)
+        return io->in[slot].data;
+    return slot < WN_SLOT_MATRIX ? io->out[slot - WN_SLOT_OUT].data : NULL;
+}
+
+static wn_cpu_rows bind(const wn_exec *exec, const wn_host_io *io, const wn_ref *ref,
+                        uint32_t stride)
+{
+    unsigned char *base = slot_base(exec, io, ref->slot);
+    return (wn_cpu_rows){
+        .data = base ? base + ref->offset : NULL, .stride = stride, .dtype = ref->dtype};
+}
+
+static bool is_output(uint8_t slot)
+{
+    return slot >= WN_SLOT_OUT && slot < WN_SLOT_MATRIX;
+}
+
+/* Every operation's arguments start with a_base, a_stride, b_base, b_stride; the bases are of a
+ * GPU's bindings and mean nothing here. */
+static winnow_status run_op(const wn_exec *exec, const wn_op *op, const wn_host_io *io,
+                            wn_exec_stats *stats)
+{
+    const wn_cpu_memory m = {
+        .w = exec->w,
+        .a = bind(exec, io, &op->a, op->args[1]),
+        .b = bind(exec, io, &op->b, op->args[3]),
+        .out = io->out,
+        .scratch = exec->scratch,
+    };
+    if (op->items == 0 || (is_output(op->b.slot) && !m.b.data)) /* not wanted this time */
+        return WINNOW_OK;
+    if ((op->a.slot != WN_SLOT_NONE && !m.a.data) || (op->b.slot != WN_SLOT_NONE && !m.b.data) ||
+        wn_cpu_scratch_bytes(op) > exec->scratch_bytes)
+        return wn_fail(exec->host, WINNOW_E_INTERNAL,
+                       "plain C: %s lacks an input or scratch memory (report this)",
+                       wn_op_name(op->kind));
+    wn_cpu_ops[op->kind](op->args, &m);
+    ++stats->dispatches;
+    return WINNOW_OK;
+}
+
+static const char *const output_names[WINNOW_OUT_COUNT] = {"tokens",    "indices",    "sizes",
+                                                           "positions", "assignment", "count"};
+
+/* The row count as the operations before the outputs left it. */
+static winnow_status check_room(const wn_exec *exec, const wn_program *program,
+                                const wn_host_io *io)
+{
+    const uint32_t rows = io->count_outputs ? exec->w[program->count_at] : 0;
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; ++i)
+        if ((io->count_outputs >> i & 1u) && io->out[i].data && io->out[i].rows < rows)
+            return wn_fail(exec->host, WINNOW_E_TOO_SMALL,
+                           "output \"%s\": room for %llu rows, %u came out (give a larger buffer)",
+                           output_names[i], (unsigned long long)io->out[i].rows, rows);
+    return WINNOW_OK;
+}
+
+static winnow_status exec_run(wn_exec *exec, const wn_program *program, const wn_host_io *io,
+                              wn_exec_stats *stats)
+{
+    wn_exec_stats counted = {0};
+    if (program->w_words > exec->w_words || program->matrix_bytes > exec->matrix_bytes)
+        return wn_fail(exec->host, WINNOW_E_INTERNAL,
+                       "plain C: a program larger than its plan's (report this)");
+    if (program->const_words > 0)
+        memcpy(exec->w, program->consts, program->const_words * sizeof *exec->w);
+    for (uint32_t i = 0; i < program->op_count; ++i) {
+        if (i == program->emit_first)
+            WN_TRY(check_room(exec, program, io));
+        WN_TRY(run_op(exec, &program->ops[i], io, &counted));
+    }
+    if (stats)
+        *stats = counted;
+    return WINNOW_OK;
+}
+
+/* ---- measure ---- */
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static winnow_status copy_bandwidth(winnow_device *device, uint64_t bytes, double *bytes_per_second)
+{
+    enum { TIMES = 9 };
+    const wn_host *host = &device->host;
+    winnow_status status = WINNOW_OK;
+    double seconds[TIMES];
+    void *from = wn_alloc(host, bytes), *to = wn_alloc(host, bytes);
+    *bytes_per_second = 0.0;
+    if (!from || !to) {
+        status =
+            wn_fail(host, WINNOW_E_HOST_MEMORY, "copy bandwidth: no memory for two of %llu bytes",
+                    (unsigned long long)bytes);
+        goto done;
+    }
+    memcpy(to, from, bytes); /* brings the pages in */
+    for (int i = 0; i < TIMES; ++i) {
+        const double start = seconds_now();
+        memcpy(to, from, bytes);
+        seconds[i] = seconds_now() - start;
+    }
+    qsort(seconds, TIMES, sizeof *seconds, by_value);
+    if (seconds[TIMES / 2] > 0.0)
+        *bytes_per_second = 2.0 * (double)bytes / seconds[TIMES / 2];
+
+done:
+    wn_free(host, to);
+    wn_free(host, from);
+    return status;
+}
+
+const wn_backend wn_cpu_backend = {
+    .id = WINNOW_BACKEND_CPU,
+    .device_destroy = device_destroy,
+    .exec_create = exec_create,
+    .exec_destroy = exec_destroy,
+    .exec_run = exec_run,
+    .copy_bandwidth = copy_bandwidth,
+    .packs_rows = false,
+    .exec_bytes = exec_bytes,
+};

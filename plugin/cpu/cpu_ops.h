@@ -1,0 +1,20 @@
+/* cpu_ops.h: the operations in plain C, one cpu_NAME a row of ops.def, and their table. */
+#ifndef WN_CPU_OPS_H
+#define WN_CPU_OPS_H
+
+#include "cpu_memory.h"
+
+#define OP(name, grouping) void cpu_##name(const struct wn_args_##name *pc, const wn_cpu_memory *m);
+#include "../../shaders/ops.def"
+#undef OP
+
+typedef void (*wn_cpu_op_fn)(const uint32_t *args, const wn_cpu_memory *m);
+extern const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT];
+
+/* Targets or columns that dotseq does side by side: the order within a pair is what is fixed. */
+enum { WN_CPU_DOT_BLOCK = 16 };
+
+/* Bytes of scratch that one operation wants. */
+uint64_t wn_cpu_scratch_bytes(const wn_op *op);
+
+#endif

@@ -1,0 +1,162 @@
+/* Selections that take one token at a time on the similarity matrix. */
+#include "cpu_ops.h"
+
+/* The position in [begin, end) of the best value at value_at whose flag is 0; there is one. */
+static uint32_t best_unpicked(const wn_cpu_memory *m, uint32_t value_at, uint32_t flag_at,
+                              uint32_t begin, uint32_t end)
+{
+    uint32_t best = WN_NONE, best_key = 0;
+    for (uint32_t j = begin; j < end; ++j) {
+        if (m->w[flag_at + j])
+            continue;
+        const uint32_t key = score_key(real(m, value_at, j));
+        if (best == WN_NONE || key > best_key) {
+            best = j;
+            best_key = key;
+        }
+    }
+    return best;
+}
+
+static void take(const wn_cpu_memory *m, uint32_t flag_at, uint32_t order_at, uint32_t place,
+                 uint32_t p)
+{
+    m->w[flag_at + p] = 1;
+    if (order_at != WN_NONE)
+        m->w[order_at + place] = p;
+}
+
+void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t begin = seg[s], end = seg[s + 1];
+        const uint32_t k = least(m->w[pc->k_at + s], end - begin);
+        for (uint32_t j = begin; j < end; ++j) {
+            m->w[pc->md_at + j] = is_nan(real(m, pc->first_at, j)) ? 0x7fc00000u : 0x7f800000u;
+            m->w[pc->flag_at + j] = 0;
+        }
+        for (uint32_t t = 0; t < k; ++t) {
+            const uint32_t from_at = t == 0 ? pc->first_at : pc->md_at;
+            const uint32_t p = best_unpicked(m, from_at, pc->flag_at, begin, end);
+            take(m, pc->flag_at, pc->order_at, begin + t, p);
+            const float *similarity = f32_row(&m->a, p);
+            for (uint32_t j = begin; j < end; ++j) {
+                const float distance = 1.0f - similarity[j - begin];
+                if (distance < real(m, pc->md_at, j)) /* never true of a NaN */
+                    set_real(m, pc->md_at, j, distance);
+            }
+        }
+    }
+}
+
+/* The kernel at (p, j), given S(p, j). */
+static float dpp_kernel(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m,
+                        float similarity, uint32_t p, uint32_t j)
+{
+    const float k = (real(m, pc->rel_at, p) * similarity) * real(m, pc->rel_at, j);
+    return pc->mode == 0 ? k : pc->one_minus_weight * similarity + pc->weight * k;
+}
+
+/* Pick t of segment s: row t of the Cholesky factor, and what is left of every d. */
+static void dpp_pick(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m, uint32_t s,
+                     uint32_t t)
+{
+    const uint32_t begin = m->w[pc->seg_at + s], end = m->w[pc->seg_at + s + 1], n = end - begin;
+    const uint32_t p = best_unpicked(m, pc->d_at, pc->flag_at, begin, end);
+    take(m, pc->flag_at, pc->order_at, begin + t, p);
+    const float d = real(m, pc->d_at, p), left = pc->mode == 0 ? d : d + 1e-6f;
+    const float x = rsqrt_(left > 1e-12f ? left : 1e-12f);
+    const float *similarity = f32_row(&m->a, p);
+    float *c = f32_row(&m->b, s * pc->k_max + t);
+    for (uint32_t j = 0; j < n; ++j)
+        c[j] = dpp_kernel(pc, m, similarity[j], p, begin + j);
+    for (uint32_t u = 0; u < t; ++u) {
+        const float *earlier = f32_row(&m->b, s * pc->k_max + u), at_p = earlier[p - begin];
+        for (uint32_t j = 0; j < n; ++j)
+            c[j] = c[j] - at_p * earlier[j];
+    }
+    for (uint32_t j = 0; j < n; ++j) {
+        c[j] = c[j] * x;
+        set_real(m, pc->d_at, begin + j, real(m, pc->d_at, begin + j) - c[j] * c[j]);
+    }
+}
+
+void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t k = least(m->w[pc->k_at + s], seg[s + 1] - seg[s]);
+        for (uint32_t j = seg[s]; j < seg[s + 1]; ++j) {
+            set_real(m, pc->d_at, j, dpp_kernel(pc, m, f32_row(&m->a, j)[j - seg[s]], j, j));
+            m->w[pc->flag_at + j] = 0;
+        }
+        for (uint32_t t = 0; t < k; ++t)
+            dpp_pick(pc, m, s, t);
+    }
+}
+
+/* score[place] of the even places of list[n]: the similarity with the nearest of the odd ones. */
+static void score_even_places(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
+                              const uint32_t *list, uint32_t n, uint32_t begin)
+{
+    for (uint32_t a = 0; a < n; a += 2) {
+        const float *similarity = f32_row(&m->a, list[a]);
+        float best = bits_f32(0x7fc00000u);
+        for (uint32_t b = 1; b < n; b += 2) {
+            const float c = similarity[list[b] - begin];
+            if (score_key(c) > score_key(best))
+                best = c;
+        }
+        set_real(m, pc->sc_at + begin, a, best);
+    }
+}
+
+/* other[..] = even places of list[n] by descending score, the earlier place first among equals. */
+static uint32_t sort_even_places(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
+                                 uint32_t n, uint32_t begin, uint32_t *other)
+{
+    uint32_t count = 0;
+    for (uint32_t place = 0; place < n; place += 2) {
+        const uint32_t key = score_key(real(m, pc->sc_at + begin, place));
+        uint32_t t = count++;
+        for (; t > 0 && score_key(real(m, pc->sc_at + begin, other[t - 1])) < key; --t)
+            other[t] = other[t - 1];
+        other[t] = place;
+    }
+    return count;
+}
+
+/* One round of VisPruner's loop on list[n], at most `most` tokens dropped. The new length. */
+static uint32_t drop_duplicates(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
+                                uint32_t *list, uint32_t *other, uint32_t n, uint32_t most,
+                                uint32_t begin)
+{
+    score_even_places(pc, m, list, n, begin);
+    const uint32_t evens = sort_even_places(pc, m, n, begin, other), dropped = least(most, evens);
+    uint32_t length = 0;
+    for (uint32_t t = dropped; t < evens; ++t)
+        other[length++] = list[other[t]];
+    for (uint32_t b = 1; b < n; b += 2)
+        other[length++] = list[b];
+    memcpy(list, other, length * sizeof *list);
+    return length;
+}
+
+void cpu_pair_prune(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t begin = seg[s], count = seg[s + 1] - begin, want = m->w[pc->want_at + s];
+        uint32_t *list = m->w + pc->list_at + begin, *other = m->w + pc->list2_at + begin, n = 0;
+        for (uint32_t i = 0; i < count; ++i)
+            other[m->w[pc->rank_at + begin + i]] = begin + i;
+        for (uint32_t i = 0; i < count; ++i)
+            if (!m->w[pc->flag_at + other[i]])
+                list[n++] = other[i];
+        while (n > want)
+            n = drop_duplicates(pc, m, list, other, n, least(8, n - want), begin);
+        for (uint32_t i = 0; i < n; ++i)
+            m->w[pc->flag_at + list[i]] = 1;
+    }
+}

@@ -1,0 +1,217 @@
+/* Who goes where, and the rows that come of it. */
+#include "cpu_ops.h"
+
+void cpu_dest(const struct wn_args_dest *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *src = m->w + pc->src_seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
+            const uint32_t p = entry(m, pc->src_pos_at, e);
+            if (pc->rule == 0) {
+                if (m->w[pc->rank_at + e] >= m->w[pc->k_at + s])
+                    continue;
+                m->w[pc->keep_at + p] = 0;
+            }
+            if (m->w[pc->keep_at + p] == 0)
+                m->w[pc->dest_at + p] = m->w[pc->arg_at + e];
+        }
+    }
+}
+
+void cpu_frame_dest(const struct wn_args_frame_dest *pc, const wn_cpu_memory *m)
+{
+    for (uint32_t i = 0; i < pc->n_max; ++i) {
+        const uint32_t ref = m->w[pc->ref_at + i / pc->tokens];
+        m->w[pc->dest_at + i] = is_none(ref) ? WN_NONE : ref * pc->tokens + i % pc->tokens;
+    }
+}
+
+/* The new row of the token where the chain of destinations from i ends. */
+static uint32_t follow(const struct wn_args_resolve *pc, const wn_cpu_memory *m, uint32_t i)
+{
+    for (int step = 0; step < 64; ++step) {
+        i = m->w[pc->dest_at + i];
+        if (i == WN_NONE)
+            return WN_NONE;
+        if (m->w[pc->keep_at + i])
+            return m->w[pc->map_at + i];
+    }
+    return WN_NONE;
+}
+
+void cpu_resolve(const struct wn_args_resolve *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs];
+    for (uint32_t i = 0; i < n; ++i)
+        m->w[pc->map2_at + i] = m->w[pc->keep_at + i] ? m->w[pc->map_at + i] : follow(pc, m, i);
+}
+
+/* Whether old position i may be a member of new row r: the span of r's segment, and not itself. */
+static bool may_join(const struct wn_args_group *pc, const wn_cpu_memory *m, uint32_t i, uint32_t r)
+{
+    const uint32_t *seg = m->w + pc->seg_at, *seg_new = m->w + pc->seg_new_at;
+    if (r == WN_NONE || r >= seg_new[pc->segs])
+        return false;
+    const uint32_t s = segment_of(seg_new, pc->segs, r);
+    const uint32_t end = pc->span < pc->segs - s ? s + pc->span : pc->segs;
+    return i >= seg[s] && i < seg[end] && (pc->from_at == WN_NONE || i != m->w[pc->from_at + r]);
+}
+
+void cpu_group(const struct wn_args_group *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs], rows = m->w[pc->seg_new_at + pc->segs];
+    for (uint32_t r = 0; r < rows; ++r)
+        m->w[pc->head_at + r] = WN_NONE;
+    for (uint32_t i = n; i-- > 0;) { /* from the last: each goes in front */
+        const uint32_t r = m->w[pc->map2_at + i];
+        if (!may_join(pc, m, i, r))
+            continue;
+        m->w[pc->next_at + i] = m->w[pc->head_at + r];
+        m->w[pc->head_at + r] = i;
+    }
+    if (pc->sizes_new_at == WN_NONE)
+        return;
+    for (uint32_t r = 0; r < rows; ++r) {
+        const uint32_t base = pc->from_at == WN_NONE ? WN_NONE : m->w[pc->from_at + r];
+        float size = base == WN_NONE ? 1.0f : real_or_one(m, pc->sizes_at, base);
+        for (uint32_t i = m->w[pc->head_at + r]; i != WN_NONE; i = m->w[pc->next_at + i])
+            size += real_or_one(m, pc->sizes_at, i);
+        set_real(m, pc->sizes_new_at, r, size);
+    }
+}
+
+/* Walks the members of new row r of segment s: a linked list, or a row of neighbours. */
+typedef struct members {
+    const uint32_t *next; /* NULL: neighbours */
+    const uint32_t *near;
+    uint32_t many, at;
+} members;
+
+static members members_of(const struct wn_args_merge *pc, const wn_cpu_memory *m, uint32_t s,
+                          uint32_t r)
+{
+    if (pc->near_at == WN_NONE)
+        return (members){.next = m->w + pc->next_at, .at = m->w[pc->head_at + r]};
+    const size_t kept = r - (s + 1) * pc->first - s * pc->last;
+    return (members){.near = m->w + pc->near_at + kept * pc->many, .many = pc->many};
+}
+
+static uint32_t next_member(members *list)
+{
+    if (!list->next)
+        return list->at < list->many ? list->near[list->at++] : WN_NONE;
+    const uint32_t i = list->at;
+    if (i != WN_NONE)
+        list->at = list->next[i];
+    return i;
+}
+
+/* sum[cols] += w * x[cols] */
+static void add_row(float *sum, const float *x, float w, uint32_t cols)
+{
+    for (uint32_t c = 0; c < cols; ++c)
+        sum[c] += w * x[c];
+}
+
+/* What is made of the members' sum; x is the base's row. */
+static void finish_merge(uint32_t rule, float *sum, const float *x, float weight, uint32_t count,
+                         uint32_t cols)
+{
+    if (rule == WN_MERGE_WAVG) {
+        const float factor = recip_(weight);
+        for (uint32_t c = 0; c < cols; ++c)
+            sum[c] = sum[c] * factor;
+    } else if (rule == WN_MERGE_ADD_MEAN) {
+        const float factor = recip_((float)count);
+        for (uint32_t c = 0; c < cols; ++c)
+            sum[c] = x[c] + sum[c] * factor;
+    }
+}
+
+static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, uint32_t s,
+                      uint32_t r)
+{
+    const uint32_t base = m->w[pc->from_at + r], cols = pc->cols;
+    if (base == WN_NONE)
+        return;
+    const uint32_t base_row = entry(m, pc->list_at, base);
+    float *sum = m->scratch, *room = sum + cols;
+    const float base_weight = real_or_one(m, pc->weight_at, base);
+    const float *x = wn_cpu_row(&m->a, base_row, cols, room);
+    float weight = base_weight;
+    for (uint32_t c = 0; c < cols; ++c)
+        sum[c] = pc->rule == WN_MERGE_WAVG       ? base_weight * x[c]
+                 : pc->rule == WN_MERGE_ADD_MEAN ? 0.0f
+                                                 : x[c];
+    members list = members_of(pc, m, s, r);
+    uint32_t count = 0;
+    for (uint32_t i; (i = next_member(&list)) != WN_NONE; ++count) {
+        const float w = pc->rule == WN_MERGE_ADD_MEAN ? 1.0f : real_or_one(m, pc->weight_at, i);
+        add_row(sum, wn_cpu_row(&m->a, entry(m, pc->list_at, i), cols, room), w, cols);
+        weight += w;
+    }
+    x = wn_cpu_row(&m->a, base_row, cols, room);
+    if (count > 0)
+        finish_merge(pc->rule, sum, x, weight, count, cols);
+    wn_cpu_store_row(&m->b, r, 0, cols, count > 0 ? sum : x);
+}
+
+void cpu_merge(const struct wn_args_merge *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg_new = m->w + pc->seg_new_at;
+    for (uint32_t s = 0; s < pc->segs; ++s)
+        for (uint32_t r = seg_new[s]; r < seg_new[s + 1]; ++r)
+            merge_row(pc, m, s, r);
+}
+
+void cpu_pool_rest(const struct wn_args_pool_rest *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    float *sum = m->scratch, *room = sum + pc->cols;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t r = m->w[pc->seg_new_at + s + 1] - 1;
+        float size = 0.0f;
+        memset(sum, 0, pc->cols * sizeof *sum);
+        for (uint32_t i = seg[s]; i < seg[s + 1]; ++i) {
+            if (m->w[pc->keep_at + i])
+                continue;
+            const float *x = wn_cpu_row(&m->a, entry(m, pc->list_at, i), pc->cols, room);
+            add_row(sum, x, real_or_one(m, pc->weight_at, i), pc->cols);
+            size += real_or_one(m, pc->sizes_at, i);
+        }
+        wn_cpu_store_row(&m->b, r, 0, pc->cols, sum);
+        if (pc->sizes_new_at != WN_NONE)
+            set_real(m, pc->sizes_new_at, r, size);
+    }
+}
+
+void cpu_merge_order(const struct wn_args_merge_order *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *src = m->w + pc->src_seg_at, *dst = m->w + pc->dst_seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t sources = src[s + 1] - src[s], k = least(m->w[pc->k_at + s], sources);
+        uint32_t *order = m->w + pc->order_at + m->w[pc->seg_new_at + s];
+        for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
+            const uint32_t rank = m->w[pc->rank_at + e];
+            if (rank >= k)
+                order[rank - k] = m->w[pc->map_at + entry(m, pc->src_pos_at, e)];
+        }
+        for (uint32_t u = dst[s]; u < dst[s + 1]; ++u)
+            order[sources - k + u - dst[s]] = m->w[pc->map_at + entry(m, pc->dst_pos_at, u)];
+    }
+}
+
+void cpu_remap(const struct wn_args_remap *pc, const wn_cpu_memory *m)
+{
+    for (uint32_t i = 0; i < pc->n; ++i) {
+        const uint32_t a = entry(m, pc->assign_at, i);
+        m->w[pc->assign_out_at + i] = a == WN_NONE ? WN_NONE : m->w[pc->map_at + a];
+    }
+}
+
+void cpu_invert(const struct wn_args_invert *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs];
+    for (uint32_t r = 0; r < n; ++r)
+        m->w[pc->inverse_at + m->w[pc->order_at + r]] = r;
+}

@@ -1,0 +1,134 @@
+/* device.h: what gpu/ knows of a physical device, and the device that it opens or borrows. */
+#ifndef WN_GPU_DEVICE_H
+#define WN_GPU_DEVICE_H
+
+#include <pthread.h>
+
+#include "gpu/loader.h"
+#include "ops.h"
+#include "winnow/winnow_vulkan.h"
+
+/* What helps and can be masked off; each has a fallback. */
+enum wn_feature {
+    WN_FEATURE_SUBGROUP,        /* shuffles in full subgroups; else shared memory */
+    WN_FEATURE_STORAGE16,       /* 16-bit loads and stores; else halves of words */
+    WN_FEATURE_TIMELINE,        /* the host's timeline semaphores in plan_submit; else binary only */
+    WN_FEATURE_PUSH_DESCRIPTOR, /* else descriptor sets taken at exec_create */
+    WN_FEATURE_HOST_IMPORT,     /* the caller's pages as upload buffers; else staging */
+    WN_FEATURE_TIMESTAMPS,      /* else gpu_ns is 0, and bandwidth goes by the clock */
+    WN_FEATURE_COUNT
+};
+
+/* The descriptor set that all programs share (see shaders/common.glsl). */
+enum { WN_BIND_A = 0, WN_BIND_B = 4, WN_BIND_W = 8, WN_BIND_OUT = 9, WN_BIND_COUNT = 14 };
+enum { WN_WINDOWS = 4 };
+
+/* A physical device as it is, whatever the caller masks. */
+typedef struct wn_caps {
+    uint32_t api; /* of the device, at most the instance's */
+    VkPhysicalDeviceProperties properties;
+    VkPhysicalDeviceMemoryProperties memory;
+    char driver[256];
+    uint32_t features;     /* bits 1 << wn_feature that the device supports */
+    uint32_t queue_family; /* UINT32_MAX: none computes */
+    uint32_t timestamp_bits;
+    uint32_t subgroup_size;
+    VkSubgroupFeatureFlags subgroup_ops;
+    bool subgroup_fixed;      /* all of the same size without asking */
+    bool subgroup_control;    /* pipelines can require the size and full subgroups */
+    uint32_t subgroups_most;  /* in one workgroup, then */
+    bool portability_subset;  /* must be enabled where it is listed */
+    uint32_t extensions;      /* bits 1 << wn_extension */
+    uint64_t import_alignment;
+    uint64_t max_buffer; /* bytes one buffer and its memory can have */
+    char unusable[256];  /* empty, or why Winnow cannot run on it */
+} wn_caps;
+
+/* Extensions that we use where they are. */
+enum wn_extension {
+    WN_EXT_PUSH_DESCRIPTOR,
+    WN_EXT_HOST_MEMORY,
+    WN_EXT_TIMELINE,         /* in core from 1.2 */
+    WN_EXT_SUBGROUP_CONTROL, /* in core from 1.3 */
+    WN_EXT_DRIVER,           /* in core from 1.2 */
+    WN_EXT_MAINTENANCE4,     /* in core from 1.3 */
+    WN_EXT_PORTABILITY_SUBSET,
+    WN_EXT_COUNT
+};
+extern const char *const wn_extension_names[WN_EXT_COUNT];
+
+/* Features to enable, chained once and for all. */
+typedef struct wn_enabled {
+    VkPhysicalDeviceFeatures2 head;
+    VkPhysicalDevice16BitStorageFeatures storage16;
+    VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_control;
+    const char *extensions[WN_EXT_COUNT];
+    uint32_t extension_count;
+} wn_enabled;
+
+typedef struct wn_gpu {
+    winnow_device base; /* first: a winnow_device of backend GPU is a wn_gpu */
+    wn_instance instance;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    bool borrowed; /* instance and device are the host's */
+    VkQueue queue; /* VK_NULL_HANDLE: record only */
+    wn_vk_device_calls vk;
+    wn_caps caps;
+    wn_enabled enabled;
+    uint32_t features;     /* bits 1 << wn_feature in use */
+    uint32_t local[3];     /* invocations a workgroup, by wn_grouping */
+    uint32_t window_shift; /* log2 of a window's words */
+
+    /* Around the queue: ours, and the host's if it lent any. */
+    pthread_mutex_t queue_lock;
+    void (*lock_queue)(void *user);
+    void (*unlock_queue)(void *user);
+    void *queue_user;
+
+    VkDescriptorSetLayout set_layout;
+    VkPipelineLayout layout;
+    VkPipelineCache cache;
+    /* Made on demand under cache_lock, shared by all plans, destroyed with the device. */
+    pthread_mutex_t cache_lock;
+    VkShaderModule modules[WN_OP_COUNT];
+    uint8_t variants[WN_OP_COUNT]; /* WN_SPIRV_* bits of the module */
+    VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][2];
+} wn_gpu;
+
+/* features.c */
+winnow_status wn_features_parse(const wn_host *host, const char *disable, uint32_t *mask);
+void wn_features_list(uint32_t features, char *out, size_t room); /* "subgroup,storage16" */
+
+/* caps.c: asks the physical device for everything. E_HOST_MEMORY, or what Vulkan says. */
+winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
+                           VkPhysicalDevice physical, wn_caps *out);
+/* How the ABI tells it; `mask` are the features that the caller disables. */
+void wn_caps_info(const wn_caps *caps, uint32_t mask, winnow_device_info *out);
+
+/* device.c: the part of creation that ours and borrowed devices share. gpu->instance, physical,
+ * device, queue, caps and features are set; on failure the caller destroys the device. */
+winnow_status wn_gpu_finish(wn_gpu *gpu, uint32_t mask);
+void wn_gpu_destroy(winnow_device *device);
+winnow_status wn_gpu_init(wn_gpu *gpu, const wn_host *host); /* locks and backend */
+
+void wn_gpu_lock(wn_gpu *gpu);
+void wn_gpu_unlock(wn_gpu *gpu);
+
+static inline bool wn_gpu_has(const wn_gpu *gpu, enum wn_feature feature)
+{
+    return (gpu->features >> feature & 1u) != 0;
+}
+
+/* program.c */
+winnow_status wn_layouts_create(wn_gpu *gpu);
+void wn_programs_destroy(wn_gpu *gpu); /* layouts, modules, pipelines; half made is fine */
+/* The pipeline of an operation for the types of A and B (WINNOW_F32 where it has none), made if it
+ * is not there. [any-thread] */
+winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
+                              bool windowed, VkPipeline *out);
+/* Makes all that runs of this program or of smaller ones can need. */
+winnow_status wn_pipelines_prepare(wn_gpu *gpu, const wn_exec_desc *desc);
+
+#endif

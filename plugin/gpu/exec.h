@@ -1,0 +1,78 @@
+/* exec.h: the memory and commands of one plan on a GPU. */
+#ifndef WN_GPU_EXEC_H
+#define WN_GPU_EXEC_H
+
+#include "gpu/gpu.h"
+#include "gpu/job.h"
+#include "gpu/memory.h"
+
+/* Descriptor sets for one recording each, without push descriptors: the first is for our own
+ * commands, the others take turns in the host's. */
+enum { WN_GENERATIONS = 9 };
+
+/* What a submission for host memory depends on, beside its operations. Equal bytes: equal commands. */
+typedef struct wn_shape_key {
+    uint64_t op_count;
+    uint64_t const_words;
+    uint64_t in_bytes[WINNOW_ROLE_COUNT];
+    uint64_t out_bytes[WINNOW_OUT_COUNT];
+} wn_shape_key;
+
+struct wn_exec {
+    wn_gpu *gpu;
+    uint32_t flags;
+    uint32_t ops_most;    /* operations that a program may have */
+    uint64_t w_words;     /* words of W that one may use */
+    bool cleared;         /* W and the history have been zeroed, or commands to do so recorded */
+    bool direct_in;       /* inputs are mapped: no staging */
+    bool direct_out;      /* outputs are */
+    wn_memory w, matrix, history, consts;
+    wn_memory count;      /* the count word where the host wants none */
+    wn_memory counted;    /* { K, NaN scores } of wn_gpu_submit, mapped */
+    wn_memory in[WINNOW_ROLE_COUNT], out[WINNOW_OUT_COUNT];
+    wn_memory stage_in[WINNOW_ROLE_COUNT], stage_out[WINNOW_OUT_COUNT];
+    wn_memory import[WINNOW_ROLE_COUNT]; /* the caller's pages, during a run */
+
+    VkDescriptorPool pool; /* NULL with push descriptors */
+    VkDescriptorSet *sets; /* WN_GENERATIONS * ops_most */
+    uint32_t generation;   /* of the host's last recording */
+
+    wn_job job;            /* job.gpu NULL: no queue */
+    wn_op *recorded;       /* operations in the job's commands; ops_most of them */
+    wn_shape_key key;
+    bool key_holds;        /* the job's commands are those of `recorded` and `key` */
+    bool submitted;        /* wn_gpu_submit was the job's last user */
+    wn_exec_stats stats;   /* of what the job's commands do */
+};
+
+/* Buffers that a program's slots stand for; those that an exec has of its own filled in. */
+typedef struct wn_slots {
+    wn_gpu_span span[WN_SLOT_COUNT];
+} wn_slots;
+
+/* record.c: the constants must already be in W, visible to shaders. `stats` may be NULL. */
+winnow_status wn_record_ops(wn_exec *exec, VkCommandBuffer commands, const wn_program *program,
+                            const wn_slots *slots, uint32_t generation, wn_exec_stats *stats);
+void wn_record_zero(wn_exec *exec, VkCommandBuffer commands); /* W and the history */
+/* Between what came before in the queue and our first command; after uploads; after the last op. */
+void wn_record_entry_barrier(wn_exec *exec, VkCommandBuffer commands);
+void wn_record_upload_barrier(wn_exec *exec, VkCommandBuffer commands);
+void wn_record_exit_barrier(wn_exec *exec, VkCommandBuffer commands);
+void wn_record_read_barrier(wn_exec *exec, VkCommandBuffer commands); /* copies to the host */
+/* Does the program fit the exec? E_INTERNAL says what does not. */
+winnow_status wn_program_check(const wn_exec *exec, const wn_program *program);
+wn_slots wn_exec_slots(const wn_exec *exec, const wn_gpu_buffers *buffers);
+
+/* transfer.c: host rows to mapped memory and back. */
+winnow_status wn_upload(wn_exec *exec, const wn_host_io *io, wn_slots *slots, bool *imported);
+void wn_upload_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands);
+void wn_upload_end(wn_exec *exec); /* lets go of the caller's pages */
+void wn_download_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands);
+winnow_status wn_download(wn_exec *exec, const wn_host_io *io);
+uint64_t wn_in_bytes(const wn_host_rows *rows);
+uint64_t wn_out_bytes(const wn_exec *exec, const wn_host_io *io, uint32_t output);
+
+/* measure.c */
+winnow_status wn_gpu_copy_bandwidth(winnow_device *device, uint64_t bytes, double *per_second);
+
+#endif

@@ -1,0 +1,237 @@
+/* program.c: one pipeline layout for all, and the pipelines of a device. */
+#include "gpu/device.h"
+#include "gpu/spirv.h"
+
+enum { SPIRV_HEADER_WORDS = 5, OP_CAPABILITY = 17 };
+
+/* Capabilities that a shader may declare, and what the device must have for them. */
+static const struct {
+    uint32_t capability;
+    VkSubgroupFeatureFlags subgroup; /* 0: see `variant` */
+    uint8_t variant;                 /* the bit that brings it; WN_SPIRV_PLAIN: always there */
+} capabilities[] = {
+    {1, 0, WN_SPIRV_PLAIN},                                            /* Shader */
+    {4433, 0, WN_SPIRV_STORAGE16},                                     /* StorageBuffer16BitAccess */
+    {61, VK_SUBGROUP_FEATURE_BASIC_BIT, WN_SPIRV_SUBGROUP},            /* GroupNonUniform */
+    {62, VK_SUBGROUP_FEATURE_VOTE_BIT, WN_SPIRV_SUBGROUP},             /* ...Vote */
+    {63, VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, WN_SPIRV_SUBGROUP},       /* ...Arithmetic */
+    {64, VK_SUBGROUP_FEATURE_BALLOT_BIT, WN_SPIRV_SUBGROUP},           /* ...Ballot */
+    {65, VK_SUBGROUP_FEATURE_SHUFFLE_BIT, WN_SPIRV_SUBGROUP},          /* ...Shuffle */
+    {66, VK_SUBGROUP_FEATURE_SHUFFLE_RELATIVE_BIT, WN_SPIRV_SUBGROUP}, /* ...ShuffleRelative */
+    {67, VK_SUBGROUP_FEATURE_CLUSTERED_BIT, WN_SPIRV_SUBGROUP},        /* ...Clustered */
+    {68, VK_SUBGROUP_FEATURE_QUAD_BIT, WN_SPIRV_SUBGROUP},             /* ...Quad */
+};
+
+static bool has_capability(const wn_gpu *gpu, uint32_t capability, uint32_t variant)
+{
+    for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++) {
+        if (capabilities[i].capability == capability)
+            return (capabilities[i].variant & ~variant) == 0 &&
+                   (capabilities[i].subgroup & ~gpu->caps.subgroup_ops) == 0;
+    }
+    return false;
+}
+
+/* Capabilities come first in a module. */
+static bool variant_runs(const wn_gpu *gpu, const wn_spirv *code, uint32_t variant)
+{
+    const size_t count = code->bytes / sizeof *code->words;
+    for (size_t at = SPIRV_HEADER_WORDS; at + 1 < count; at += code->words[at] >> 16) {
+        if ((code->words[at] & 0xffffu) != OP_CAPABILITY)
+            return true;
+        if (!has_capability(gpu, code->words[at + 1], variant))
+            return false;
+    }
+    return false;
+}
+
+static bool fills_subgroups(const wn_gpu *gpu, uint32_t local)
+{
+    const uint32_t size = gpu->caps.subgroup_size;
+    return local % size == 0 &&
+           (!gpu->caps.subgroup_control || local / size <= gpu->caps.subgroups_most);
+}
+
+/* The richest variant that the device can run, with the features in use. */
+static uint32_t choose_variant(const wn_gpu *gpu, uint32_t kind)
+{
+    uint32_t allowed = WN_SPIRV_PLAIN;
+    if (wn_gpu_has(gpu, WN_FEATURE_STORAGE16))
+        allowed |= WN_SPIRV_STORAGE16;
+    if (wn_gpu_has(gpu, WN_FEATURE_SUBGROUP) &&
+        fills_subgroups(gpu, gpu->local[wn_op_grouping(kind)]))
+        allowed |= WN_SPIRV_SUBGROUP;
+    for (uint32_t variant = WN_SPIRV_STORAGE16 | WN_SPIRV_SUBGROUP; variant > 0; variant--) {
+        if ((variant & ~allowed) == 0 && variant_runs(gpu, &wn_spirv_table[kind][variant], variant))
+            return variant;
+    }
+    return WN_SPIRV_PLAIN;
+}
+
+winnow_status wn_layouts_create(wn_gpu *gpu)
+{
+    const wn_host *host = &gpu->base.host;
+    winnow_status status = WINNOW_OK;
+    VkDescriptorSetLayoutBinding bindings[WN_BIND_COUNT];
+    for (uint32_t i = 0; i < WN_BIND_COUNT; i++)
+        bindings[i] = (VkDescriptorSetLayoutBinding){
+            .binding = i,
+            .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+            .descriptorCount = 1,
+            .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
+        };
+    const VkDescriptorSetLayoutCreateInfo set = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+        .flags = wn_gpu_has(gpu, WN_FEATURE_PUSH_DESCRIPTOR)
+                     ? VK_DESCRIPTOR_SET_LAYOUT_CREATE_PUSH_DESCRIPTOR_BIT_KHR
+                     : 0,
+        .bindingCount = WN_BIND_COUNT,
+        .pBindings = bindings,
+    };
+    const VkPushConstantRange range = {
+        .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
+        .size = WN_ARGS_WORDS * sizeof(uint32_t),
+    };
+    const VkPipelineCacheCreateInfo cache = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
+    WN_VK(host, &gpu->vk, CreateDescriptorSetLayout, gpu->device, &set, NULL, &gpu->set_layout);
+    const VkPipelineLayoutCreateInfo layout = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+        .setLayoutCount = 1,
+        .pSetLayouts = &gpu->set_layout,
+        .pushConstantRangeCount = 1,
+        .pPushConstantRanges = &range,
+    };
+    WN_VK(host, &gpu->vk, CreatePipelineLayout, gpu->device, &layout, NULL, &gpu->layout);
+    WN_VK(host, &gpu->vk, CreatePipelineCache, gpu->device, &cache, NULL, &gpu->cache);
+fail:
+    return status; /* wn_programs_destroy takes the rest */
+}
+
+void wn_programs_destroy(wn_gpu *gpu)
+{
+    const wn_vk_device_calls *vk = &gpu->vk;
+    VkPipeline *pipelines = &gpu->pipelines[0][0][0][0];
+    for (size_t i = 0; i < sizeof gpu->pipelines / sizeof *pipelines; i++) {
+        if (pipelines[i])
+            vk->DestroyPipeline(gpu->device, pipelines[i], NULL);
+    }
+    for (size_t i = 0; i < WN_OP_COUNT; i++) {
+        if (gpu->modules[i])
+            vk->DestroyShaderModule(gpu->device, gpu->modules[i], NULL);
+    }
+    if (gpu->cache)
+        vk->DestroyPipelineCache(gpu->device, gpu->cache, NULL);
+    if (gpu->layout)
+        vk->DestroyPipelineLayout(gpu->device, gpu->layout, NULL);
+    if (gpu->set_layout)
+        vk->DestroyDescriptorSetLayout(gpu->device, gpu->set_layout, NULL);
+}
+
+static winnow_status make_module(wn_gpu *gpu, uint32_t kind)
+{
+    winnow_status status = WINNOW_OK;
+    if (gpu->modules[kind])
+        return WINNOW_OK;
+    const uint32_t variant = choose_variant(gpu, kind);
+    const VkShaderModuleCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+        .codeSize = wn_spirv_table[kind][variant].bytes,
+        .pCode = wn_spirv_table[kind][variant].words,
+    };
+    gpu->variants[kind] = (uint8_t)variant;
+    WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL,
+          &gpu->modules[kind]);
+    return WINNOW_OK;
+fail:
+    gpu->modules[kind] = VK_NULL_HANDLE;
+    return status;
+}
+
+static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
+                                   bool windowed, VkPipeline *out)
+{
+    enum { CONSTANTS = 6 };
+    winnow_status status = WINNOW_OK;
+    const bool subgroup = gpu->variants[kind] & WN_SPIRV_SUBGROUP;
+    const uint32_t values[CONSTANTS] = {gpu->local[wn_op_grouping(kind)], a_type, b_type, windowed,
+                                        gpu->window_shift, subgroup ? gpu->caps.subgroup_size : 0};
+    VkSpecializationMapEntry entries[CONSTANTS];
+    for (uint32_t i = 0; i < CONSTANTS; i++)
+        entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
+    const VkSpecializationInfo constants = {CONSTANTS, entries, sizeof values, values};
+    const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = gpu->caps.subgroup_size,
+    };
+    const bool control = subgroup && gpu->caps.subgroup_control;
+    const VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .pNext = control ? &size : NULL,
+                  .flags = control
+                               ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
+                               : 0,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .module = gpu->modules[kind],
+                  .pName = "main",
+                  .pSpecializationInfo = &constants},
+        .layout = gpu->layout,
+    };
+    WN_VK(&gpu->base.host, &gpu->vk, CreateComputePipelines, gpu->device, gpu->cache, 1, &info,
+          NULL, out);
+    return WINNOW_OK;
+fail:
+    *out = VK_NULL_HANDLE;
+    return status;
+}
+
+winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
+                              bool windowed, VkPipeline *out)
+{
+    winnow_status status = WINNOW_OK;
+    VkPipeline *slot = &gpu->pipelines[kind][a_type][b_type][windowed];
+    pthread_mutex_lock(&gpu->cache_lock);
+    if (!*slot)
+        status = make_module(gpu, kind);
+    if (!*slot && status == WINNOW_OK)
+        status = make_pipeline(gpu, kind, a_type, b_type, windowed, slot);
+    *out = *slot;
+    pthread_mutex_unlock(&gpu->cache_lock);
+    return status;
+}
+
+/* The types that one axis can have: words stay words, and no matrix has no type. */
+static uint32_t axis(const wn_ref *ref, uint32_t announced)
+{
+    const uint32_t floats = 1u << WINNOW_F32 | 1u << WINNOW_F16 | 1u << WINNOW_BF16;
+    if (ref->slot == WN_SLOT_NONE)
+        return 1u << WINNOW_F32;
+    if (ref->dtype == WINNOW_I32)
+        return 1u << WINNOW_I32;
+    return (1u << ref->dtype) | (announced & floats);
+}
+
+static winnow_status prepare_op(wn_gpu *gpu, const wn_exec_desc *desc, const wn_op *op)
+{
+    const uint32_t a = axis(&op->a, desc->a_types), b = axis(&op->b, desc->b_types);
+    const uint64_t range = 4ull << gpu->window_shift;
+    const bool large = (op->a.slot != WN_SLOT_NONE && op->a.bytes > range / 2) ||
+                       (op->b.slot != WN_SLOT_NONE && op->b.bytes > range / 2);
+    VkPipeline unused;
+    for (uint32_t i = 0; i < WINNOW_DTYPE_COUNT * WINNOW_DTYPE_COUNT; i++) {
+        const uint32_t a_type = i % WINNOW_DTYPE_COUNT, b_type = i / WINNOW_DTYPE_COUNT;
+        if (!(a >> a_type & 1u) || !(b >> b_type & 1u))
+            continue;
+        WN_TRY(wn_pipeline_get(gpu, op->kind, a_type, b_type, false, &unused));
+        if (large) /* a tensor with gaps between its rows spans more */
+            WN_TRY(wn_pipeline_get(gpu, op->kind, a_type, b_type, true, &unused));
+    }
+    return WINNOW_OK;
+}
+
+winnow_status wn_pipelines_prepare(wn_gpu *gpu, const wn_exec_desc *desc)
+{
+    for (uint32_t i = 0; i < desc->program->op_count; i++)
+        WN_TRY(prepare_op(gpu, desc, &desc->program->ops[i]));
+    return WINNOW_OK;
+}

@@ -1,0 +1,170 @@
+/* transfer.c: host rows to mapped memory and back. */
+#include <string.h>
+
+#include "gpu/exec.h"
+
+/* From here on, sharing the caller's pages costs less than copying them. */
+#define IMPORT_LEAST (1u << 20)
+
+static bool is_packed(const wn_host_rows *rows)
+{
+    return rows->stride == rows->row_bytes || rows->rows <= 1;
+}
+
+/* At most `most`; sizes that overflow are larger. */
+static uint64_t bytes_of(const wn_host_rows *rows, uint64_t most)
+{
+    if (!rows->data || !rows->row_bytes)
+        return 0;
+    return rows->rows > most / rows->row_bytes ? most : rows->rows * rows->row_bytes;
+}
+
+uint64_t wn_in_bytes(const wn_host_rows *rows)
+{
+    return bytes_of(rows, UINT64_MAX);
+}
+
+uint64_t wn_out_bytes(const wn_exec *exec, const wn_host_io *io, uint32_t output)
+{
+    return bytes_of(&io->out[output], exec->out[output].bytes);
+}
+
+static void pack(unsigned char *to, const wn_host_rows *rows)
+{
+    const unsigned char *from = rows->data;
+    if (is_packed(rows)) {
+        memcpy(to, from, rows->rows * rows->row_bytes);
+        return;
+    }
+    for (uint64_t i = 0; i < rows->rows; i++)
+        memcpy(to + i * rows->row_bytes, from + i * rows->stride, rows->row_bytes);
+}
+
+static void unpack(const wn_host_rows *rows, uint64_t count, const unsigned char *from)
+{
+    unsigned char *to = rows->data;
+    if (rows->stride == rows->row_bytes) {
+        memcpy(to, from, count * rows->row_bytes);
+        return;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        memcpy(to + i * rows->stride, from + i * rows->row_bytes, rows->row_bytes);
+}
+
+static winnow_status upload_role(wn_exec *exec, uint32_t role, const wn_host_rows *rows,
+                                 uint64_t bytes)
+{
+    const wn_memory *stage = exec->direct_in ? &exec->in[role] : &exec->stage_in[role];
+    if (bytes >= IMPORT_LEAST && is_packed(rows)) {
+        const winnow_status status =
+            wn_memory_import(exec->gpu, rows->data, bytes, &exec->import[role]);
+        if (status == WINNOW_OK || status == WINNOW_E_DEVICE_LOST)
+            return status;
+    }
+    pack(stage->mapped, rows);
+    return wn_memory_flush(exec->gpu, stage, bytes);
+}
+
+winnow_status wn_upload(wn_exec *exec, const wn_host_io *io, wn_slots *slots, bool *imported)
+{
+    *imported = false;
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
+        const uint64_t bytes = wn_in_bytes(&io->in[role]);
+        if (bytes > exec->in[role].bytes)
+            return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
+                           "gpu: input %u has %llu bytes, the plan %llu (report this)", role,
+                           (unsigned long long)bytes, (unsigned long long)exec->in[role].bytes);
+        if (!bytes)
+            continue;
+        WN_TRY(upload_role(exec, role, &io->in[role], bytes));
+        const wn_memory *import = &exec->import[role];
+        if (!import->buffer)
+            continue;
+        *imported = true;
+        if (exec->direct_in) /* the shaders read the caller's pages */
+            slots->span[WN_SLOT_IN + role] = (wn_gpu_span){import->buffer, 0, import->bytes};
+    }
+    return WINNOW_OK;
+}
+
+void wn_upload_end(wn_exec *exec)
+{
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++)
+        wn_memory_destroy(exec->gpu, &exec->import[role]);
+}
+
+static void copy(const wn_exec *exec, VkCommandBuffer commands, const wn_memory *from,
+                 const wn_memory *to, uint64_t bytes)
+{
+    const VkBufferCopy region = {.size = bytes};
+    exec->gpu->vk.CmdCopyBuffer(commands, from->buffer, to->buffer, 1, &region);
+}
+
+void wn_upload_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands)
+{
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT && !exec->direct_in; role++) {
+        const uint64_t bytes = wn_in_bytes(&io->in[role]);
+        const wn_memory *import = &exec->import[role];
+        if (bytes)
+            copy(exec, commands, import->buffer ? import : &exec->stage_in[role], &exec->in[role],
+                 bytes);
+    }
+}
+
+void wn_download_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands)
+{
+    if (exec->direct_out)
+        return;
+    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; output++) {
+        const uint64_t bytes = wn_out_bytes(exec, io, output);
+        if (bytes)
+            copy(exec, commands, &exec->out[output], &exec->stage_out[output], bytes);
+    }
+    wn_record_read_barrier(exec, commands);
+}
+
+static const wn_memory *readable(const wn_exec *exec, uint32_t output)
+{
+    return exec->direct_out ? &exec->out[output] : &exec->stage_out[output];
+}
+
+/* Every output that holds `rows` rows must have room before any is written. */
+static winnow_status check_room(const wn_exec *exec, const wn_host_io *io, uint32_t rows)
+{
+    static const char *const names[WINNOW_OUT_COUNT] = {"tokens",    "indices",    "sizes",
+                                                        "positions", "assignment", "count"};
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
+        const wn_host_rows *out = &io->out[i];
+        if (!out->data || !(io->count_outputs >> i & 1u))
+            continue;
+        if (out->rows < rows)
+            return wn_fail(&exec->gpu->base.host, WINNOW_E_TOO_SMALL,
+                           "run: %u rows came out, and output '%s' has room for %llu (give it "
+                           "more)",
+                           rows, names[i], (unsigned long long)out->rows);
+        if (out->row_bytes && rows > exec->out[i].bytes / out->row_bytes)
+            return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
+                           "gpu: %u rows came out, more than planned for output '%s' (report this)",
+                           rows, names[i]);
+    }
+    return WINNOW_OK;
+}
+
+winnow_status wn_download(wn_exec *exec, const wn_host_io *io)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
+        WN_TRY(wn_memory_invalidate(exec->gpu, readable(exec, i), wn_out_bytes(exec, io, i)));
+    if (io->count_outputs) {
+        memcpy(&rows, readable(exec, WINNOW_OUT_COUNT_WORD)->mapped, sizeof rows);
+        WN_TRY(check_room(exec, io, rows));
+    }
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
+        const wn_host_rows *out = &io->out[i];
+        const bool counted = io->count_outputs >> i & 1u;
+        if (out->data && out->row_bytes)
+            unpack(out, counted ? rows : wn_out_bytes(exec, io, i) / out->row_bytes,
+                   readable(exec, i)->mapped);
+    }
+    return WINNOW_OK;
+}

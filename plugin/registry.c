@@ -1,0 +1,52 @@
+/* registry.c: the table of stages and its public description. */
+#include "stage.h"
+
+#define STAGE(id, file) extern const wn_stage wn_stage_##id;
+#include "stages.def"
+#undef STAGE
+
+#define STAGE(id, file) &wn_stage_##id,
+const wn_stage *const wn_stages[] = {
+#include "stages.def"
+};
+#undef STAGE
+
+const uint32_t wn_stage_count = sizeof wn_stages / sizeof *wn_stages;
+
+static const char *const role_names[WINNOW_ROLE_COUNT] = {
+    "tokens", "sizes",         "keys",         "queries",      "cls",
+    "cls_attention", "text", "image_embeds", "llm_attention",
+};
+
+const char *wn_role_name(uint32_t role)
+{
+    return role < WINNOW_ROLE_COUNT ? role_names[role] : "unknown";
+}
+
+winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out)
+{
+    if (index >= wn_stage_count)
+        return WINNOW_E_ARGUMENT;
+    const wn_stage *stage = wn_stages[index];
+    const winnow_stage_info info = {
+        .option_count = stage->option_count,
+        .name = stage->name,
+        .family = stage->family,
+        .summary = stage->summary,
+        .help = stage->help,
+        .source = stage->source,
+        .options = stage->options,
+        .roles_needed = stage->roles_needed,
+        .roles_optional = stage->roles_optional,
+        .needs_grid = stage->needs_grid,
+    };
+    return wn_desc_write(&info, sizeof info, out);
+}
+
+uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double))
+{
+    const double want = keep->percent ? round(n * (keep->number / 100.0)) : keep->number;
+    if (want >= n)
+        return n;
+    return want < 1.0 ? 1u : (uint32_t)want;
+}

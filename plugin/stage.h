@@ -1,0 +1,68 @@
+/* stage.h: what a reduction stage is. One stage is one file in stages/, one row in stages.def.
+ *
+ * A stage is a record of texts for people, of options, and of one function that strings primitive
+ * operations (build.h) together. It never sees Vulkan, and never touches a number of a token.
+ */
+#ifndef WN_STAGE_H
+#define WN_STAGE_H
+
+#include "host.h"
+
+#define WN_MAX_OPTIONS 6
+
+/* A parsed option (winnow_option_info says what it may be). */
+typedef struct wn_value {
+    bool given;   /* in the spec, or by a default that is not "-" */
+    bool percent; /* of a "keep": number is a share in percent */
+    double number;
+    uint32_t choice; /* place in choices */
+} wn_value;
+
+struct wn_build;
+
+typedef struct wn_stage {
+    const char *name, *family, *summary, *help, *source;
+    const winnow_option_info *options;
+    uint32_t option_count; /* at most WN_MAX_OPTIONS */
+    uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */
+    bool needs_grid;
+    bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
+    /* Options that do not go together; returns what is wrong, or NULL. May be NULL. */
+    const char *(*check)(const wn_value *values);
+    /* Adds the stage's operations for the set in `b` and leaves the reduced set there. */
+    winnow_status (*build)(struct wn_build *b, const wn_value *values);
+} wn_stage;
+
+/* stages.def in order. */
+extern const wn_stage *const wn_stages[];
+extern const uint32_t wn_stage_count;
+
+typedef struct wn_stage_use {
+    const wn_stage *stage;
+    wn_value values[WN_MAX_OPTIONS];
+} wn_stage_use;
+
+#define WN_MAX_STAGES 16
+
+struct winnow_pipeline {
+    wn_host host;
+    uint32_t stage_count;
+    wn_stage_use stages[WN_MAX_STAGES];
+};
+
+/* Tokens that keep=... leaves of n, rounding share*n by `round` (trunc, rint); at least 1, at most n. */
+uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double));
+
+const char *wn_role_name(uint32_t role);
+
+/* Parses `spec` into a pipeline. E_SPEC with one line that points at the character. */
+winnow_status wn_spec_parse(const wn_host *host, const char *spec, winnow_pipeline *out);
+
+/* Parses "name" or "name=option=value:..." by the same rules, for what takes options but is no stage. */
+winnow_status wn_options_parse(const wn_host *host, const char *name, const winnow_option_info *options, uint32_t count,
+                               const char *spec, wn_value *values);
+
+/* Fills a stage's public description. */
+winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out);
+
+#endif

@@ -1,0 +1,41 @@
+// greedy_maxmin: farthest-point selection on the similarity matrix A: again and again the token whose nearest
+// pick is the farthest, md[j] = min over the picks p of 1 - A(p, j).
+// One workgroup a segment, which stays for all k picks. A token belongs to one invocation, which alone touches
+// its md and flag; only the best token goes through shared memory. Cost: k*n loads of A.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#define ARGS wn_args_greedy_maxmin
+#include "common.glsl"
+#include "reduce.glsl"
+
+void main()
+{
+    uint s = group_index(), t = thread();
+    if (s >= pc.segs) return;
+    uint begin = w_u(pc.seg_at + s), end = w_u(pc.seg_at + s + 1u), k = min(w_u(pc.k_at + s), end - begin);
+
+    uvec2 best = uvec2(0u, WN_NONE);
+    for (uint j = begin + t; j < end; j += LOCAL) {
+        float first = w_f(pc.first_at + j);
+        w_set_u(pc.md_at + j, is_nan(first) ? 0x7fc00000u : 0x7f800000u);
+        w_set_u(pc.flag_at + j, 0u);
+        best = better(best, uvec2(score_key(first), j));
+    }
+    for (uint pick = 0u; pick < k; ++pick) {
+        uint p = group_best(best).y;
+        if (t == 0u && pc.order_at != WN_NONE) w_set_u(pc.order_at + begin + pick, p);
+
+        best = uvec2(0u, WN_NONE);    // of the tokens left
+        uint row = a_row(p);
+        for (uint j = begin + t; j < end; j += LOCAL) {
+            float md = w_f(pc.md_at + j);
+            precise float distance = 1.0 - a_element(row + (j - begin));
+            if (!is_nan(distance) && !is_nan(md) && distance < md) {
+                md = distance;
+                w_set_f(pc.md_at + j, md);
+            }
+            if (j == p) w_set_u(pc.flag_at + j, 1u);
+            if (w_u(pc.flag_at + j) == 0u) best = better(best, uvec2(score_key(md), j));
+        }
+    }
+}

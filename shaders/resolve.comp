@@ -1,0 +1,28 @@
+// resolve: map2[i] = map[i] for kept tokens; for the others map[q], q the first kept token on the way
+// i -> dest[i] -> dest[dest[i]] ... (at most 64 steps), WN_NONE if there is none.
+// THREADS: an invocation a token. Shared: none. Cost: two loads a step.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#define ARGS wn_args_resolve
+#include "common.glsl"
+
+#define STEPS 64u
+
+void main()
+{
+    uint i = item();
+    if (i >= pc.n_max || i >= w_u(pc.seg_at + pc.segs)) return;
+    uint to = w_u(pc.map_at + i);
+    if (to == WN_NONE && w_u(pc.keep_at + i) == 0u) {
+        uint q = i;
+        for (uint step = 0u; step < STEPS; ++step) {
+            q = w_u(pc.dest_at + q);
+            if (q == WN_NONE) break;
+            if (w_u(pc.keep_at + q) != 0u) {
+                to = w_u(pc.map_at + q);
+                break;
+            }
+        }
+    }
+    w_set_u(pc.map2_at + i, to);
+}
