@@ -1,0 +1,69 @@
+/*
+ * Pictures through stb_image, compiled privately into this file: other parts of the program may
+ * have their own copy with other settings. Only the formats we list are in it, since every format
+ * is a door for hostile files, and its GIF and PNM are wide ones.
+ */
+#include "reader.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#if defined(__GNUC__)
+#    pragma GCC diagnostic ignored "-Wunused-function" /* stb_image has more than we call */
+#endif
+#include <stb_image.h>
+
+/* The header is no good. stbi_info only says "unknown"; loading stops there too, and says why. */
+static frames_status fail_header(const video_reader *base, const uint8_t *bytes, size_t size,
+                                 video_why why)
+{
+    const char *reason = "too large";
+    int columns = 0, rows = 0, channels = 0;
+    if (size <= INT_MAX) {
+        stbi_image_free(stbi_load_from_memory(bytes, (int)size, &columns, &rows, &channels, 3));
+        reason = stbi_failure_reason();
+    }
+    if (reason && strcmp(reason, "too large") == 0) { /* stb_image has limits of its own */
+        return video_fail(why, FRAMES_E_TOO_LARGE, "%s: far too large (scale it down first)",
+                          base->name);
+    }
+    return video_fail(why, FRAMES_E_FORMAT,
+                      "%s: not a picture that can be read: %s (give a JPEG, PNG, BMP or PNM)",
+                      base->name, reason ? reason : "its header is damaged");
+}
+
+frames_status video_decode_stb(const video_reader *base, const uint8_t *bytes, size_t size,
+                               uint8_t **rgb, uint32_t *width, uint32_t *height, video_why why)
+{
+    int columns = 0, rows = 0, channels = 0;
+    if (!video_jpeg_tables_fit(bytes, size)) {
+        return video_fail(
+            why, FRAMES_E_DAMAGED,
+            "%s: the picture is damaged: a Huffman table of a JPEG is too long (make or "
+            "download it again)",
+            base->name);
+    }
+    if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &columns, &rows, &channels)) {
+        return fail_header(base, bytes, size, why);
+    }
+    frames_status status =
+        video_check_size(base->options, base->name, (uint64_t)columns, (uint64_t)rows, why);
+    if (status != FRAMES_OK) {
+        return status;
+    }
+    *rgb = stbi_load_from_memory(bytes, (int)size, &columns, &rows, &channels, 3);
+    if (!*rgb) {
+        return video_fail(why, FRAMES_E_DAMAGED,
+                          "%s: the picture is damaged: %s (make or download it again)", base->name,
+                          stbi_failure_reason());
+    }
+    *width = (uint32_t)columns;
+    *height = (uint32_t)rows;
+    return FRAMES_OK;
+}
