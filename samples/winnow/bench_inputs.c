@@ -1,0 +1,86 @@
+#include "bench_inputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "half.h"
+
+/* xorshift64*: fast enough for half a gigabyte, and the same everywhere. */
+static float uniform(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (float)(*state * 2685821657736338717ull >> 40) / 16777216.0f;
+}
+
+static uint64_t elements(const winnow_shape *s, uint32_t role)
+{
+    uint64_t all = (uint64_t)s->frames * s->tokens;
+    const uint64_t counts[WINNOW_ROLE_COUNT] = {
+        [WINNOW_ROLE_TOKENS] = all * s->dim,
+        [WINNOW_ROLE_SIZES] = all,
+        [WINNOW_ROLE_KEYS] = all * s->key_dim,
+        [WINNOW_ROLE_QUERIES] = all * s->key_dim,
+        [WINNOW_ROLE_CLS] = (uint64_t)s->frames * s->dim,
+        [WINNOW_ROLE_CLS_ATTENTION] = all * s->heads,
+        [WINNOW_ROLE_TEXT] = (uint64_t)s->text_rows * s->text_dim,
+        [WINNOW_ROLE_IMAGE_EMBEDS] = all * s->text_dim,
+        [WINNOW_ROLE_LLM_ATTENTION] = all * s->llm_heads,
+    };
+    return counts[role];
+}
+
+/* Attention is positive with few large weights, sizes are 1, all else is spread around 0. */
+static float value_of(uint32_t role, const winnow_shape *s, uint64_t *state)
+{
+    float u = uniform(state);
+    if (role == WINNOW_ROLE_SIZES) {
+        return 1.0f;
+    }
+    if (role == WINNOW_ROLE_CLS_ATTENTION || role == WINNOW_ROLE_LLM_ATTENTION) {
+        return 5.0f * u * u * u * u / (float)s->tokens;
+    }
+    return u + uniform(state) - 1.0f;
+}
+
+static void *make(const bench_inputs *inputs, uint32_t role)
+{
+    uint64_t count = elements(&inputs->shape, role), state = 0x9e3779b97f4a7c15ull + role;
+    void *data = cli_array(count, inputs->dtype == WINNOW_F32 ? 4 : 2);
+    float *wide = data;
+    uint16_t *narrow = data;
+
+    for (uint64_t i = 0; data && i < count; i++) {
+        float value = value_of(role, &inputs->shape, &state);
+        if (inputs->dtype == WINNOW_F32) {
+            wide[i] = value;
+        } else {
+            narrow[i] =
+                inputs->dtype == WINNOW_F16 ? half_from_float(value) : bfloat_from_float(value);
+        }
+    }
+    return data;
+}
+
+bool bench_inputs_make(bench_inputs *inputs, uint32_t bits)
+{
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
+        if (bits & 1u << role && !inputs->data[role]) {
+            inputs->data[role] = make(inputs, role);
+            if (!inputs->data[role]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void bench_inputs_free(bench_inputs *inputs)
+{
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
+        free(inputs->data[role]);
+    }
+    memset(inputs->data, 0, sizeof inputs->data);
+}

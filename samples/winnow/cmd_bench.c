@@ -1,0 +1,318 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench_cases.h"
+#include "bench_run.h"
+#include "cli.h"
+#include "commands.h"
+#include "engine.h"
+#include "progress.h"
+#include "report.h"
+
+typedef struct values {
+    engine_options engine;
+    const char *stage, *dtype;
+    bool json, quick, no_cpu;
+} values;
+
+static const arg_option options[] = {
+    {"stage", 0, ARG_TEXT, offsetof(values, stage), "NAME", "one stage alone"},
+    {"dtype", 0, ARG_CHOICE, offsetof(values, dtype), "f32|f16|bf16",
+     "one type alone; default f16 and f32"},
+    {"quick", 0, ARG_FLAG, offsetof(values, quick), NULL,
+     "small shapes: does it run, not how fast"},
+    {"no-cpu", 0, ARG_FLAG, offsetof(values, no_cpu), NULL, "leave plain C out"},
+    ENGINE_OPTIONS(values),
+    {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "for machines"},
+    {0}};
+
+enum { STAGES_MAX = 256, COPY_BYTES = 64 << 20, QUICK_COPY_BYTES = 4 << 20 };
+static const double cpu_seconds_most = 60.0; /* plain C is left out where it would take longer */
+
+typedef struct bench {
+    const values *v;
+    engine gpu, cpu;
+    bool has_cpu;
+    double copy;                    /* bytes a second, 0: not known */
+    double cpu_seconds[STAGES_MAX]; /* of each stage at the last shape of its kind */
+    uint64_t cpu_elements[STAGES_MAX];
+    cJSON *rows;
+    uint32_t failures;
+} bench;
+
+typedef struct bench_case {
+    uint32_t number; /* of the stage */
+    winnow_stage_info stage;
+    char spec[128];
+    const bench_shape *shape;
+    bench_inputs *inputs;
+} bench_case;
+
+/* Plain C beside it, unless the last shape says that it would take too long. */
+static double measure_cpu(bench *b, const bench_case *c)
+{
+    uint64_t elements =
+        (uint64_t)c->shape->shape.frames * c->shape->shape.tokens * c->shape->shape.dim;
+    double last = b->cpu_seconds[c->number];
+    bench_figures figures;
+
+    if (!b->has_cpu ||
+        last * (double)elements / (double)(b->cpu_elements[c->number] + 1) > cpu_seconds_most) {
+        return 0;
+    }
+    bench_run(&figures, &b->cpu, c->spec, c->inputs, true);
+    b->cpu_seconds[c->number] = figures.wall_ms / 1e3;
+    b->cpu_elements[c->number] = elements;
+    return figures.skipped[0] ? 0 : figures.wall_ms;
+}
+
+static double best_ms(const bench_figures *f)
+{
+    return f->gpu_ms > 0 ? f->gpu_ms : f->wall_ms;
+}
+
+static double bandwidth(const bench_figures *f)
+{
+    return best_ms(f) > 0 ? (double)f->floor_bytes / (best_ms(f) * 1e-3) : 0;
+}
+
+static const char *cell(double value, const char *format, char *text, size_t size)
+{
+    snprintf(text, size, value > 0 ? format : "-", value);
+    return text;
+}
+
+static void print_row(const bench *b, const bench_case *c, const bench_figures *f, double cpu_ms)
+{
+    char gpu[24], rate[24], share[24], cpu[24], faster[24];
+    if (f->skipped[0]) {
+        printf("%-34s  %s\n", c->spec, f->skipped);
+        return;
+    }
+    printf("%-34s %7u %9s %9.3f %5u %4u %9.2f %8s %7s %10s %8s\n", c->spec, f->rows,
+           cell(f->gpu_ms, "%.3f", gpu, sizeof gpu), f->wall_ms, f->dispatches, f->submissions,
+           (double)f->floor_bytes / 1e6, cell(bandwidth(f) / 1e9, "%.2f", rate, sizeof rate),
+           cell(b->copy > 0 ? 100 * bandwidth(f) / b->copy : 0, "%.1f%%", share, sizeof share),
+           cell(cpu_ms, "%.2f", cpu, sizeof cpu),
+           cell(cpu_ms > 0 ? cpu_ms / f->wall_ms : 0, "%.1fx", faster, sizeof faster));
+}
+
+static cJSON *row_object(const bench *b, const bench_case *c, const bench_figures *f, double cpu_ms,
+                         const char *dtype)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "stage", c->stage.name);
+    cJSON_AddStringToObject(object, "pipeline", c->spec);
+    if (c->shape) {
+        cJSON *shape = cJSON_AddArrayToObject(object, "shape");
+        cJSON_AddItemToArray(shape, cJSON_CreateNumber(c->shape->shape.frames));
+        cJSON_AddItemToArray(shape, cJSON_CreateNumber(c->shape->shape.tokens));
+        cJSON_AddItemToArray(shape, cJSON_CreateNumber(c->shape->shape.dim));
+    }
+    cJSON_AddStringToObject(object, "dtype", dtype);
+    if (f->skipped[0]) {
+        cJSON_AddStringToObject(object, f->failed ? "failed" : "skipped", f->skipped);
+        return object;
+    }
+    cJSON_AddNumberToObject(object, "rows", f->rows);
+    cJSON_AddNumberToObject(object, "repetitions", f->repetitions);
+    cJSON_AddNumberToObject(object, "gpu_ms", f->gpu_ms);
+    cJSON_AddNumberToObject(object, "wall_ms", f->wall_ms);
+    cJSON_AddNumberToObject(object, "dispatches", f->dispatches);
+    cJSON_AddNumberToObject(object, "submissions", f->submissions);
+    cJSON_AddNumberToObject(object, "floor_bytes", (double)f->floor_bytes);
+    cJSON_AddNumberToObject(object, "workspace_bytes", (double)f->workspace_bytes);
+    cJSON_AddNumberToObject(object, "bytes_per_second", bandwidth(f));
+    if (b->copy > 0) {
+        cJSON_AddNumberToObject(object, "share_of_copy", bandwidth(f) / b->copy);
+    }
+    if (cpu_ms > 0) {
+        cJSON_AddNumberToObject(object, "cpu_wall_ms", cpu_ms);
+    }
+    return object;
+}
+
+static void tell(bench *b, const bench_case *c, const bench_figures *f, double cpu_ms,
+                 const char *dtype)
+{
+    b->failures += f->failed;
+    if (b->v->json) {
+        cJSON_AddItemToArray(b->rows, row_object(b, c, f, cpu_ms, dtype));
+    } else {
+        print_row(b, c, f, cpu_ms);
+        fflush(stdout);
+    }
+}
+
+static void print_head(const bench *b, const char *what)
+{
+    if (!b->v->json) {
+        printf("\n%s\n%-34s %7s %9s %9s %5s %4s %9s %8s %7s %10s %8s\n", what, "STAGE", "ROWS",
+               "GPU ms", "WALL ms", "DISP", "SUB", "FLOOR MB", "GB/s", "OF COPY", "PLAIN C ms",
+               "FASTER");
+    }
+}
+
+/* The index-th stage if it is wanted and has a spec. */
+static bool stage_case(bench *b, uint32_t index, bench_case *c)
+{
+    c->number = index;
+    memset(&c->stage, 0, sizeof c->stage);
+    c->stage.struct_size = sizeof c->stage;
+    if (b->gpu.api->stage_info(index, &c->stage) != WINNOW_OK ||
+        (b->v->stage && strcmp(b->v->stage, c->stage.name) != 0)) {
+        return false;
+    }
+    return bench_spec(&b->gpu, c->stage.name, c->spec, sizeof c->spec);
+}
+
+static void run_shape(bench *b, const bench_shape *shape, int32_t dtype, const char *dtype_name)
+{
+    bench_inputs inputs = {.shape = shape->shape, .dtype = dtype};
+    uint32_t count = b->gpu.api->stage_count();
+    char what[96];
+
+    snprintf(what, sizeof what, "%u x %u x %u, %s", shape->shape.frames, shape->shape.tokens,
+             shape->shape.dim, dtype_name);
+    print_head(b, what);
+    for (uint32_t i = 0; i < count && i < STAGES_MAX; i++) {
+        bench_case c = {.shape = shape, .inputs = &inputs};
+        bench_figures figures;
+        if (!stage_case(b, i, &c) || strcmp(c.stage.family, "decode") == 0 ||
+            (strcmp(c.stage.family, "temporal") == 0 && !shape->video)) {
+            continue;
+        }
+        progress *bar = progress_begin(c.spec, 0);
+        bench_run(&figures, &b->gpu, c.spec, &inputs, false);
+        double cpu_ms = figures.skipped[0] ? 0 : measure_cpu(b, &c);
+        progress_end(bar);
+        tell(b, &c, &figures, cpu_ms, dtype_name);
+    }
+    bench_inputs_free(&inputs);
+}
+
+static void run_decode(bench *b)
+{
+    bool headed = false;
+    for (uint32_t i = 0; i < b->gpu.api->stage_count(); i++) {
+        bench_case c = {0};
+        bench_figures figures, cpu = {0};
+        if (!stage_case(b, i, &c) || strcmp(c.stage.family, "decode") != 0) {
+            continue;
+        }
+        if (!headed) {
+            print_head(b, b->v->quick ? "a decode step, 256 columns, f32"
+                                      : "a decode step, 8192 columns, f32");
+            headed = true;
+        }
+        bench_run_kv(&figures, &b->gpu, c.spec, b->v->quick);
+        if (b->has_cpu) {
+            bench_run_kv(&cpu, &b->cpu, c.spec, b->v->quick);
+        }
+        tell(b, &c, &figures, cpu.wall_ms, "f32");
+    }
+}
+
+static void measure_copy(bench *b)
+{
+    const winnow_ext_measure *ext = b->gpu.api->get_extension("winnow.measure/1");
+    if (ext && ext->copy_bandwidth(b->gpu.device, b->v->quick ? QUICK_COPY_BYTES : COPY_BYTES,
+                                   &b->copy) != WINNOW_OK) {
+        b->copy = 0;
+    }
+}
+
+static int run_all(bench *b)
+{
+    static const char *const both[] = {"f16", "f32"};
+    size_t shape_count;
+    const bench_shape *shapes = bench_shapes(b->v->quick, &shape_count);
+    cJSON *tree = b->v->json ? cJSON_CreateObject() : NULL;
+
+    measure_copy(b);
+    if (b->v->json) {
+        cJSON_AddStringToObject(tree, "version", b->gpu.api->version);
+        cJSON_AddItemToObject(tree, "device", report_device(&b->gpu.info));
+        cJSON_AddNumberToObject(tree, "copy_bytes_per_second", b->copy);
+        cJSON_AddBoolToObject(tree, "quick", b->v->quick);
+        b->rows = cJSON_AddArrayToObject(tree, "results");
+    } else {
+        printf("%s, %s\ncopy %.2f GB/s (read and write)\n", engine_device_name(&b->gpu),
+               b->gpu.info.driver, b->copy / 1e9);
+    }
+    for (size_t i = 0; i < shape_count; i++) {
+        for (int k = 0; k < 2; k++) {
+            const char *dtype = b->v->dtype ? b->v->dtype : both[k];
+            if (k == 0 || !b->v->dtype) {
+                run_shape(b, &shapes[i], role_dtype_named(dtype), dtype);
+            }
+        }
+    }
+    run_decode(b);
+    int exit_code = b->v->json ? report_print(tree) : cli_finish_stdout();
+    if (b->failures && exit_code == CLI_DONE) {
+        exit_code = cli_fail("bench: %u of the runs failed (see their rows)", b->failures);
+    }
+    return exit_code;
+}
+
+static const char *stage_name(const void *user, size_t index)
+{
+    const winnow_api *api = user;
+    winnow_stage_info info = {.struct_size = sizeof info};
+    return api->stage_info((uint32_t)index, &info) == WINNOW_OK ? info.name : "";
+}
+
+static int run(const void *given, const arg_list *operands)
+{
+    const values *v = given;
+    winnow_stage_info stage;
+    int exit_code;
+
+    if (operands->count > 0) {
+        return cli_misuse("bench: \"%s\" is not wanted (one stage alone is --stage NAME)",
+                          operands->items[0]);
+    }
+    bench *b = calloc(1, sizeof *b);
+    if (!b) {
+        return cli_fail("bench: out of memory");
+    }
+    b->v = v;
+    exit_code = engine_open(&b->gpu, &v->engine);
+    if (exit_code == CLI_DONE && v->stage &&
+        !engine_stage(&b->gpu, v->stage, strlen(v->stage), &stage)) {
+        const char *nearest =
+            cli_nearest(v->stage, stage_name, b->gpu.api, b->gpu.api->stage_count());
+        exit_code = cli_misuse("bench: there is no stage \"%s\" (%s%s)", v->stage,
+                               nearest ? "did you mean --stage " : "see 'winnow stages'",
+                               nearest ? nearest : "");
+    }
+    if (exit_code == CLI_DONE && !v->no_cpu && b->gpu.info.backend != WINNOW_BACKEND_CPU) {
+        exit_code = engine_open_cpu(&b->cpu);
+        b->has_cpu = exit_code == CLI_DONE;
+    }
+    if (exit_code == CLI_DONE) {
+        exit_code = run_all(b);
+    }
+    engine_close(&b->cpu);
+    engine_close(&b->gpu);
+    free(b);
+    return exit_code;
+}
+
+const command command_bench = {
+    "bench",
+    "each stage at the sizes of images and videos, measured",
+    "[OPTIONS]",
+    "Medians of at least five runs (of two where one takes over two seconds) with seeded inputs.\n"
+    "FLOOR is the least that has to move: inputs read once, outputs written once; GB/s is the floor\n"
+    "over the GPU's time, OF COPY its share of what the device copies. PLAIN C is one run of the\n"
+    "backend without a GPU, FASTER how many times the wall time goes into it.\n"
+    "\nExamples:\n"
+    "  winnow bench\n"
+    "  winnow bench --stage divprune --dtype f16 --json\n"
+    "  winnow bench --quick --device llvmpipe --no-cpu\n",
+    options,
+    sizeof(values),
+    run};

@@ -1,0 +1,165 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "engine.h"
+#include "marks.h"
+#include "media.h"
+#include "reduction.h"
+#include "report.h"
+#include "show.h"
+
+typedef struct values {
+    engine_options engine;
+    media_options media;
+    arg_list outputs;
+    const char *pipeline;
+    bool json;
+} values;
+
+static const arg_option options[] = {
+    {"output", 'o', ARG_LIST, offsetof(values, outputs), "FILE",
+     "a .png, .mp4 or .html; may be given several times"},
+    {"pipeline", 0, ARG_TEXT, offsetof(values, pipeline), "SPEC", "what to show"},
+    MEDIA_OPTIONS(values),
+    ENGINE_OPTIONS(values),
+    {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "report for machines"},
+    {0}};
+
+static const struct {
+    const char *ending;
+    int (*draw)(const show *s, const char *path);
+} painters[] = {
+    {".png", show_sheet}, {".mp4", show_film}, {".html", show_page}, {".htm", show_page}};
+enum { PAINTER_COUNT = sizeof painters / sizeof painters[0] };
+
+/* By the path's ending; -1: none. */
+static int find_painter(const char *path)
+{
+    size_t length = strlen(path);
+    for (int i = 0; i < PAINTER_COUNT; i++) {
+        size_t ending = strlen(painters[i].ending);
+        if (length > ending && strcasecmp(path + length - ending, painters[i].ending) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static int tell(const values *v, const show *s)
+{
+    if (v->json) {
+        cJSON *tree = report_reduction(s->r, s->spec, s->e);
+        cJSON_AddNumberToObject(tree, "frames", s->m->frames);
+        cJSON_AddNumberToObject(tree, "kept", (double)s->k->totals[MARK_KEPT]);
+        cJSON_AddNumberToObject(tree, "merged", (double)s->k->totals[MARK_MERGED]);
+        cJSON_AddNumberToObject(tree, "dropped", (double)s->k->totals[MARK_DROPPED]);
+        cJSON *list = cJSON_AddArrayToObject(tree, "outputs");
+        for (size_t i = 0; i < v->outputs.count; i++) {
+            cJSON_AddItemToArray(list, cJSON_CreateString(v->outputs.items[i]));
+        }
+        return report_print(tree);
+    }
+    report_line(s->r, s->e);
+    printf("kept %llu, merged %llu, dropped %llu, in %u %s of %ux%u tokens\n",
+           (unsigned long long)s->k->totals[MARK_KEPT],
+           (unsigned long long)s->k->totals[MARK_MERGED],
+           (unsigned long long)s->k->totals[MARK_DROPPED], s->m->frames,
+           s->m->frames == 1 ? "frame" : "frames", s->m->grid_w, s->m->grid_h);
+    for (size_t i = 0; i < v->outputs.count; i++) {
+        printf("%s\n", v->outputs.items[i]);
+    }
+    return cli_finish_stdout();
+}
+
+static int draw_all(const values *v, engine *e, const media *m, const winnow_pipeline *pipeline)
+{
+    role_inputs inputs = media_inputs(m);
+    reduction_options how = {.dtype = WINNOW_F32};
+    reduction r;
+    marks k = {0};
+    int exit_code = reduction_run(&r, e, pipeline, &inputs, &how);
+
+    if (exit_code == CLI_DONE && !marks_create(&k, &r)) {
+        exit_code = cli_fail("show: out of memory");
+    }
+    show s = {e, m, &r, &k, v->pipeline};
+    for (size_t i = 0; i < v->outputs.count && exit_code == CLI_DONE; i++) {
+        const char *path = v->outputs.items[i];
+        exit_code = painters[find_painter(path)].draw(&s, path);
+    }
+    if (exit_code == CLI_DONE) {
+        exit_code = tell(v, &s);
+    }
+    marks_destroy(&k);
+    reduction_free(&r);
+    return exit_code;
+}
+
+static int show_paths(const values *v, engine *e, const arg_list *paths)
+{
+    int exit_code = engine_load(e);
+    winnow_pipeline *pipeline =
+        exit_code ? NULL : engine_pipeline(e, v->pipeline, true, &exit_code);
+    if (!pipeline) {
+        return exit_code;
+    }
+    const winnow_api *api = e->api;
+    exit_code = engine_open(e, &v->engine);
+    if (exit_code == CLI_DONE) {
+        media m;
+        exit_code = media_load(&m, e, paths, &v->media);
+        if (exit_code == CLI_DONE) {
+            exit_code = media_check_roles(m.roles, e, pipeline, v->pipeline);
+        }
+        if (exit_code == CLI_DONE) {
+            exit_code = draw_all(v, e, &m, pipeline);
+        }
+        media_free(&m);
+        engine_close(e);
+    }
+    api->pipeline_destroy(pipeline);
+    return exit_code;
+}
+
+static int run(const void *given, const arg_list *operands)
+{
+    const values *v = given;
+    engine e;
+
+    if (operands->count == 0) {
+        return cli_misuse("show: no picture or video (winnow show film.mp4 --pipeline SPEC -o "
+                          "film.html)");
+    }
+    if (!v->pipeline) {
+        return cli_misuse("show: no pipeline (add --pipeline SPEC; see 'winnow stages')");
+    }
+    if (v->outputs.count == 0) {
+        return cli_misuse("show: no output file (add -o FILE.png, FILE.mp4 or FILE.html)");
+    }
+    for (size_t i = 0; i < v->outputs.count; i++) {
+        if (find_painter(v->outputs.items[i]) < 0) {
+            return cli_misuse("show: %s: its ending says no kind of picture (give .png, .mp4 or "
+                              ".html)",
+                              v->outputs.items[i]);
+        }
+    }
+    return show_paths(v, &e, operands);
+}
+
+const command command_show = {
+    "show",
+    "a picture, film or page of what a pipeline keeps, merges and drops",
+    "VIDEO|IMAGE|FOLDER... --pipeline SPEC -o FILE [-o FILE ...] [OPTIONS]",
+    "Kept patches are clear, merged ones toned and outlined in the colour of the patch that took\n"
+    "them in, dropped ones dimmed. A .png is a sheet of all frames, an .mp4 plays them, an .html is\n"
+    "one page with a slider, made to be opened and passed on without a network.\n"
+    "\nExamples:\n"
+    "  winnow show film.mp4 --pipeline evs=rate=0.75 -o film.html\n"
+    "  winnow show film.mp4 --pipeline evs=rate=0.5,tome=r=32 --frames 32 -o a.png -o a.mp4\n"
+    "  winnow show photo.jpg --pipeline divprune=keep=25% --max-side 672 -o photo.png\n",
+    options,
+    sizeof(values),
+    run};

@@ -1,0 +1,199 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "commands.h"
+#include "engine.h"
+#include "report.h"
+#include "roles.h"
+
+typedef struct values {
+    bool json;
+} values;
+
+static const arg_option options[] = {
+    {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "for machines"}, {0}};
+
+static bool stage_at(const engine *e, uint32_t index, winnow_stage_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->struct_size = sizeof *out;
+    return e->api->stage_info(index, out) == WINNOW_OK;
+}
+
+static const char *stage_name(const void *user, size_t index)
+{
+    winnow_stage_info info;
+    return stage_at(user, (uint32_t)index, &info) ? info.name : "";
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static cJSON *option_object(const winnow_option_info *option)
+{
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "name", option->name);
+    cJSON_AddStringToObject(object, "type", or_empty(option->type));
+    cJSON_AddStringToObject(object, "default", or_empty(option->value));
+    cJSON_AddStringToObject(object, "choices", or_empty(option->choices));
+    cJSON_AddStringToObject(object, "help", or_empty(option->help));
+    return object;
+}
+
+static cJSON *stage_object(const winnow_stage_info *info)
+{
+    cJSON *object = cJSON_CreateObject(), *list;
+    cJSON_AddStringToObject(object, "name", info->name);
+    cJSON_AddStringToObject(object, "family", info->family);
+    cJSON_AddStringToObject(object, "summary", info->summary);
+    cJSON_AddStringToObject(object, "help", or_empty(info->help));
+    cJSON_AddStringToObject(object, "source", or_empty(info->source));
+    cJSON_AddItemToObject(object, "roles_needed", report_roles(info->roles_needed));
+    cJSON_AddItemToObject(object, "roles_optional", report_roles(info->roles_optional));
+    cJSON_AddBoolToObject(object, "needs_grid", info->needs_grid != 0);
+    list = cJSON_AddArrayToObject(object, "options");
+    for (uint32_t i = 0; i < info->option_count; i++) {
+        cJSON_AddItemToArray(list, option_object(&info->options[i]));
+    }
+    return object;
+}
+
+/* `text` in lines of 96 columns, indented. */
+static void print_wrapped(const char *text, int indent)
+{
+    int column = 0;
+    while (*text) {
+        size_t word = strcspn(text, " \n");
+        if (column == 0 || column + 1 + (int)word > 96 - indent) {
+            printf("%s%*s", column ? "\n" : "", indent, "");
+            column = 0;
+        }
+        printf("%s%.*s", column ? " " : "", (int)word, text);
+        column += (int)word + (column ? 1 : 0);
+        text += word;
+        text += strspn(text, " \n");
+    }
+    putchar('\n');
+}
+
+static void print_option(const winnow_option_info *option)
+{
+    char value[160];
+    const char *preset = or_empty(option->value);
+    if (!*preset) {
+        snprintf(value, sizeof value, "must be given");
+    } else if (strcmp(preset, "-") == 0) {
+        snprintf(value, sizeof value, "off if absent");
+    } else {
+        snprintf(value, sizeof value, "default %s", preset);
+    }
+    printf("  %-14s %s, %s%s%s\n", option->name, or_empty(option->type), value,
+           *or_empty(option->choices) ? ", " : "", or_empty(option->choices));
+    print_wrapped(or_empty(option->help), 17);
+}
+
+static void print_stage(const winnow_stage_info *info)
+{
+    char roles[256];
+    printf("%s (%s): %s\n\n", info->name, info->family, info->summary);
+    if (*or_empty(info->help)) {
+        print_wrapped(info->help, 0);
+        putchar('\n');
+    }
+    printf("needs     %s%s\n", role_list(info->roles_needed, roles, sizeof roles),
+           info->needs_grid ? ", on a full grid" : "");
+    if (info->roles_optional) {
+        printf("uses      %s\n", role_list(info->roles_optional, roles, sizeof roles));
+    }
+    if (*or_empty(info->source)) {
+        printf("source    %s\n", info->source);
+    }
+    if (info->option_count) {
+        puts("\noptions");
+    }
+    for (uint32_t i = 0; i < info->option_count; i++) {
+        print_option(&info->options[i]);
+    }
+}
+
+static int show_one(const engine *e, const char *name, bool json)
+{
+    winnow_stage_info info;
+    if (!engine_stage(e, name, strlen(name), &info)) {
+        const char *nearest = cli_nearest(name, stage_name, e, e->api->stage_count());
+        if (nearest) {
+            return cli_misuse("stages: there is no stage \"%s\" (did you mean %s?)", name, nearest);
+        }
+        return cli_misuse("stages: there is no stage \"%s\" (see 'winnow stages')", name);
+    }
+    if (json) {
+        return report_print(stage_object(&info));
+    }
+    print_stage(&info);
+    return cli_finish_stdout();
+}
+
+static int show_all(const engine *e, bool json)
+{
+    cJSON *tree = json ? cJSON_CreateObject() : NULL;
+    cJSON *list = json ? cJSON_AddArrayToObject(tree, "stages") : NULL;
+    winnow_stage_info info;
+    char roles[256];
+    size_t widest_name = 4, widest_roles = 5;
+
+    for (uint32_t i = 0; i < e->api->stage_count() && stage_at(e, i, &info); i++) {
+        size_t name = strlen(info.name);
+        size_t needs = strlen(role_list(info.roles_needed, roles, sizeof roles));
+        widest_name = name > widest_name ? name : widest_name;
+        widest_roles = needs > widest_roles ? needs : widest_roles;
+    }
+    if (!json) {
+        printf("%-*s  %-11s %-*s  %s\n", (int)widest_name, "NAME", "FAMILY", (int)widest_roles,
+               "NEEDS", "WHAT IT DOES");
+    }
+    for (uint32_t i = 0; i < e->api->stage_count() && stage_at(e, i, &info); i++) {
+        if (json) {
+            cJSON_AddItemToArray(list, stage_object(&info));
+        } else {
+            printf("%-*s  %-11s %-*s  %s\n", (int)widest_name, info.name, info.family,
+                   (int)widest_roles, role_list(info.roles_needed, roles, sizeof roles),
+                   info.summary);
+        }
+    }
+    return json ? report_print(tree) : cli_finish_stdout();
+}
+
+static int run(const void *given, const arg_list *operands)
+{
+    const values *v = given;
+    engine e;
+    int exit_code;
+
+    if (operands->count > 1) {
+        return cli_misuse("stages: \"%s\" is one name too many (ask for one stage)",
+                          operands->items[1]);
+    }
+    exit_code = engine_load(&e);
+    if (exit_code == CLI_DONE) {
+        exit_code =
+            operands->count ? show_one(&e, operands->items[0], v->json) : show_all(&e, v->json);
+    }
+    return exit_code;
+}
+
+const command command_stages = {
+    "stages",
+    "the methods, or one of them in detail",
+    "[NAME] [OPTIONS]",
+    "NEEDS lists the inputs by the names that they have in safetensors files. A stage that needs\n"
+    "tokens alone works with every encoder.\n"
+    "\nExamples:\n"
+    "  winnow stages\n"
+    "  winnow stages divprune\n"
+    "  winnow stages --json\n",
+    options,
+    sizeof(values),
+    run};
