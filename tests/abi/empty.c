@@ -1,0 +1,2 @@
+/* The headers come by -include. */
+typedef int winnow_nothing;

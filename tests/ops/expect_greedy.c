@@ -1,0 +1,89 @@
+#include "expect.h"
+
+/* Tokens in rank order 4 2 0 1 3 5 (2 is flagged): L = 4 0 1 3 5, even places 4 1 5, odd 0 3.
+ * Best similarities to the odd ones: 4: .5, 1: .9, 5: .5 (tie: the earlier, 4, is first). */
+static void expect_pair_prune(expectations *e)
+{
+    static const float similarity[36] = {
+        [4 * 6 + 0] = 0.5f, [4 * 6 + 3] = 0.1f, [1 * 6 + 0] = 0.2f,
+        [1 * 6 + 3] = 0.9f, [5 * 6 + 0] = 0.0f, [5 * 6 + 3] = 0.5f,
+    };
+    for (uint32_t want = 0; want < 6; ++want) {
+        static const uint32_t flags_by_want[6][6] = {
+            {0, 0, 1, 0, 0, 0}, {0, 0, 1, 1, 0, 0}, {1, 0, 1, 1, 0, 0},
+            {1, 0, 1, 1, 0, 1}, {1, 0, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1},
+        };
+        ops_case c;
+        case_init(&c, 5, 0);
+        const uint32_t seg = WORDS_OF(&c, 0, 6), wants = WORDS_OF(&c, want);
+        const uint32_t rank = WORDS_OF(&c, 2, 3, 1, 4, 0, 5), flag = WORDS_OF(&c, 0, 0, 1, 0, 0, 0);
+        set_a(&c, 6, 6, similarity);
+        use_a(&c, ADD(&c, pair_prune, 1, .segs = 1, .seg_at = seg, .rank_at = rank,
+                      .want_at = wants, .flag_at = flag, .list_at = array(&c, 6, SCRATCH),
+                      .list2_at = array(&c, 6, SCRATCH), .sc_at = array(&c, 6, SCRATCH)));
+        outcome o = run_expected(e, &c);
+        check_words(e, "pair_prune", o.w + flag, 6, flags_by_want[want]);
+        outcome_free(&o);
+    }
+}
+
+/* Points 0, 1, 5, 6 on a line as "distances" |a - b| / 10 = 1 - similarity. */
+static void expect_maxmin(expectations *e)
+{
+    static const float at[4] = {0.0f, 1.0f, 5.0f, 6.0f};
+    float similarity[16];
+    for (uint32_t i = 0; i < 16; ++i) {
+        const float d = at[i / 4] - at[i % 4];
+        similarity[i] = 1.0f - (d < 0.0f ? -d : d) * 0.125f;
+    }
+    ops_case c;
+    case_init(&c, 6, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 4), k = WORDS_OF(&c, 3), second = array(&c, 4, REALS);
+    const uint32_t flag = array(&c, 4, WORDS), order = array(&c, 4, WORDS);
+    const uint32_t near = array(&c, 8, WORDS), index = WORDS_OF(&c, 0, 1, -1u, 3);
+    set_a(&c, 4, 4, similarity);
+    use_a(&c, ADD(&c, row_second, 4, .n_max = 4, .segs = 1, .seg_at = seg, .score_at = second));
+    use_a(&c, ADD(&c, greedy_maxmin, 1, .segs = 1, .seg_at = seg, .k_at = k, .first_at = second,
+                  .md_at = array(&c, 4, SCRATCH), .flag_at = flag, .order_at = order));
+    use_a(&c,
+          ADD(&c, neighbours, 4, .n_max = 4, .segs = 1, .src_seg_at = seg, .src_pos_at = WN_NONE,
+              .seg_at = seg, .index_at = index, .many = 2, .near_at = near));
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "row_second", (float *)(void *)(o.w + second), 0.125f, 0.125f, 0.125f, 0.125f);
+    CHECK_WORDS(e, "greedy_maxmin: order", o.w + order, 0, 3, 1);
+    CHECK_WORDS(e, "greedy_maxmin: flags", o.w + flag, 1, 1, 0, 1);
+    CHECK_WORDS(e, "neighbours: not itself, not index < 0", o.w + near, 1, 3, 0, 3, 3, 1, 1, 0);
+    outcome_free(&o);
+}
+
+/* Tokens 0 and 1 are the same, 2 is apart: the second pick must be 2, though 1 matters more. */
+static void expect_dpp(expectations *e)
+{
+    static const float similarity[9] = {1.0f, 1.0f, 0.0f, 1.0f, 1.0f, 0.0f, 0.0f, 0.0f, 1.0f};
+    ops_case c;
+    case_init(&c, 7, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 3), k = WORDS_OF(&c, 2),
+                   rel = REALS_OF(&c, 1.0f, 0.5f, 0.25f);
+    const uint32_t flag = array(&c, 3, WORDS), order = array(&c, 3, WORDS);
+    set_a(&c, 3, 3, similarity);
+    make_pool(&c, 6, WINNOW_F32);
+    wn_op *op =
+        ADD(&c, greedy_dpp, 1, .segs = 1, .seg_at = seg, .k_at = k, .k_max = 2, .rel_at = rel,
+            .d_at = array(&c, 3, SCRATCH), .flag_at = flag, .order_at = order, .mode = 0);
+    use_a(&c, op);
+    write_pool(&c, op, 0, 3);
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "greedy_dpp: order", o.w + order, 0, 2);
+    CHECK_WORDS(e, "greedy_dpp: flags", o.w + flag, 1, 0, 1);
+    check_true(e, "greedy_dpp: the first row is K(0, j)",
+               o.pool[0] > 0.9999f && o.pool[0] < 1.0001f && o.pool[1] > 0.4999f &&
+                   o.pool[1] < 0.5001f && o.pool[2] == 0.0f);
+    outcome_free(&o);
+}
+
+void expect_greedy(expectations *e)
+{
+    expect_pair_prune(e);
+    expect_maxmin(e);
+    expect_dpp(e);
+}

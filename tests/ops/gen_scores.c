@@ -1,0 +1,126 @@
+/* Random programs around the operations that score tokens. */
+#include "case.h"
+
+void gen_fill(ops_case *c)
+{
+    const uint32_t n = any_size(c, 2000);
+    array(c, 3, WORDS); /* neighbours that must stay as they are */
+    const uint32_t at = array(c, n, WORDS);
+    array(c, 3, WORDS);
+    describe(c, "n %u", n);
+    ADD(c, fill, n, .n = n, .at = at, .value = below(c, 1u << 31));
+}
+
+void gen_load_f32(ops_case *c)
+{
+    const uint32_t rows = any_size(c, 40), cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, rows, cols, any_dtype(c), any_flavour(c));
+    describe(c, "%u x %u dtype %u", rows, cols, c->a.dtype);
+    use_a(c, ADD(c, load_f32, rows * cols, .rows = rows, .cols = cols,
+                 .dst_at = array(c, rows * cols, REALS)));
+}
+
+/* Source tokens t*tokens + j of n positions, some of them -1 or -2. */
+static uint32_t source_index(ops_case *c, uint32_t n, uint32_t sources)
+{
+    const uint32_t at = words_below(c, n, sources);
+    for (uint32_t i = 0; i < n; ++i)
+        if (chance(c, 5))
+            c->w[at + i] = chance(c, 50) ? 0xffffffffu : 0xfffffffeu;
+    return at;
+}
+
+void gen_head_sum(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 4), heads = 1 + below(c, 17), tokens = any_size(c, 300);
+    const segments s = any_segments(c, any_size(c, 1031));
+    make_matrix(c, &c->a, frames * heads, tokens, any_dtype(c), any_flavour(c));
+    describe(c, "n %u of %u, heads %u, dtype %u", s.n, s.n_max, heads, c->a.dtype);
+    use_a(c, ADD(c, head_sum, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+                 .index_at = source_index(c, s.n, frames * tokens),
+                 .score_at = array(c, s.n_max, REALS), .heads = heads, .rows_per_frame = heads,
+                 .cols_per_frame = tokens, .scale = 1.0f / (float)heads));
+}
+
+/* Some rows that are all zeros, and one that is tiny. */
+static void add_zero_rows(ops_case *c, matrix *m)
+{
+    for (uint32_t r = 0; r < m->rows; ++r) {
+        if (!chance(c, 10))
+            continue;
+        for (uint32_t i = 0; i < m->cols; ++i)
+            put_element(m, r, i, 0.0f);
+    }
+}
+
+void gen_row_norm(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    add_zero_rows(c, &c->a);
+    describe(c, "n %u of %u, cols %u, dtype %u", s.n, s.n_max, cols, c->a.dtype);
+    use_a(c, ADD(c, row_norm, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+                 .list_at = row_list(c, s.n, true), .inv_at = array(c, s.n_max, REALS),
+                 .cols = cols, .eps2 = 1e-16f, .inv_eps = 1e8f));
+}
+
+void gen_frame_sim(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 5), tokens = any_size(c, 130), cols = any_cols(c, 1024);
+    const uint32_t before = 1 + below(c, 3), n = frames * tokens, mode = c->round / 3 % 4;
+    make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
+    make_matrix(c, &c->b_in, before * tokens, cols, (uint8_t)below(c, 3), PLAIN);
+    add_zero_rows(c, &c->a);
+    const uint32_t ref = words_below(c, frames, frames);
+    for (uint32_t t = 0; t < frames; ++t)
+        if (chance(c, 50))
+            c->w[ref + t] = 0u - 1u - below(c, before + 1); /* -1: none, -2-q: frame q of B */
+    describe(c, "%u x %u, cols %u, dtypes %u %u, flags %u", frames, tokens, cols, c->a.dtype,
+             c->b_in.dtype, mode);
+    wn_op *op = ADD(c, frame_sim, n, .n_max = n, .frames = frames, .tokens = tokens, .cols = cols,
+                    .rows_at = row_list(c, n, true), .ref_at = ref, .score_at = array(c, n, REALS),
+                    .flags = mode, .none_value = 255.0f);
+    use_a(c, op);
+    use_b_in(c, op);
+}
+
+void gen_relevance(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const uint32_t cols = any_cols(c, 1024), text_rows = 1 + below(c, 9);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_matrix(c, &c->b_in, text_rows, cols, (uint8_t)below(c, 3), PLAIN);
+    add_zero_rows(c, &c->a);
+    describe(c, "n %u, cols %u, text %u, dtypes %u %u", s.n, cols, text_rows, c->a.dtype,
+             c->b_in.dtype);
+    wn_op *op = ADD(c, relevance, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+                    .index_at = source_index(c, s.n, s.n), .rel_at = array(c, s.n_max, REALS),
+                    .cols = cols, .text_rows = text_rows, .scale = -1.0f / (float)text_rows);
+    use_a(c, op);
+    use_b_in(c, op);
+}
+
+void gen_scale_range(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    const bool all = chance(c, 30);
+    const uint32_t v = reals(c, s.n, any_flavour(c));
+    for (uint32_t k = 0; k < s.segs; ++k) /* a segment where all are equal */
+        for (uint32_t i = seg_begin(c, &s, k); chance(c, 10) && i < seg_begin(c, &s, k + 1); ++i)
+            c->w[v + i] = f32_bits(0.7f);
+    describe(c, "n %u, segments %u, global %d", s.n, s.segs, all);
+    ADD(c, scale_range, all ? 1 : s.segs, .segs = s.segs, .seg_at = s.at, .v_at = v, .global = all,
+        .offset = 1e-6f, .tiny = 1e-12f);
+}
+
+void gen_count_map(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t span = chance(c, 30) ? s.segs : 1, segs = s.segs / span;
+    const uint32_t parts = 1 + below(c, 3), rows = s.n + 1;
+    describe(c, "segments %u, span %u, parts %u", s.segs, span, parts);
+    ADD(c, count_map, segs * parts, .segs = segs, .seg_at = s.at, .span = span,
+        .table_at = array(c, rows * parts, WORDS), .rows = rows, .base = 0, .parts = parts,
+        .out_at = array(c, segs * parts, WORDS));
+}

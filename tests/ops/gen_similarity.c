@@ -1,0 +1,154 @@
+/* Random programs around the operations on similarities. */
+#include "case.h"
+
+#define SEG(s)     .segs = (s).segs, .seg_at = (s).at
+#define BOUNDED(s) .n_max = (s).n_max, SEG(s)
+
+/* Fewer tokens where rows are long, so that a software driver is done in time. */
+static uint32_t size_for(ops_case *c, uint32_t cols)
+{
+    return any_size(c, cols > 100 ? 65 : cols > 33 ? 300 : 521);
+}
+
+void gen_match(ops_case *c)
+{
+    const uint32_t cols = any_cols(c, 1024);
+    const segments set = any_segments(c, size_for(c, cols));
+    const list src = any_list(c, &set, chance(c, 20) ? 100 : 50);
+    const list dst = any_list(c, &set, chance(c, 10) ? 4 : 50);
+    make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
+    describe(c, "sources %u, targets %u, segments %u, cols %u, dtype %u", src.seg.n, dst.seg.n,
+             set.segs, cols, c->a.dtype);
+    use_a(c,
+          ADD(c, match, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs,
+              .src_seg_at = src.seg.at, .src_pos_at = src.pos, .dst_seg_at = dst.seg.at,
+              .dst_pos_at = dst.pos == WN_NONE ? ramp(c, set.n) : dst.pos,
+              .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols,
+              .best_at = array(c, src.seg.n_max, REALS), .arg_at = array(c, src.seg.n_max, WORDS)));
+}
+
+void gen_sim_matrix(ops_case *c)
+{
+    const uint32_t cols = any_cols(c, 1024);
+    const segments set = any_segments(c, size_for(c, cols));
+    const list src = any_list(c, &set, chance(c, 40) ? 100 : 60);
+    const uint32_t width = set.width ? set.width : 1, stride = width + below(c, 4);
+    make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
+    make_pool(c, 3 + (uint64_t)(src.seg.n_max + 1) * stride, WINNOW_F32);
+    describe(c, "sources %u of %u, tokens %u, segments %u, cols %u, dtype %u", src.seg.n,
+             src.seg.n_max, set.n, set.segs, cols, c->a.dtype);
+    const uint64_t tiles = (uint64_t)((src.seg.n_max + 3) / 4) * ((width + 3) / 4);
+    wn_op *op =
+        ADD(c, sim_matrix, tiles, .n_max = src.seg.n_max, .width = width, .segs = set.segs,
+            .src_seg_at = src.seg.at, .src_pos_at = src.pos, .seg_at = set.at,
+            .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols);
+    use_a(c, op);
+    write_pool(c, op, 3, stride);
+}
+
+void gen_row_second(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    make_matrix(c, &c->a, s.n, s.width, WINNOW_F32, any_flavour(c));
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    use_a(c, ADD(c, row_second, s.n_max, BOUNDED(s), .score_at = array(c, s.n_max, REALS)));
+}
+
+void gen_neighbours(ops_case *c)
+{
+    const segments set = any_segments(c, any_size(c, 300));
+    const list src = any_list(c, &set, chance(c, 40) ? 100 : 50);
+    const uint32_t many = 1 + below(c, 33), index = array(c, set.n, WORDS);
+    for (uint32_t i = 0; i < set.n; ++i)
+        if (chance(c, 10))
+            c->w[index + i] = 0xffffffffu;
+    make_matrix(c, &c->a, src.seg.n ? src.seg.n : 1, set.width ? set.width : 1, WINNOW_F32,
+                any_flavour(c));
+    describe(c, "sources %u, tokens %u, segments %u, many %u", src.seg.n, set.n, set.segs, many);
+    use_a(c, ADD(c, neighbours, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs,
+                 .src_seg_at = src.seg.at, .src_pos_at = src.pos, .seg_at = set.at,
+                 .index_at = chance(c, 80) ? index : WN_NONE, .many = many,
+                 .near_at = array(c, src.seg.n_max * many, WORDS)));
+}
+
+/* A symmetric matrix of cosines of random vectors, a segment at a time, the diagonal near 1. */
+static void make_cosines(ops_case *c, const segments *s)
+{
+    enum { DIM = 24 };
+    make_matrix(c, &c->a, s->n, s->width ? s->width : 1, WINNOW_F32, PLAIN);
+    const uint32_t vectors = array(c, s->n * DIM, REALS);
+    for (uint32_t k = 0; k < s->segs; ++k) {
+        const uint32_t begin = seg_begin(c, s, k), end = seg_begin(c, s, k + 1);
+        for (uint32_t i = begin; i < end; ++i) {
+            for (uint32_t j = begin; j < end; ++j) {
+                float dot = 0.0f, xx = 0.0f, yy = 0.0f;
+                for (uint32_t d = 0; d < DIM; ++d) {
+                    const float x = bits_f32(c->w[vectors + i * DIM + d]);
+                    const float y = bits_f32(c->w[vectors + j * DIM + d]);
+                    dot += x * y;
+                    xx += x * x;
+                    yy += y * y;
+                }
+                put_element(&c->a, i, j - begin, dot * rsqrt_(xx) * rsqrt_(yy));
+            }
+        }
+    }
+}
+
+/* Some NaN where the greedy methods meet them: whole tokens, and single similarities. */
+static void spoil_cosines(ops_case *c, const segments *s)
+{
+    for (uint32_t i = 0; i < s->n; ++i)
+        if (chance(c, 5))
+            put_element(&c->a, i, below(c, s->width), bits_f32(0x7fc00000u));
+}
+
+void gen_greedy_maxmin(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const flavour f = any_flavour(c);
+    make_cosines(c, &s);
+    if (f == TIED)
+        make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, TIED);
+    if (f == WILD)
+        spoil_cosines(c, &s);
+    describe(c, "n %u, segments %u, flavour %u", s.n, s.segs, (unsigned)f);
+    use_a(c,
+          ADD(c, greedy_maxmin, s.segs, SEG(s), .k_at = counts(c, &s), .first_at = reals(c, s.n, f),
+              .md_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
+              .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE));
+}
+
+void gen_greedy_dpp(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const uint32_t width = s.width ? s.width : 1, mode = below(c, 2), rel = positive(c, s.n);
+    const uint32_t k = counts(c, &s);
+    uint32_t k_max = 1;
+    for (uint32_t i = 0; i < s.segs; ++i) {
+        c->w[k + i] = c->w[k + i] < 40 ? c->w[k + i] : 40;
+        k_max = c->w[k + i] > k_max ? c->w[k + i] : k_max;
+    }
+    make_cosines(c, &s);
+    for (uint32_t i = 0; any_flavour(c) == WILD && i < s.n; ++i)
+        if (chance(c, 4))
+            c->w[rel + i] = 0x7fc00000u;
+    make_pool(c, 1 + (uint64_t)s.segs * k_max * width, WINNOW_F32);
+    describe(c, "n %u, segments %u, k_max %u, mode %u", s.n, s.segs, k_max, mode);
+    wn_op *op = ADD(c, greedy_dpp, s.segs, SEG(s), .k_at = k, .k_max = k_max, .rel_at = rel,
+                    .d_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
+                    .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE, .mode = mode,
+                    .weight = 0.3f, .one_minus_weight = 0.7f);
+    use_a(c, op);
+    write_pool(c, op, 1, width);
+}
+
+void gen_pair_prune(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, any_flavour(c));
+    describe(c, "n %u, segments %u, flavour %u", s.n, s.segs, (unsigned)any_flavour(c));
+    use_a(c, ADD(c, pair_prune, s.segs, SEG(s), .rank_at = ranks(c, &s), .want_at = counts(c, &s),
+                 .flag_at = flags(c, s.n, 15), .list_at = array(c, s.n, SCRATCH),
+                 .list2_at = array(c, s.n, SCRATCH), .sc_at = array(c, s.n, SCRATCH)));
+}

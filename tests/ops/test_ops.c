@@ -1,0 +1,141 @@
+/* test_ops: every primitive on random inputs, a GPU against plain C, bit by bit.
+ *
+ * test_ops --cpu              plain C alone: results worked out by hand, and host strides
+ * test_ops [--device SEL] [--disable LIST] [--rounds N] [--seed N] [--only NAME]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "expect.h"
+
+typedef struct options {
+    bool cpu;
+    const char *device, *disable, *only;
+    uint64_t seed;
+    uint32_t rounds;
+} options;
+
+typedef struct tally {
+    uint32_t cases, failures;
+} tally;
+
+#define OP(name, grouping) gen_##name,
+static void (*const generators[WN_OP_COUNT])(ops_case *c) = {
+#include "../../shaders/ops.def"
+};
+#undef OP
+
+static void print_log(void *user, int32_t level, const char *message)
+{
+    (void)user;
+    if (level <= WINNOW_LOG_WARNING)
+        printf("  [%d] %s\n", (int)level, message);
+}
+
+static bool read_options(int argc, char **argv, options *o)
+{
+    *o = (options){.device = "", .disable = "", .seed = 20240229, .rounds = 14};
+    for (int i = 1; i < argc; ++i) {
+        const bool has_value = i + 1 < argc;
+        if (!strcmp(argv[i], "--cpu"))
+            o->cpu = true;
+        else if (has_value && !strcmp(argv[i], "--device"))
+            o->device = argv[++i];
+        else if (has_value && !strcmp(argv[i], "--disable"))
+            o->disable = argv[++i];
+        else if (has_value && !strcmp(argv[i], "--only"))
+            o->only = argv[++i];
+        else if (has_value && !strcmp(argv[i], "--seed"))
+            o->seed = strtoull(argv[++i], NULL, 10);
+        else if (has_value && !strcmp(argv[i], "--rounds"))
+            o->rounds = (uint32_t)strtoul(argv[++i], NULL, 10);
+        else
+            return false;
+    }
+    return true;
+}
+
+/* Odd distances between the rows of host memory show who minds them. */
+static bool same_results(winnow_device *cpu, winnow_device *other, const ops_case *c)
+{
+    result expected = {0}, got = {0};
+    bool good = run_case(cpu, c, 0, &expected) && run_case(other, c, c->round % 4, &got);
+    if (good) {
+        const uint64_t wrong = compare(c, &expected, &got);
+        good = wrong == 0;
+        if (!good)
+            printf("    %llu elements differ: %s\n", (unsigned long long)wrong, c->what);
+    }
+    result_free(&expected);
+    result_free(&got);
+    return good;
+}
+
+static void try_kind(winnow_device *cpu, winnow_device *other, const options *o, uint32_t kind,
+                     tally *t)
+{
+    const uint32_t failures = t->failures;
+    for (uint32_t round = 0; round < o->rounds; ++round) {
+        ops_case c;
+        case_init(&c, o->seed + 1000003u * kind + 7919u * round, round);
+        generators[kind](&c);
+        close_case(&c);
+        ++t->cases;
+        if (!same_results(cpu, other, &c)) {
+            ++t->failures;
+            printf("  FAILED %s, round %u\n", wn_op_name(kind), round);
+        }
+        case_free(&c);
+    }
+    printf("%-18s %s\n", wn_op_name(kind), t->failures == failures ? "same" : "DIFFERS");
+    fflush(stdout);
+}
+
+static bool is_wanted(const options *o, uint32_t kind)
+{
+    return !o->only || !strcmp(o->only, wn_op_name(kind));
+}
+
+int main(int argc, char **argv)
+{
+    options o;
+    wn_host host;
+    winnow_device *cpu = NULL, *gpu = NULL;
+    if (!read_options(argc, argv, &o)) {
+        fputs("usage: test_ops [--cpu] [--device SEL] [--disable LIST] [--rounds N] [--seed N] "
+              "[--only NAME]\n",
+              stderr);
+        return 2;
+    }
+    if (wn_host_read(NULL, &host) != WINNOW_OK)
+        return 1;
+    host.log = print_log;
+    if (wn_cpu_device_create(&host, &cpu) != WINNOW_OK)
+        return 1;
+    if (!o.cpu && wn_gpu_device_create(&host, o.device, o.disable, NULL, &gpu) != WINNOW_OK) {
+        printf("no device \"%s\"\n", o.device);
+        cpu->backend->device_destroy(cpu);
+        return 1;
+    }
+    tally t = {0};
+    if (o.cpu) {
+        expectations e = {.device = cpu};
+        expect_selection(&e);
+        expect_merging(&e);
+        expect_greedy(&e);
+        expect_running(&e);
+        printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
+        t = (tally){e.checks, e.failures};
+    } else {
+        printf("%s (%s), features: %s; seed %llu\n", gpu->info.name, gpu->info.driver,
+               gpu->info.features, (unsigned long long)o.seed);
+    }
+    for (uint32_t kind = 0; kind < WN_OP_COUNT; ++kind)
+        if (is_wanted(&o, kind))
+            try_kind(cpu, gpu ? gpu : cpu, &o, kind, &t);
+    if (gpu)
+        gpu->backend->device_destroy(gpu);
+    cpu->backend->device_destroy(cpu);
+    printf("%u cases, %u failed\n", t.cases, t.failures);
+    return t.cases > 0 && t.failures == 0 ? 0 : 1;
+}
