@@ -3,7 +3,8 @@
 
 #include "plan.h"
 
-static winnow_status read_device_desc(const winnow_device_desc *given, winnow_device_desc *desc, wn_host *host)
+static winnow_status read_device_desc(const winnow_device_desc *given, winnow_device_desc *desc,
+                                      wn_host *host)
 {
     WN_TRY(wn_host_read(NULL, host));
     memset(desc, 0, sizeof *desc);
@@ -12,7 +13,8 @@ static winnow_status read_device_desc(const winnow_device_desc *given, winnow_de
     return wn_host_read(desc->host, host);
 }
 
-static winnow_status device_list(const winnow_device_desc *given, winnow_device_info *infos, uint32_t *count)
+static winnow_status device_list(const winnow_device_desc *given, winnow_device_info *infos,
+                                 uint32_t *count)
 {
     winnow_device_desc desc;
     wn_host host;
@@ -40,10 +42,12 @@ static winnow_status device_create(const winnow_device_desc *given, winnow_devic
     *out = NULL;
     WN_TRY(read_device_desc(given, &desc, &host));
     if (desc.backend < WINNOW_BACKEND_AUTO || desc.backend > WINNOW_BACKEND_CPU)
-        return wn_fail(&host, WINNOW_E_ARGUMENT, "device: backend is %d (use WINNOW_BACKEND_*)", desc.backend);
+        return wn_fail(&host, WINNOW_E_ARGUMENT, "device: backend is %d (use WINNOW_BACKEND_*)",
+                       desc.backend);
     if (desc.backend == WINNOW_BACKEND_CPU)
         return wn_cpu_device_create(&host, out);
-    const winnow_status status = wn_gpu_device_create(&host, desc.selector, desc.disable, desc.loader_path, out);
+    const winnow_status status =
+        wn_gpu_device_create(&host, desc.selector, desc.disable, desc.loader_path, out);
     const bool named = desc.selector && desc.selector[0];
     if (status == WINNOW_E_NO_DEVICE && desc.backend == WINNOW_BACKEND_AUTO && !named)
         return wn_cpu_device_create(&host, out);
@@ -66,7 +70,8 @@ static uint32_t stage_count(void)
     return wn_stage_count;
 }
 
-static winnow_status pipeline_create(const winnow_host *given, const char *spec, winnow_pipeline **out)
+static winnow_status pipeline_create(const winnow_host *given, const char *spec,
+                                     winnow_pipeline **out)
 {
     wn_host host;
     if (!out)
@@ -94,7 +99,8 @@ static void pipeline_destroy(winnow_pipeline *pipeline)
     wn_free(&host, pipeline);
 }
 
-static winnow_status pipeline_inputs(const winnow_pipeline *pipeline, uint32_t *needed, uint32_t *optional)
+static winnow_status pipeline_inputs(const winnow_pipeline *pipeline, uint32_t *needed,
+                                     uint32_t *optional)
 {
     if (!pipeline || !needed || !optional)
         return WINNOW_E_ARGUMENT;
@@ -116,7 +122,8 @@ static winnow_status copy_bandwidth(winnow_device *device, uint64_t bytes, doubl
     return device->backend->copy_bandwidth(device, bytes, bytes_per_second);
 }
 
-static const winnow_ext_measure ext_measure = {.struct_size = sizeof ext_measure, .copy_bandwidth = copy_bandwidth};
+static const winnow_ext_measure ext_measure = {.struct_size = sizeof ext_measure,
+                                               .copy_bandwidth = copy_bandwidth};
 
 const void *wn_ext_measure(void)
 {

@@ -26,19 +26,22 @@ static bool reserve(wn_build *b, void **memory, uint32_t *capacity, uint64_t cou
     if (count <= *capacity)
         return true;
     if (!b->may_grow) {
-        build_fail(b, WINNOW_E_SHAPE, "this shape needs more room than the plan's largest shape (plan for it)");
+        build_fail(b, WINNOW_E_SHAPE,
+                   "this shape needs more room than the plan's largest shape (plan for it)");
         return false;
     }
     uint64_t larger = *capacity ? *capacity : 64;
     while (larger < count)
         larger *= 2;
     if (larger > UINT32_MAX || larger > SIZE_MAX / element) {
-        build_fail(b, WINNOW_E_HOST_MEMORY, "tables of %llu entries (use smaller sizes)", (unsigned long long)count);
+        build_fail(b, WINNOW_E_HOST_MEMORY, "tables of %llu entries (use smaller sizes)",
+                   (unsigned long long)count);
         return false;
     }
     void *grown = wn_alloc(b->host, (size_t)larger * element);
     if (!grown) {
-        build_fail(b, WINNOW_E_HOST_MEMORY, "no host memory for %llu entries", (unsigned long long)larger);
+        build_fail(b, WINNOW_E_HOST_MEMORY, "no host memory for %llu entries",
+                   (unsigned long long)larger);
         return false;
     }
     if (*memory)
@@ -49,7 +52,11 @@ static bool reserve(wn_build *b, void **memory, uint32_t *capacity, uint64_t cou
     return true;
 }
 
-static uint32_t new_id(wn_build *b)
+/* W is one binding of every shader, so it is one resource for barriers: the arrays in it are apart, but neither the
+ * validation layer nor a driver can know that. Matrices are bound each by itself. */
+enum { ID_W = 1 };
+
+static uint32_t new_matrix_id(wn_build *b)
 {
     /* Past the last id everything shares one: more barriers than needed, never fewer. */
     return b->next_id < LAST_ID ? b->next_id++ : LAST_ID;
@@ -63,17 +70,17 @@ wn_arr build_array(wn_build *b, uint64_t words)
         build_fail(b, WINNOW_E_SHAPE, "the workspace passes 16 GiB (use smaller sizes)");
         return WN_NO_ARR;
     }
-    const wn_arr arr = {(uint32_t)b->w_words, (uint32_t)words, new_id(b)};
+    const wn_arr arr = {(uint32_t)b->w_words, (uint32_t)words};
     b->w_words += (words + 3u) & ~3ull; /* keeps arrays of 16 bytes apart */
     return arr;
 }
 
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n)
 {
-    if (b->status != WINNOW_OK ||
-        !reserve(b, (void **)&b->consts, &b->const_capacity, (uint64_t)b->const_count + n + 4, sizeof *b->consts))
+    if (b->status != WINNOW_OK || !reserve(b, (void **)&b->consts, &b->const_capacity,
+                                           (uint64_t)b->const_count + n + 4, sizeof *b->consts))
         return WN_NO_ARR;
-    const wn_arr arr = {b->const_count, n, 0};
+    const wn_arr arr = {b->const_count, n};
     if (values)
         memcpy(b->consts + arr.at, values, n * sizeof *values);
     else
@@ -87,12 +94,17 @@ uint32_t *build_const_data(wn_build *b, wn_arr constant)
     return b->status == WINNOW_OK && constant.at != WN_NONE ? b->consts + constant.at : NULL;
 }
 
-static wn_mat workspace_rows(wn_build *b, uint8_t slot, uint64_t *used, uint64_t rows, uint32_t cols)
+static wn_mat workspace_rows(wn_build *b, uint8_t slot, uint64_t *used, uint64_t rows,
+                             uint32_t cols)
 {
-    wn_mat mat = {.ref = {.slot = slot, .dtype = WINNOW_F32}, .stride = cols, .cols = cols, .id = new_id(b)};
+    wn_mat mat = {.ref = {.slot = slot, .dtype = WINNOW_F32},
+                  .stride = cols,
+                  .cols = cols,
+                  .id = new_matrix_id(b)};
     const uint64_t bytes = rows * cols * sizeof(float);
     if (rows > UINT32_MAX || rows * cols > UINT32_MAX) {
-        build_fail(b, WINNOW_E_SHAPE, "a matrix of %llu x %u passes 2^32 elements (use smaller sizes)",
+        build_fail(b, WINNOW_E_SHAPE,
+                   "a matrix of %llu x %u passes 2^32 elements (use smaller sizes)",
                    (unsigned long long)rows, cols);
         return mat;
     }
@@ -141,9 +153,11 @@ void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32
 
 wn_mat build_role(wn_build *b, uint32_t role)
 {
-    wn_mat mat = {.ref = {.slot = (uint8_t)(WN_SLOT_IN + role), .dtype = (uint8_t)b->in.dtype[role]}};
+    wn_mat mat = {
+        .ref = {.slot = (uint8_t)(WN_SLOT_IN + role), .dtype = (uint8_t)b->in.dtype[role]}};
     if (!build_has(b, role)) {
-        build_fail(b, WINNOW_E_ROLE, "it needs `%s`, which is not given (give it, or choose another stage)",
+        build_fail(b, WINNOW_E_ROLE,
+                   "it needs `%s`, which is not given (give it, or choose another stage)",
                    wn_role_name(role));
         return mat;
     }
@@ -152,7 +166,8 @@ wn_mat build_role(wn_build *b, uint32_t role)
     const uint64_t stride = b->in.stride[role] ? b->in.stride[role] : mat.cols;
     const uint64_t element = mat.ref.dtype == WINNOW_F32 ? 4 : 2;
     if (stride * rows > UINT32_MAX) {
-        build_fail(b, WINNOW_E_SHAPE, "`%s` passes 2^32 elements (use smaller sizes)", wn_role_name(role));
+        build_fail(b, WINNOW_E_SHAPE, "`%s` passes 2^32 elements (use smaller sizes)",
+                   wn_role_name(role));
         return mat;
     }
     mat.rows = (uint32_t)rows;
@@ -170,11 +185,12 @@ static void add_id(uint64_t *set, uint32_t id)
 }
 
 /* A barrier is needed where this operation reads what was written since the last one, or writes what
- * was read or written. Id 0 (constants, inputs) is never written. */
+ * was read or written. Id 0 (inputs, outputs) makes no hazard: nothing reads an output. */
 static bool needs_barrier(const wn_build *b, const uint64_t *reads, const uint64_t *writes)
 {
     for (uint32_t i = 0; i < WN_HAZARD_WORDS; ++i)
-        if ((reads[i] & b->written_since[i]) || (writes[i] & (b->written_since[i] | b->read_since[i])))
+        if ((reads[i] & b->written_since[i]) ||
+            (writes[i] & (b->written_since[i] | b->read_since[i])))
             return true;
     return false;
 }
@@ -194,18 +210,20 @@ static void note_hazards(wn_build *b, wn_op *op, const uint64_t *reads, const ui
 }
 
 void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
-              const wn_mat *a, const wn_mat *bm, const wn_arr *reads, const wn_arr *writes)
+              const wn_mat *a, const wn_mat *bm, bool writes_w)
 {
     if (b->status != WINNOW_OK)
         return;
     if (items > UINT32_MAX) {
-        build_fail(b, WINNOW_E_SHAPE, "%s has %llu items (use smaller sizes)", wn_op_name(kind), (unsigned long long)items);
+        build_fail(b, WINNOW_E_SHAPE, "%s has %llu items (use smaller sizes)", wn_op_name(kind),
+                   (unsigned long long)items);
         return;
     }
     if (!reserve(b, (void **)&b->ops, &b->op_capacity, (uint64_t)b->op_count + 1, sizeof *b->ops))
         return;
     wn_op *op = &b->ops[b->op_count++];
-    *op = (wn_op){.kind = (uint16_t)kind, .items = (uint32_t)items, .args_bytes = (uint32_t)args_bytes};
+    *op = (wn_op){
+        .kind = (uint16_t)kind, .items = (uint32_t)items, .args_bytes = (uint32_t)args_bytes};
     memcpy(op->args, args, args_bytes);
     op->a.slot = op->b.slot = WN_SLOT_NONE;
     uint64_t read[WN_HAZARD_WORDS] = {0}, written[WN_HAZARD_WORDS] = {0};
@@ -221,10 +239,9 @@ void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, u
         const bool reads_b = kind == WN_OP_frame_sim || kind == WN_OP_relevance;
         add_id(reads_b ? read : written, bm->id);
     }
-    for (; reads && reads->id != 0xffffffffu; ++reads)
-        add_id(read, reads->id);
-    for (; writes && writes->id != 0xffffffffu; ++writes)
-        add_id(written, writes->id);
+    add_id(read, ID_W);
+    if (writes_w)
+        add_id(written, ID_W);
     note_hazards(b, op, read, written);
 }
 
@@ -236,14 +253,13 @@ void build_start(wn_build *b)
     b->op_count = b->const_count = 0;
     b->w_words = b->const_words;
     b->matrix_bytes = b->history_bytes = 0;
-    b->next_id = 1;
+    b->next_id = ID_W + 1;
     b->barriers = 0;
     b->emit_first = 0;
     memset(b->read_since, 0, sizeof b->read_since);
     memset(b->written_since, 0, sizeof b->written_since);
     b->assign = WN_NO_ARR;
     b->stats = build_const(b, NULL, 1); /* zero at the start of every run */
-    b->stats.id = new_id(b);            /* but written: not a constant for hazards */
 }
 
 /* True if the constants turned out larger than the room before the arrays: build once more. */

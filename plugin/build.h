@@ -13,14 +13,13 @@
 #include "ops.h"
 #include "stage.h"
 
-/* An array of n words in W. at == WN_NONE: absent. id orders reads after writes (0: constant). */
+/* An array of n words in W. at == WN_NONE: absent. */
 typedef struct wn_arr {
     uint32_t at;
     uint32_t n;
-    uint32_t id;
 } wn_arr;
 
-#define WN_NO_ARR ((wn_arr){WN_NONE, 0, 0})
+#define WN_NO_ARR ((wn_arr){WN_NONE, 0})
 
 /* Rows of numbers. */
 typedef struct wn_mat {
@@ -28,34 +27,34 @@ typedef struct wn_mat {
     uint32_t stride; /* elements between rows */
     uint32_t cols;
     uint32_t rows; /* at most */
-    uint32_t id;
+    uint32_t id;   /* orders what is written before what is read; 0: an input or output */
 } wn_mat;
 
 /* The token set between stages; see ops_args.h for the arrays. */
 typedef struct wn_set {
-    uint32_t segs;   /* frames */
-    uint32_t n_max;  /* tokens at most, all frames */
-    uint32_t width;  /* tokens of a frame at most */
-    bool regular;    /* every frame has exactly `width` tokens */
-    bool exact;      /* there are exactly n_max tokens */
+    uint32_t segs;           /* frames */
+    uint32_t n_max;          /* tokens at most, all frames */
+    uint32_t width;          /* tokens of a frame at most */
+    bool regular;            /* every frame has exactly `width` tokens */
+    bool exact;              /* there are exactly n_max tokens */
     uint32_t grid_h, grid_w; /* a full grid (width = h*w, regular), or 0 */
-    wn_mat mat;      /* where rows[] points */
+    wn_mat mat;              /* where rows[] points */
     wn_arr seg, rows, index;
-    wn_arr sizes;    /* WN_NO_ARR: all 1 */
-    wn_arr order;    /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
-    bool fresh;      /* rows[i] == i */
+    wn_arr sizes; /* WN_NO_ARR: all 1 */
+    wn_arr order; /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
+    bool fresh;   /* rows[i] == i */
 } wn_set;
 
 /* What is fixed for one build. */
 typedef struct wn_build_input {
     winnow_shape shape;
-    uint32_t roles;                       /* given */
+    uint32_t roles; /* given */
     int32_t dtype[WINNOW_ROLE_COUNT];
-    uint64_t stride[WINNOW_ROLE_COUNT];   /* elements between rows of each role */
-    uint32_t outputs;                     /* bits 1 << WINNOW_OUT_* */
+    uint64_t stride[WINNOW_ROLE_COUNT]; /* elements between rows of each role */
+    uint32_t outputs;                   /* bits 1 << WINNOW_OUT_* */
     int32_t out_dtype;
-    uint64_t out_stride;                  /* elements; 0: packed */
-    bool out_odd;                         /* 16-bit output that starts in the middle of a word */
+    uint64_t out_stride; /* elements; 0: packed */
+    bool out_odd;        /* 16-bit output that starts in the middle of a word */
     int32_t order;
     bool streaming;
     uint32_t frames_before; /* frames of the stream before this push */
@@ -86,9 +85,9 @@ typedef struct wn_build {
 /* -- memory ------------------------------------------------------------------------------------ */
 wn_arr build_array(wn_build *b, uint64_t words);
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
-uint32_t *build_const_data(wn_build *b, wn_arr constant);           /* to fill; NULL after an error */
-wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);     /* f32 workspace */
-wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols);    /* f32, lives between pushes */
+uint32_t *build_const_data(wn_build *b, wn_arr constant);        /* to fill; NULL after an error */
+wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);  /* f32 workspace */
+wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols); /* f32, lives between pushes */
 /* A role's tensor as a matrix of `rows` x `cols`; fails with E_ROLE where it was not given. */
 wn_mat build_role(wn_build *b, uint32_t role);
 bool build_has(const wn_build *b, uint32_t role);
@@ -107,9 +106,11 @@ wn_arr build_count_of_all(wn_build *b, wn_count_fn count, const void *user);
 /* -- scores ------------------------------------------------------------------------------------ */
 wn_arr build_head_sum(wn_build *b, uint32_t role, float scale);
 wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list);
-wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags, float none_value);
+wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
+                       float none_value);
 wn_arr build_relevance(wn_build *b, float scale);
-void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global, float offset, float tiny);
+void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
+                       float offset, float tiny);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
 wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
@@ -126,10 +127,11 @@ wn_list build_list(wn_build *b, wn_arr flags, bool invert); /* positions with fl
 void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd);
 /* Every max(1, m / want)-th of the list, at most want; sets their flags. */
 wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags);
-void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat, wn_arr list, wn_arr inv,
-                 wn_arr *best, wn_arr *arg);
+void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat,
+                 wn_arr list, wn_arr inv, wn_arr *best, wn_arr *arg);
 /* Similarities of the listed tokens (NULL: all) with all tokens of their frame. */
-wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv);
+wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
+                        wn_arr inv);
 
 /* -- the set after ----------------------------------------------------------------------------- */
 typedef struct wn_bounds {
@@ -145,23 +147,28 @@ void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order);
 /* Merges: first compact, then say where the others went, then write the rows. */
 typedef struct wn_merge {
     wn_set old;
-    wn_arr map;   /* old position -> new position, kept ones */
-    wn_arr map2;  /* merged ones too (after build_merge_members) */
-    wn_arr from;  /* new -> old */
+    wn_arr map;  /* old position -> new position, kept ones */
+    wn_arr map2; /* merged ones too (after build_merge_members) */
+    wn_arr from; /* new -> old */
     wn_arr head, next;
     uint32_t first, last; /* rows added in front and behind, of each frame */
 } wn_merge;
 /* The new set (fresh rows) of the kept tokens; the rows are still to be written. */
-wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last);
+wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first,
+                           uint32_t last);
 /* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
-void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span, bool sum_sizes);
+void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
+                         bool sum_sizes);
 /* Rows of the new set from mat/list of the old tokens; into `out`. weights WN_NO_ARR: 1. */
-void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, uint32_t rule, wn_arr weights);
-void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many);
+void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                      const wn_mat *out, uint32_t rule, wn_arr weights);
+void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                      const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many);
 /* Ends the stage: the assignment follows m->map2 (or map). */
 void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out);
 /* Copies rows: B(dst[s]) = A(src[s]). */
-void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst, uint32_t n);
+void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst,
+                     uint32_t n);
 /* The assignment follows `map` (old position -> new position). */
 void build_remap(wn_build *b, wn_arr map);
 
@@ -177,14 +184,15 @@ typedef struct wn_axis {
 winnow_status build_need_grid(wn_build *b);
 /* The set of frames x oh x ow after windows: `first` gives the old place (in its frame) of each new token's index,
  * `window_of` the new place of each old one (WN_NONE: dropped); sizes from the axes where they are not all 1. */
-void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out, bool transposed);
+void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,
+                      bool transposed);
 
-/* Appends an operation. args: the kind's struct, sized; reads and writes end with id 0. */
+/* Appends an operation. args: the kind's struct. writes_w: it writes arrays of W (every operation may read them). */
 void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
-              const wn_mat *a, const wn_mat *bm, const wn_arr *reads, const wn_arr *writes);
-#define BUILD_OP(b, name, items, a, bm, args, reads, writes)                                       \
-    build_op((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (reads), (writes))
-#define ARRS(...) ((const wn_arr[]){__VA_ARGS__, {WN_NONE, 0, 0xffffffffu}})
+              const wn_mat *a, const wn_mat *bm, bool writes_w);
+#define BUILD_OP(b, name, items, a, bm, args, writes_w) \
+    build_op((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (writes_w))
+enum { READS_W = 0, WRITES_W = 1 };
 
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */

@@ -42,7 +42,8 @@ static wn_arr map_after(wn_build *b, const places *p, const wn_axis *y, const wn
     for (uint32_t i = 0; data && i < b->set.n_max; ++i)
         data[i] = WN_NONE;
     for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        for (uint32_t oy = p->oh; oy-- > 0;) /* backwards: of overlapping windows the first one keeps the token */
+        for (uint32_t oy = p->oh;
+             oy-- > 0;) /* backwards: of overlapping windows the first one keeps the token */
             for (uint32_t ox = p->ow; ox-- > 0;)
                 for (uint32_t dy = 0; dy < y->count[oy]; ++dy)
                     for (uint32_t dx = 0; dx < x->count[ox]; ++dx)
@@ -58,19 +59,30 @@ static wn_arr sizes_constant(wn_build *b, const places *p, const wn_axis *y, con
     for (uint32_t t = 0; data && t < b->set.segs; ++t)
         for (uint32_t oy = 0; oy < p->oh; ++oy)
             for (uint32_t ox = 0; ox < p->ow; ++ox)
-                data[t * p->oh * p->ow + new_place(p, oy, ox)] = (float)(y->count[oy] * x->count[ox]);
+                data[t * p->oh * p->ow + new_place(p, oy, ox)] =
+                    (float)(y->count[oy] * x->count[ox]);
     return out;
 }
 
 static wn_arr sizes_summed(wn_build *b, const places *p, const wn_axis *y, const wn_axis *x)
 {
-    const wn_arr ystart = build_const(b, y->start, y->out), ycount = build_const(b, y->count, y->out);
-    const wn_arr xstart = build_const(b, x->start, x->out), xcount = build_const(b, x->count, x->out);
+    const wn_arr ystart = build_const(b, y->start, y->out),
+                 ycount = build_const(b, y->count, y->out);
+    const wn_arr xstart = build_const(b, x->start, x->out),
+                 xcount = build_const(b, x->count, x->out);
     const wn_arr out = build_array(b, (uint64_t)b->set.segs * p->oh * p->ow);
-    const struct wn_args_window_sizes args = {.frames = b->set.segs, .h = b->set.grid_h, .w = p->w, .oh = p->oh, .ow = p->ow,
-        .ystart_at = ystart.at, .ycount_at = ycount.at, .xstart_at = xstart.at, .xcount_at = xcount.at,
-        .sizes_at = b->set.sizes.at, .sizes_new_at = out.at};
-    BUILD_OP(b, window_sizes, out.n, NULL, NULL, args, ARRS(b->set.sizes), ARRS(out));
+    const struct wn_args_window_sizes args = {.frames = b->set.segs,
+                                              .h = b->set.grid_h,
+                                              .w = p->w,
+                                              .oh = p->oh,
+                                              .ow = p->ow,
+                                              .ystart_at = ystart.at,
+                                              .ycount_at = ycount.at,
+                                              .xstart_at = xstart.at,
+                                              .xcount_at = xcount.at,
+                                              .sizes_at = b->set.sizes.at,
+                                              .sizes_new_at = out.at};
+    BUILD_OP(b, window_sizes, out.n, NULL, NULL, args, WRITES_W);
     if (!p->transposed)
         return out;
     const wn_arr order = build_const(b, NULL, out.n), turned = build_array(b, out.n);
@@ -78,9 +90,11 @@ static wn_arr sizes_summed(wn_build *b, const places *p, const wn_axis *y, const
     for (uint32_t t = 0; data && t < b->set.segs; ++t)
         for (uint32_t oy = 0; oy < p->oh; ++oy)
             for (uint32_t ox = 0; ox < p->ow; ++ox)
-                data[t * p->oh * p->ow + new_place(p, oy, ox)] = t * p->oh * p->ow + oy * p->ow + ox;
-    const struct wn_args_remap turn = {.n = out.n, .assign_at = order.at, .map_at = out.at, .assign_out_at = turned.at};
-    BUILD_OP(b, remap, out.n, NULL, NULL, turn, ARRS(out), ARRS(turned));
+                data[t * p->oh * p->ow + new_place(p, oy, ox)] =
+                    t * p->oh * p->ow + oy * p->ow + ox;
+    const struct wn_args_remap turn = {
+        .n = out.n, .assign_at = order.at, .map_at = out.at, .assign_out_at = turned.at};
+    BUILD_OP(b, remap, out.n, NULL, NULL, turn, WRITES_W);
     return turned;
 }
 
@@ -93,7 +107,8 @@ static wn_arr counting(wn_build *b, uint32_t n, uint32_t step)
     return out;
 }
 
-void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out, bool transposed)
+void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,
+                      bool transposed)
 {
     if (b->status != WINNOW_OK)
         return;
@@ -102,7 +117,8 @@ void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_
     wn_set set = b->set;
     set.index = index_after(b, &p, y, x);
     const wn_arr map = map_after(b, &p, y, x);
-    set.sizes = b->set.sizes.at == WN_NONE ? sizes_constant(b, &p, y, x) : sizes_summed(b, &p, y, x);
+    set.sizes =
+        b->set.sizes.at == WN_NONE ? sizes_constant(b, &p, y, x) : sizes_summed(b, &p, y, x);
     set.seg = counting(b, set.segs + 1, frame);
     set.rows = counting(b, set.segs * frame, 1);
     set.n_max = set.segs * frame;

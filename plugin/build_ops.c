@@ -24,9 +24,14 @@ wn_arr build_counts(wn_build *b, wn_count_fn count, uint32_t parts, const void *
     for (uint32_t i = 0; data && i < rows * parts; ++i)
         data[i] = count(i % rows, i / rows, user);
     const wn_arr k = build_array(b, (uint64_t)b->set.segs * parts);
-    const struct wn_args_count_map args = {.segs = b->set.segs, .seg_at = b->set.seg.at, .span = 1, .table_at = table.at,
-        .rows = rows, .parts = parts, .out_at = k.at};
-    BUILD_OP(b, count_map, (uint64_t)b->set.segs * parts, NULL, NULL, args, ARRS(b->set.seg), ARRS(k));
+    const struct wn_args_count_map args = {.segs = b->set.segs,
+                                           .seg_at = b->set.seg.at,
+                                           .span = 1,
+                                           .table_at = table.at,
+                                           .rows = rows,
+                                           .parts = parts,
+                                           .out_at = k.at};
+    BUILD_OP(b, count_map, (uint64_t)b->set.segs * parts, NULL, NULL, args, WRITES_W);
     return k;
 }
 
@@ -40,9 +45,14 @@ wn_arr build_count_of_all(wn_build *b, wn_count_fn count, const void *user)
     if (b->set.exact)
         return table;
     const wn_arr k = build_array(b, 1);
-    const struct wn_args_count_map args = {.segs = 1, .seg_at = b->set.seg.at, .span = b->set.segs, .table_at = table.at,
-        .rows = rows, .parts = 1, .out_at = k.at};
-    BUILD_OP(b, count_map, 1, NULL, NULL, args, ARRS(b->set.seg), ARRS(k));
+    const struct wn_args_count_map args = {.segs = 1,
+                                           .seg_at = b->set.seg.at,
+                                           .span = b->set.segs,
+                                           .table_at = table.at,
+                                           .rows = rows,
+                                           .parts = 1,
+                                           .out_at = k.at};
+    BUILD_OP(b, count_map, 1, NULL, NULL, args, WRITES_W);
     return k;
 }
 
@@ -71,46 +81,65 @@ wn_arr build_head_sum(wn_build *b, uint32_t role, float scale)
     const wn_arr score = build_array(b, b->set.n_max);
     const bool llm = role == WINNOW_ROLE_LLM_ATTENTION;
     const uint32_t heads = llm ? b->in.shape.llm_heads : b->in.shape.heads;
-    const struct wn_args_head_sum args = {SET_SEG, .index_at = b->set.index.at, .score_at = score.at,
-        .heads = heads, .rows_per_frame = llm ? 0 : heads, .cols_per_frame = mat.cols, .scale = scale};
-    BUILD_OP(b, head_sum, b->set.n_max, &mat, NULL, args, ARRS(b->set.seg, b->set.index), ARRS(score));
+    const struct wn_args_head_sum args = {
+        SET_SEG,        .index_at = b->set.index.at,       .score_at = score.at,
+        .heads = heads, .rows_per_frame = llm ? 0 : heads, .cols_per_frame = mat.cols,
+        .scale = scale};
+    BUILD_OP(b, head_sum, b->set.n_max, &mat, NULL, args, WRITES_W);
     return score;
 }
 
 wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list)
 {
     const wn_arr inv = build_array(b, b->set.n_max);
-    const struct wn_args_row_norm args = {SET_SEG, .list_at = list.at, .inv_at = inv.at, .cols = mat->cols,
-        .eps2 = 1e-16f, .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, b->set.n_max, mat, NULL, args, ARRS(b->set.seg, list), ARRS(inv));
+    const struct wn_args_row_norm args = {SET_SEG,           .list_at = list.at, .inv_at = inv.at,
+                                          .cols = mat->cols, .eps2 = 1e-16f,     .inv_eps = 1e8f};
+    BUILD_OP(b, row_norm, b->set.n_max, mat, NULL, args, WRITES_W);
     return inv;
 }
 
-wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags, float none_value)
+wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
+                       float none_value)
 {
     const wn_arr score = build_array(b, b->set.n_max);
-    const struct wn_args_frame_sim args = {.n_max = b->set.n_max, .frames = b->set.segs, .tokens = b->set.width,
-        .cols = b->set.mat.cols, .rows_at = b->set.rows.at, .ref_at = ref.at, .score_at = score.at, .flags = flags,
-        .none_value = none_value};
-    BUILD_OP(b, frame_sim, b->set.n_max, &b->set.mat, history, args, ARRS(b->set.rows, ref), ARRS(score));
+    const struct wn_args_frame_sim args = {.n_max = b->set.n_max,
+                                           .frames = b->set.segs,
+                                           .tokens = b->set.width,
+                                           .cols = b->set.mat.cols,
+                                           .rows_at = b->set.rows.at,
+                                           .ref_at = ref.at,
+                                           .score_at = score.at,
+                                           .flags = flags,
+                                           .none_value = none_value};
+    BUILD_OP(b, frame_sim, b->set.n_max, &b->set.mat, history, args, WRITES_W);
     return score;
 }
 
 wn_arr build_relevance(wn_build *b, float scale)
 {
-    const wn_mat images = build_role(b, WINNOW_ROLE_IMAGE_EMBEDS), text = build_role(b, WINNOW_ROLE_TEXT);
+    const wn_mat images = build_role(b, WINNOW_ROLE_IMAGE_EMBEDS),
+                 text = build_role(b, WINNOW_ROLE_TEXT);
     const wn_arr rel = build_array(b, b->set.n_max);
-    const struct wn_args_relevance args = {SET_SEG, .index_at = b->set.index.at, .rel_at = rel.at,
-        .cols = images.cols, .text_rows = text.rows, .scale = scale};
-    BUILD_OP(b, relevance, b->set.n_max, &images, &text, args, ARRS(b->set.seg, b->set.index), ARRS(rel));
+    const struct wn_args_relevance args = {SET_SEG,
+                                           .index_at = b->set.index.at,
+                                           .rel_at = rel.at,
+                                           .cols = images.cols,
+                                           .text_rows = text.rows,
+                                           .scale = scale};
+    BUILD_OP(b, relevance, b->set.n_max, &images, &text, args, WRITES_W);
     return rel;
 }
 
-void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global, float offset, float tiny)
+void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
+                       float offset, float tiny)
 {
-    const struct wn_args_scale_range args = {.segs = segs, .seg_at = seg.at, .v_at = values.at, .global = global,
-        .offset = offset, .tiny = tiny};
-    BUILD_OP(b, scale_range, global ? 1 : segs, NULL, NULL, args, ARRS(seg, values), ARRS(values));
+    const struct wn_args_scale_range args = {.segs = segs,
+                                             .seg_at = seg.at,
+                                             .v_at = values.at,
+                                             .global = global,
+                                             .offset = offset,
+                                             .tiny = tiny};
+    BUILD_OP(b, scale_range, global ? 1 : segs, NULL, NULL, args, WRITES_W);
 }
 
 /* -- selections -------------------------------------------------------------------------------- */
@@ -119,37 +148,58 @@ wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value)
 {
     const wn_arr out = build_array(b, n);
     const struct wn_args_fill args = {.n = out.n, .at = out.at, .value = value};
-    BUILD_OP(b, fill, out.n, NULL, NULL, args, NULL, ARRS(out));
+    BUILD_OP(b, fill, out.n, NULL, NULL, args, WRITES_W);
     return out;
 }
 
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
-    const struct wn_args_topk args = {.segs = b->set.segs, .seg_at = b->set.seg.at, .score_at = score.at,
-        .flag_at = flags.at, .k_at = k.at, .smallest = smallest, .global = global, .stats_at = b->stats.at};
+    const struct wn_args_topk args = {.segs = b->set.segs,
+                                      .seg_at = b->set.seg.at,
+                                      .score_at = score.at,
+                                      .flag_at = flags.at,
+                                      .k_at = k.at,
+                                      .smallest = smallest,
+                                      .global = global,
+                                      .stats_at = b->stats.at};
     /* The counter is added to atomically: its order does not matter, so it makes no hazard. */
-    BUILD_OP(b, topk, global ? 1 : b->set.segs, NULL, NULL, args, ARRS(b->set.seg, score, k), ARRS(flags));
+    BUILD_OP(b, topk, global ? 1 : b->set.segs, NULL, NULL, args, WRITES_W);
     return flags;
 }
 
 wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max)
 {
     const wn_arr rank = build_array(b, n_max);
-    const struct wn_args_rank args = {.n_max = n_max, .segs = b->set.segs, .seg_at = seg.at, .score_at = score.at,
-        .rank_at = rank.at, .stats_at = b->stats.at};
-    BUILD_OP(b, rank, n_max, NULL, NULL, args, ARRS(seg, score), ARRS(rank));
+    const struct wn_args_rank args = {.n_max = n_max,
+                                      .segs = b->set.segs,
+                                      .seg_at = seg.at,
+                                      .score_at = score.at,
+                                      .rank_at = rank.at,
+                                      .stats_at = b->stats.at};
+    BUILD_OP(b, rank, n_max, NULL, NULL, args, WRITES_W);
     return rank;
 }
 
 wn_list build_list(wn_build *b, wn_arr flags, bool invert)
 {
-    const wn_list list = {.seg = build_array(b, b->set.segs + 1u), .pos = build_array(b, b->set.n_max),
-        .n_max = b->set.n_max, .width = b->set.width};
-    const struct wn_args_compact args = {SET_SEG, .flag_at = flags.at, .invert = invert, .rows_at = b->set.rows.at,
-        .index_at = b->set.index.at, .sizes_at = WN_NONE, .seg_out_at = list.seg.at, .rows_out_at = WN_NONE,
-        .index_out_at = WN_NONE, .sizes_out_at = WN_NONE, .from_at = list.pos.at, .map_at = WN_NONE};
-    BUILD_OP(b, compact, 1, NULL, NULL, args, ARRS(b->set.seg, flags), ARRS(list.seg, list.pos));
+    const wn_list list = {.seg = build_array(b, b->set.segs + 1u),
+                          .pos = build_array(b, b->set.n_max),
+                          .n_max = b->set.n_max,
+                          .width = b->set.width};
+    const struct wn_args_compact args = {SET_SEG,
+                                         .flag_at = flags.at,
+                                         .invert = invert,
+                                         .rows_at = b->set.rows.at,
+                                         .index_at = b->set.index.at,
+                                         .sizes_at = WN_NONE,
+                                         .seg_out_at = list.seg.at,
+                                         .rows_out_at = WN_NONE,
+                                         .index_out_at = WN_NONE,
+                                         .sizes_out_at = WN_NONE,
+                                         .from_at = list.pos.at,
+                                         .map_at = WN_NONE};
+    BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
     return list;
 }
 
@@ -157,16 +207,25 @@ void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd)
 {
     const uint32_t half = (b->set.width + 1) / 2, other = b->set.width / 2;
     const uint64_t evens = (uint64_t)half * b->set.segs, odds = (uint64_t)other * b->set.segs;
-    *even = (wn_list){.width = half, .n_max = (uint32_t)(evens < b->set.n_max ? evens : b->set.n_max)};
-    *odd = (wn_list){.width = other, .n_max = (uint32_t)(odds < b->set.n_max ? odds : b->set.n_max)};
+    *even =
+        (wn_list){.width = half, .n_max = (uint32_t)(evens < b->set.n_max ? evens : b->set.n_max)};
+    *odd =
+        (wn_list){.width = other, .n_max = (uint32_t)(odds < b->set.n_max ? odds : b->set.n_max)};
     even->seg = build_array(b, b->set.segs + 1u);
     odd->seg = build_array(b, b->set.segs + 1u);
     even->pos = build_array(b, even->n_max);
     odd->pos = build_array(b, odd->n_max);
-    const struct wn_args_pick args = {.rule = WN_PICK_PARITY, .segs = b->set.segs, .seg_at = b->set.seg.at,
-        .pos_at = pos.at, .seg1_at = even->seg.at, .pos1_at = even->pos.at, .seg2_at = odd->seg.at,
-        .pos2_at = odd->pos.at, .flag_at = WN_NONE, .dest_at = WN_NONE};
-    BUILD_OP(b, pick, 1, NULL, NULL, args, ARRS(b->set.seg, pos), ARRS(even->seg, even->pos, odd->seg, odd->pos));
+    const struct wn_args_pick args = {.rule = WN_PICK_PARITY,
+                                      .segs = b->set.segs,
+                                      .seg_at = b->set.seg.at,
+                                      .pos_at = pos.at,
+                                      .seg1_at = even->seg.at,
+                                      .pos1_at = even->pos.at,
+                                      .seg2_at = odd->seg.at,
+                                      .pos2_at = odd->pos.at,
+                                      .flag_at = WN_NONE,
+                                      .dest_at = WN_NONE};
+    BUILD_OP(b, pick, 1, NULL, NULL, args, WRITES_W);
 }
 
 wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags)
@@ -176,42 +235,66 @@ wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_ar
     list.n_max = all < from->n_max ? (uint32_t)all : from->n_max;
     list.seg = build_array(b, b->set.segs + 1u);
     list.pos = build_array(b, list.n_max);
-    const struct wn_args_pick args = {.rule = WN_PICK_STRIDE, .want = want, .segs = b->set.segs, .seg_at = from->seg.at,
-        .pos_at = from->pos.at, .seg1_at = list.seg.at, .pos1_at = list.pos.at, .seg2_at = WN_NONE, .pos2_at = WN_NONE,
-        .flag_at = flags.at, .dest_at = WN_NONE};
-    BUILD_OP(b, pick, 1, NULL, NULL, args, ARRS(from->seg, from->pos), ARRS(list.seg, list.pos, flags));
+    const struct wn_args_pick args = {.rule = WN_PICK_STRIDE,
+                                      .want = want,
+                                      .segs = b->set.segs,
+                                      .seg_at = from->seg.at,
+                                      .pos_at = from->pos.at,
+                                      .seg1_at = list.seg.at,
+                                      .pos1_at = list.pos.at,
+                                      .seg2_at = WN_NONE,
+                                      .pos2_at = WN_NONE,
+                                      .flag_at = flags.at,
+                                      .dest_at = WN_NONE};
+    BUILD_OP(b, pick, 1, NULL, NULL, args, WRITES_W);
     return list;
 }
 
-void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat, wn_arr list, wn_arr inv,
-                 wn_arr *best, wn_arr *arg)
+void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat,
+                 wn_arr list, wn_arr inv, wn_arr *best, wn_arr *arg)
 {
     *best = build_array(b, sources->n_max);
     *arg = build_array(b, sources->n_max);
-    const struct wn_args_match args = {.n_max = sources->n_max, .segs = b->set.segs, .src_seg_at = sources->seg.at,
-        .src_pos_at = sources->pos.at, .dst_seg_at = targets->seg.at, .dst_pos_at = targets->pos.at, .list_at = list.at,
-        .inv_at = inv.at, .cols = mat->cols, .best_at = best->at, .arg_at = arg->at};
-    BUILD_OP(b, match, sources->n_max, mat, NULL, args,
-             ARRS(sources->seg, sources->pos, targets->seg, targets->pos, list, inv), ARRS(*best, *arg));
+    const struct wn_args_match args = {.n_max = sources->n_max,
+                                       .segs = b->set.segs,
+                                       .src_seg_at = sources->seg.at,
+                                       .src_pos_at = sources->pos.at,
+                                       .dst_seg_at = targets->seg.at,
+                                       .dst_pos_at = targets->pos.at,
+                                       .list_at = list.at,
+                                       .inv_at = inv.at,
+                                       .cols = mat->cols,
+                                       .best_at = best->at,
+                                       .arg_at = arg->at};
+    BUILD_OP(b, match, sources->n_max, mat, NULL, args, WRITES_W);
 }
 
-wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv)
+wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
+                        wn_arr inv)
 {
-    const uint32_t n = sources ? sources->n_max : b->set.n_max, width = b->set.width ? b->set.width : 1;
+    const uint32_t n = sources ? sources->n_max : b->set.n_max,
+                   width = b->set.width ? b->set.width : 1;
     const wn_mat sim = build_matrix(b, n, width);
-    const struct wn_args_sim_matrix args = {.n_max = n, .width = width, .segs = b->set.segs,
-        .src_seg_at = sources ? sources->seg.at : b->set.seg.at, .src_pos_at = sources ? sources->pos.at : WN_NONE,
-        .seg_at = b->set.seg.at, .list_at = list.at, .inv_at = inv.at, .cols = mat->cols};
+    const struct wn_args_sim_matrix args = {.n_max = n,
+                                            .width = width,
+                                            .segs = b->set.segs,
+                                            .src_seg_at = sources ? sources->seg.at : b->set.seg.at,
+                                            .src_pos_at = sources ? sources->pos.at : WN_NONE,
+                                            .seg_at = b->set.seg.at,
+                                            .list_at = list.at,
+                                            .inv_at = inv.at,
+                                            .cols = mat->cols};
     const uint64_t tiles = (uint64_t)((n + 3) / 4) * ((width + 3) / 4);
-    BUILD_OP(b, sim_matrix, tiles, mat, &sim, args,
-             ARRS(b->set.seg, list, inv, sources ? sources->seg : b->set.seg, sources ? sources->pos : list), NULL);
+    BUILD_OP(b, sim_matrix, tiles, mat, &sim, args, READS_W);
     return sim;
 }
 
-void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst, uint32_t n)
+void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst,
+                     uint32_t n)
 {
-    const struct wn_args_copy_rows args = {.n = n, .src_at = src.at, .dst_at = dst.at, .cols = from->cols};
-    BUILD_OP(b, copy_rows, (uint64_t)n * ((from->cols + 1) / 2), from, to, args, ARRS(src, dst), NULL);
+    const struct wn_args_copy_rows args = {
+        .n = n, .src_at = src.at, .dst_at = dst.at, .cols = from->cols};
+    BUILD_OP(b, copy_rows, (uint64_t)n * ((from->cols + 1) / 2), from, to, args, READS_W);
 }
 
 void build_remap(wn_build *b, wn_arr map)
@@ -220,7 +303,8 @@ void build_remap(wn_build *b, wn_arr map)
         return;
     const uint32_t n = b->in.shape.frames * b->in.shape.tokens;
     const wn_arr out = build_array(b, n);
-    const struct wn_args_remap args = {.n = n, .assign_at = b->assign.at, .map_at = map.at, .assign_out_at = out.at};
-    BUILD_OP(b, remap, n, NULL, NULL, args, ARRS(b->assign, map), ARRS(out));
+    const struct wn_args_remap args = {
+        .n = n, .assign_at = b->assign.at, .map_at = map.at, .assign_out_at = out.at};
+    BUILD_OP(b, remap, n, NULL, NULL, args, WRITES_W);
     b->assign = out;
 }

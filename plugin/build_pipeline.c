@@ -14,8 +14,16 @@ static void first_set(wn_build *b)
 {
     const winnow_shape *shape = &b->in.shape;
     const uint32_t all = shape->frames * shape->tokens;
-    b->set = (wn_set){.segs = shape->frames, .n_max = all, .width = shape->tokens, .regular = true, .exact = true,
-        .grid_h = shape->grid_h, .grid_w = shape->grid_w, .order = WN_NO_ARR, .sizes = WN_NO_ARR, .fresh = true};
+    b->set = (wn_set){.segs = shape->frames,
+                      .n_max = all,
+                      .width = shape->tokens,
+                      .regular = true,
+                      .exact = true,
+                      .grid_h = shape->grid_h,
+                      .grid_w = shape->grid_w,
+                      .order = WN_NO_ARR,
+                      .sizes = WN_NO_ARR,
+                      .fresh = true};
     b->set.mat = build_role(b, WINNOW_ROLE_TOKENS);
     b->set.seg = counting(b, shape->frames + 1, shape->tokens);
     b->set.rows = counting(b, all, 1);
@@ -24,8 +32,9 @@ static void first_set(wn_build *b)
         return;
     const wn_mat sizes = build_role(b, WINNOW_ROLE_SIZES);
     b->set.sizes = build_array(b, all);
-    const struct wn_args_load_f32 args = {.rows = shape->frames, .cols = shape->tokens, .dst_at = b->set.sizes.at};
-    BUILD_OP(b, load_f32, all, &sizes, NULL, args, NULL, ARRS(b->set.sizes));
+    const struct wn_args_load_f32 args = {
+        .rows = shape->frames, .cols = shape->tokens, .dst_at = b->set.sizes.at};
+    BUILD_OP(b, load_f32, all, &sizes, NULL, args, WRITES_W);
 }
 
 static bool wants(const wn_build *b, uint32_t output)
@@ -38,15 +47,19 @@ static wn_mat output_tokens(const wn_build *b)
     const uint32_t cols = b->set.mat.cols;
     const uint64_t stride = b->in.out_stride ? b->in.out_stride : cols;
     const uint64_t element = b->in.out_dtype == WINNOW_F32 ? 4 : 2, rows = b->set.n_max;
-    return (wn_mat){.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_TOKENS, .dtype = (uint8_t)b->in.out_dtype,
+    return (wn_mat){.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_TOKENS,
+                            .dtype = (uint8_t)b->in.out_dtype,
                             .bytes = rows ? ((rows - 1) * stride + cols) * element : 0},
-                    .stride = (uint32_t)stride, .cols = cols, .rows = (uint32_t)rows};
+                    .stride = (uint32_t)stride,
+                    .cols = cols,
+                    .rows = (uint32_t)rows};
 }
 
 /* Operations that may write rows straight into the host's output: those whose B is the set's matrix. */
 static bool writes_matrix(const wn_op *op, const wn_mat *mat)
 {
-    return op->b.slot == mat->ref.slot && op->b.offset == mat->ref.offset && op->b.bytes == mat->ref.bytes;
+    return op->b.slot == mat->ref.slot && op->b.offset == mat->ref.offset &&
+           op->b.bytes == mat->ref.bytes;
 }
 
 static bool reads_matrix(const wn_op *op, const wn_mat *mat)
@@ -59,7 +72,8 @@ static bool can_write_output(const wn_build *b, const wn_mat *out)
 {
     if (!b->set.fresh || b->set.order.at != WN_NONE || b->set.mat.ref.slot != WN_SLOT_MATRIX)
         return false;
-    return b->in.out_dtype == WINNOW_F32 || (!b->in.out_odd && out->cols % 2 == 0 && out->stride % 2 == 0);
+    return b->in.out_dtype == WINNOW_F32 ||
+           (!b->in.out_odd && out->cols % 2 == 0 && out->stride % 2 == 0);
 }
 
 /* The last stage's rows need no second trip: its writers are pointed at the output, if nothing reads them. Returns
@@ -91,10 +105,16 @@ static bool write_output_directly(wn_build *b, const wn_mat *out)
 
 static void emit_rows(wn_build *b, const wn_mat *out)
 {
-    const uint64_t words = b->in.out_dtype == WINNOW_F32 ? out->cols : (out->stride + 3u) / 2u; /* and the word that an odd start adds */
-    const struct wn_args_emit_rows args = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at, .rows_at = b->set.rows.at,
-        .order_at = b->set.order.at, .cols = out->cols};
-    BUILD_OP(b, emit_rows, b->set.n_max * words, &b->set.mat, out, args, ARRS(b->set.seg, b->set.rows, b->set.order), NULL);
+    const uint64_t words = b->in.out_dtype == WINNOW_F32
+                               ? out->cols
+                               : (out->stride + 3u) / 2u; /* and the word that an odd start adds */
+    const struct wn_args_emit_rows args = {.n_max = b->set.n_max,
+                                           .segs = b->set.segs,
+                                           .seg_at = b->set.seg.at,
+                                           .rows_at = b->set.rows.at,
+                                           .order_at = b->set.order.at,
+                                           .cols = out->cols};
+    BUILD_OP(b, emit_rows, b->set.n_max * words, &b->set.mat, out, args, READS_W);
 }
 
 static void emit_meta(wn_build *b)
@@ -102,19 +122,31 @@ static void emit_meta(wn_build *b)
     wn_arr inverse = WN_NO_ARR;
     if (b->set.order.at != WN_NONE && wants(b, WINNOW_OUT_ASSIGNMENT)) {
         inverse = build_array(b, b->set.n_max);
-        const struct wn_args_invert args = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at,
-            .order_at = b->set.order.at, .inverse_at = inverse.at};
-        BUILD_OP(b, invert, b->set.n_max, NULL, NULL, args, ARRS(b->set.seg, b->set.order), ARRS(inverse));
+        const struct wn_args_invert args = {.n_max = b->set.n_max,
+                                            .segs = b->set.segs,
+                                            .seg_at = b->set.seg.at,
+                                            .order_at = b->set.order.at,
+                                            .inverse_at = inverse.at};
+        BUILD_OP(b, invert, b->set.n_max, NULL, NULL, args, WRITES_W);
     }
     const winnow_shape *shape = &b->in.shape;
     const uint32_t source = shape->frames * shape->tokens;
-    const struct wn_args_emit_meta args = {.n_max = b->set.n_max, .source = source, .segs = b->set.segs, .seg_at = b->set.seg.at,
-        .index_at = b->set.index.at, .sizes_at = b->set.sizes.at, .order_at = b->set.order.at, .inverse_at = inverse.at,
-        .assign_at = b->assign.at, .stats_at = b->stats.at, .tokens = shape->tokens,
-        .grid_w = shape->grid_w ? shape->grid_w : shape->tokens,
-        .mask = (b->in.outputs & ~(1u << WINNOW_OUT_TOKENS)) | 1u << WINNOW_OUT_COUNT_WORD};
+    const struct wn_args_emit_meta args = {.n_max = b->set.n_max,
+                                           .source = source,
+                                           .segs = b->set.segs,
+                                           .seg_at = b->set.seg.at,
+                                           .index_at = b->set.index.at,
+                                           .sizes_at = b->set.sizes.at,
+                                           .order_at = b->set.order.at,
+                                           .inverse_at = inverse.at,
+                                           .assign_at = b->assign.at,
+                                           .stats_at = b->stats.at,
+                                           .tokens = shape->tokens,
+                                           .grid_w = shape->grid_w ? shape->grid_w : shape->tokens,
+                                           .mask = (b->in.outputs & ~(1u << WINNOW_OUT_TOKENS)) |
+                                                   1u << WINNOW_OUT_COUNT_WORD};
     BUILD_OP(b, emit_meta, b->set.n_max > source ? b->set.n_max : source, NULL, NULL, args,
-             ARRS(b->set.seg, b->set.index, b->set.sizes, b->set.order, inverse, b->assign, b->stats), NULL);
+             READS_W);
 }
 
 static void emit(wn_build *b)

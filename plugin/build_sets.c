@@ -19,15 +19,18 @@ static wn_set set_after(wn_build *b, wn_bounds after, bool sizes)
 
 /* The method's order by new positions: order_new[r] = map[order[r]], frame by frame, since both keep
  * their frames together; known only where every frame keeps the same number. */
-static wn_arr order_after(wn_build *b, wn_arr order, wn_arr map, const wn_set *old, const wn_set *set)
+static wn_arr order_after(wn_build *b, wn_arr order, wn_arr map, const wn_set *old,
+                          const wn_set *set)
 {
     if (order.at == WN_NONE || b->in.order != WINNOW_ORDER_METHOD || !old->regular || !set->regular)
         return WN_NO_ARR;
     const wn_arr out = build_array(b, set->n_max);
     for (uint32_t s = 0; s < set->segs; ++s) {
-        const struct wn_args_remap args = {.n = set->width, .assign_at = order.at + s * old->width, .map_at = map.at,
-            .assign_out_at = out.at + s * set->width};
-        BUILD_OP(b, remap, args.n, NULL, NULL, args, ARRS(order, map), ARRS(out));
+        const struct wn_args_remap args = {.n = set->width,
+                                           .assign_at = order.at + s * old->width,
+                                           .map_at = map.at,
+                                           .assign_out_at = out.at + s * set->width};
+        BUILD_OP(b, remap, args.n, NULL, NULL, args, WRITES_W);
     }
     return out;
 }
@@ -38,12 +41,20 @@ void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order)
     wn_set set = set_after(b, after, old.sizes.at != WN_NONE);
     set.fresh = false;
     const wn_arr map = build_array(b, old.n_max);
-    const struct wn_args_compact args = {.n_max = old.n_max, .segs = old.segs, .seg_at = old.seg.at, .flag_at = flags.at,
-        .rows_at = old.rows.at, .index_at = old.index.at, .sizes_at = old.sizes.at, .seg_out_at = set.seg.at,
-        .rows_out_at = set.rows.at, .index_out_at = set.index.at, .sizes_out_at = set.sizes.at, .from_at = WN_NONE,
-        .map_at = map.at};
-    BUILD_OP(b, compact, 1, NULL, NULL, args, ARRS(old.seg, old.rows, old.index, old.sizes, flags),
-             ARRS(set.seg, set.rows, set.index, set.sizes, map));
+    const struct wn_args_compact args = {.n_max = old.n_max,
+                                         .segs = old.segs,
+                                         .seg_at = old.seg.at,
+                                         .flag_at = flags.at,
+                                         .rows_at = old.rows.at,
+                                         .index_at = old.index.at,
+                                         .sizes_at = old.sizes.at,
+                                         .seg_out_at = set.seg.at,
+                                         .rows_out_at = set.rows.at,
+                                         .index_out_at = set.index.at,
+                                         .sizes_out_at = set.sizes.at,
+                                         .from_at = WN_NONE,
+                                         .map_at = map.at};
+    BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
     build_remap(b, map);
     set.order = order_after(b, order, map, &old, &set);
     b->set = set;
@@ -60,51 +71,94 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
     m.map = build_array(b, m.old.n_max);
     m.map2 = m.map;
     m.from = build_array(b, set.n_max);
-    const struct wn_args_compact args = {.n_max = m.old.n_max, .segs = m.old.segs, .seg_at = m.old.seg.at,
-        .flag_at = keep.at, .rows_at = m.old.rows.at, .index_at = m.old.index.at, .sizes_at = m.old.sizes.at,
-        .seg_out_at = set.seg.at, .rows_out_at = set.rows.at, .index_out_at = set.index.at,
-        .sizes_out_at = m.old.sizes.at == WN_NONE ? WN_NONE : set.sizes.at, .from_at = m.from.at, .map_at = m.map.at, .first = first,
-        .last = last, .fresh_rows = 1};
-    BUILD_OP(b, compact, 1, NULL, NULL, args, ARRS(m.old.seg, m.old.rows, m.old.index, m.old.sizes, keep),
-             ARRS(set.seg, set.rows, set.index, set.sizes, m.from, m.map));
+    const struct wn_args_compact args = {.n_max = m.old.n_max,
+                                         .segs = m.old.segs,
+                                         .seg_at = m.old.seg.at,
+                                         .flag_at = keep.at,
+                                         .rows_at = m.old.rows.at,
+                                         .index_at = m.old.index.at,
+                                         .sizes_at = m.old.sizes.at,
+                                         .seg_out_at = set.seg.at,
+                                         .rows_out_at = set.rows.at,
+                                         .index_out_at = set.index.at,
+                                         .sizes_out_at =
+                                             m.old.sizes.at == WN_NONE ? WN_NONE : set.sizes.at,
+                                         .from_at = m.from.at,
+                                         .map_at = m.map.at,
+                                         .first = first,
+                                         .last = last,
+                                         .fresh_rows = 1};
+    BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
     b->set = set;
     return m;
 }
 
-void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span, bool sum_sizes)
+void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
+                         bool sum_sizes)
 {
     const uint32_t old_max = m->old.n_max;
     m->map2 = build_array(b, old_max);
-    const struct wn_args_resolve resolve = {.n_max = old_max, .segs = m->old.segs, .seg_at = m->old.seg.at,
-        .keep_at = keep.at, .dest_at = dest.at, .map_at = m->map.at, .map2_at = m->map2.at};
-    BUILD_OP(b, resolve, old_max, NULL, NULL, resolve, ARRS(m->old.seg, keep, dest, m->map), ARRS(m->map2));
+    const struct wn_args_resolve resolve = {.n_max = old_max,
+                                            .segs = m->old.segs,
+                                            .seg_at = m->old.seg.at,
+                                            .keep_at = keep.at,
+                                            .dest_at = dest.at,
+                                            .map_at = m->map.at,
+                                            .map2_at = m->map2.at};
+    BUILD_OP(b, resolve, old_max, NULL, NULL, resolve, WRITES_W);
     m->head = build_array(b, b->set.n_max);
     m->next = build_array(b, old_max);
-    const struct wn_args_group group = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_at = m->old.seg.at,
-        .seg_new_at = b->set.seg.at, .span = span, .map2_at = m->map2.at, .from_at = m->from.at, .head_at = m->head.at,
-        .next_at = m->next.at, .sizes_at = m->old.sizes.at, .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE};
-    BUILD_OP(b, group, b->set.n_max, NULL, NULL, group, ARRS(m->old.seg, b->set.seg, m->map2, m->from, m->old.sizes),
-             ARRS(m->head, m->next, sum_sizes ? b->set.sizes : m->head));
+    const struct wn_args_group group = {.n_max = b->set.n_max,
+                                        .segs = b->set.segs,
+                                        .seg_at = m->old.seg.at,
+                                        .seg_new_at = b->set.seg.at,
+                                        .span = span,
+                                        .map2_at = m->map2.at,
+                                        .from_at = m->from.at,
+                                        .head_at = m->head.at,
+                                        .next_at = m->next.at,
+                                        .sizes_at = m->old.sizes.at,
+                                        .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE};
+    BUILD_OP(b, group, b->set.n_max, NULL, NULL, group, WRITES_W);
 }
 
-void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, uint32_t rule,
-                      wn_arr weights)
+void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                      const wn_mat *out, uint32_t rule, wn_arr weights)
 {
-    const struct wn_args_merge args = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_new_at = b->set.seg.at,
-        .list_at = list.at, .from_at = m->from.at, .head_at = m->head.at, .next_at = m->next.at, .weight_at = weights.at,
-        .rule = rule, .cols = mat->cols, .near_at = WN_NONE, .first = m->first, .last = m->last};
-    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args,
-             ARRS(b->set.seg, list, m->from, m->head, m->next, weights), NULL);
+    const struct wn_args_merge args = {.n_max = b->set.n_max,
+                                       .segs = b->set.segs,
+                                       .seg_new_at = b->set.seg.at,
+                                       .list_at = list.at,
+                                       .from_at = m->from.at,
+                                       .head_at = m->head.at,
+                                       .next_at = m->next.at,
+                                       .weight_at = weights.at,
+                                       .rule = rule,
+                                       .cols = mat->cols,
+                                       .near_at = WN_NONE,
+                                       .first = m->first,
+                                       .last = m->last};
+    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
 }
 
-void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list, const wn_mat *out, wn_arr weights,
-                      wn_arr near, uint32_t many)
+void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                      const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many)
 {
-    const struct wn_args_merge args = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_new_at = b->set.seg.at,
-        .list_at = list.at, .from_at = m->from.at, .head_at = WN_NONE, .next_at = WN_NONE, .weight_at = weights.at,
-        .rule = WN_MERGE_ADD_SUM, .cols = mat->cols, .near_at = near.at, .many = many, .first = m->first, .last = m->last};
-    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args,
-             ARRS(b->set.seg, list, m->from, weights, near), NULL);
+    const struct wn_args_merge args = {.n_max = b->set.n_max,
+                                       .segs = b->set.segs,
+                                       .seg_new_at = b->set.seg.at,
+                                       .list_at = list.at,
+                                       .from_at = m->from.at,
+                                       .head_at = WN_NONE,
+                                       .next_at = WN_NONE,
+                                       .weight_at = weights.at,
+                                       .rule = WN_MERGE_ADD_SUM,
+                                       .cols = mat->cols,
+                                       .near_at = near.at,
+                                       .many = many,
+                                       .first = m->first,
+                                       .last = m->last};
+    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
 }
 
 void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out)

@@ -42,11 +42,11 @@ void wn_log(const wn_host *host, int32_t level, const char *format, ...)
 const char *wn_status_name(winnow_status status);
 
 /* Leaves the function with the status of `expr` unless it is WINNOW_OK. */
-#define WN_TRY(expr)                                                                               \
-    do {                                                                                           \
-        const winnow_status try_status_ = (expr);                                                  \
-        if (try_status_ != WINNOW_OK)                                                              \
-            return try_status_;                                                                    \
+#define WN_TRY(expr)                              \
+    do {                                          \
+        const winnow_status try_status_ = (expr); \
+        if (try_status_ != WINNOW_OK)             \
+            return try_status_;                   \
     } while (0)
 
 #endif

@@ -11,7 +11,7 @@ struct winnow_kv {
     double rate;
     float threshold;
     uint32_t similar;
-    bool seen;      /* a step with `count` visual tokens went before */
+    bool seen; /* a step with `count` visual tokens went before */
     uint32_t count;
     int32_t *row;   /* mask and the two numbers behind it */
     wn_build build; /* one operation */
@@ -19,7 +19,8 @@ struct winnow_kv {
 };
 
 /* The program of one step; sizes of the arrays are those of the longest. */
-static winnow_status build_step(winnow_kv *kv, uint32_t heads, uint32_t columns, uint32_t first, uint32_t count, uint64_t stride)
+static winnow_status build_step(winnow_kv *kv, uint32_t heads, uint32_t columns, uint32_t first,
+                                uint32_t count, uint64_t stride)
 {
     wn_build *b = &kv->build;
     do {
@@ -31,15 +32,30 @@ static winnow_status build_step(winnow_kv *kv, uint32_t heads, uint32_t columns,
         b->set.seg = kv->kept; /* no rows to count: any word will do */
         b->set.segs = 0;
         const uint32_t element = wn_element_bytes(kv->desc.dtype);
-        const wn_mat attention = {.ref = {.slot = WN_SLOT_IN + WINNOW_ROLE_LLM_ATTENTION, .dtype = (uint8_t)kv->desc.dtype,
-                                          .bytes = ((uint64_t)(heads - 1) * stride + columns) * element},
-                                  .stride = (uint32_t)stride, .cols = columns};
-        const wn_mat mask = {.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_INDICES, .dtype = WINNOW_I32, .bytes = ((uint64_t)columns + 2) * 4},
-                             .stride = columns + 2, .cols = columns + 2};
-        const struct wn_args_kv_select args = {.heads = heads, .columns = columns, .first = first, .count = count,
-            .k = (uint32_t)(count * (1.0 - kv->rate)), .similar = kv->similar, .seen = kv->seen && kv->count == count,
-            .threshold = kv->threshold, .inv_heads = 1.0f / (float)heads, .kept_at = kv->kept.at, .prev_at = kv->prev.at, .cur_at = kv->cur.at};
-        BUILD_OP(b, kv_select, 1, &attention, &mask, args, NULL, ARRS(kv->kept, kv->prev, kv->cur));
+        const wn_mat attention = {
+            .ref = {.slot = WN_SLOT_IN + WINNOW_ROLE_LLM_ATTENTION,
+                    .dtype = (uint8_t)kv->desc.dtype,
+                    .bytes = ((uint64_t)(heads - 1) * stride + columns) * element},
+            .stride = (uint32_t)stride,
+            .cols = columns};
+        const wn_mat mask = {.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_INDICES,
+                                     .dtype = WINNOW_I32,
+                                     .bytes = ((uint64_t)columns + 2) * 4},
+                             .stride = columns + 2,
+                             .cols = columns + 2};
+        const struct wn_args_kv_select args = {.heads = heads,
+                                               .columns = columns,
+                                               .first = first,
+                                               .count = count,
+                                               .k = (uint32_t)(count * (1.0 - kv->rate)),
+                                               .similar = kv->similar,
+                                               .seen = kv->seen && kv->count == count,
+                                               .threshold = kv->threshold,
+                                               .inv_heads = 1.0f / (float)heads,
+                                               .kept_at = kv->kept.at,
+                                               .prev_at = kv->prev.at,
+                                               .cur_at = kv->cur.at};
+        BUILD_OP(b, kv_select, 1, &attention, &mask, args, WRITES_W);
     } while (build_again(b));
     return b->status;
 }
@@ -47,26 +63,38 @@ static winnow_status build_step(winnow_kv *kv, uint32_t heads, uint32_t columns,
 static winnow_status open_exec(winnow_kv *kv)
 {
     const uint64_t columns = kv->desc.max_columns;
-    WN_TRY(build_step(kv, kv->desc.max_heads, kv->desc.max_columns, 0, kv->desc.max_columns, columns));
+    WN_TRY(
+        build_step(kv, kv->desc.max_heads, kv->desc.max_columns, 0, kv->desc.max_columns, columns));
     const wn_program program = build_program(&kv->build);
-    wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY, .program = &program, .a_types = 1u << kv->desc.dtype, .b_types = 1u << WINNOW_I32};
-    desc.in_bytes[WINNOW_ROLE_LLM_ATTENTION] = columns * kv->desc.max_heads * wn_element_bytes(kv->desc.dtype);
+    wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY,
+                         .program = &program,
+                         .a_types = 1u << kv->desc.dtype,
+                         .b_types = 1u << WINNOW_I32};
+    desc.in_bytes[WINNOW_ROLE_LLM_ATTENTION] =
+        columns * kv->desc.max_heads * wn_element_bytes(kv->desc.dtype);
     desc.out_bytes[WINNOW_OUT_INDICES] = (columns + 2) * 4;
     return kv->device->backend->exec_create(kv->device, &desc, &kv->exec);
 }
 
-static winnow_status check_kv(winnow_device *device, const winnow_pipeline *pipeline, const winnow_kv_desc *desc)
+static winnow_status check_kv(winnow_device *device, const winnow_pipeline *pipeline,
+                              const winnow_kv_desc *desc)
 {
     if (pipeline->stage_count != 1 || !pipeline->stages[0].stage->decode)
-        return wn_fail(&device->host, WINNOW_E_UNSUPPORTED, "kv: the pipeline is no decode stage (use dycoke-kv, or plan_create)");
-    if (!desc->max_columns || !desc->max_heads || (uint64_t)desc->max_columns * desc->max_heads > INT32_MAX)
-        return wn_fail(&device->host, WINNOW_E_SHAPE, "kv: %u columns of %u heads (give both, under 2^31 together)", desc->max_columns, desc->max_heads);
+        return wn_fail(&device->host, WINNOW_E_UNSUPPORTED,
+                       "kv: the pipeline is no decode stage (use dycoke-kv, or plan_create)");
+    if (!desc->max_columns || !desc->max_heads ||
+        (uint64_t)desc->max_columns * desc->max_heads > INT32_MAX)
+        return wn_fail(&device->host, WINNOW_E_SHAPE,
+                       "kv: %u columns of %u heads (give both, under 2^31 together)",
+                       desc->max_columns, desc->max_heads);
     if (desc->dtype < WINNOW_F32 || desc->dtype > WINNOW_BF16)
-        return wn_fail(&device->host, WINNOW_E_ARGUMENT, "kv: the attention has type %d (use WINNOW_F32, F16 or BF16)", desc->dtype);
+        return wn_fail(&device->host, WINNOW_E_ARGUMENT,
+                       "kv: the attention has type %d (use WINNOW_F32, F16 or BF16)", desc->dtype);
     return WINNOW_OK;
 }
 
-winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipeline, const winnow_kv_desc *given, winnow_kv **out)
+winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipeline,
+                           const winnow_kv_desc *given, winnow_kv **out)
 {
     if (!out)
         return WINNOW_E_ARGUMENT;
@@ -76,7 +104,8 @@ winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipelin
     winnow_kv_desc desc;
     const winnow_status read = wn_desc_read(given, &desc, sizeof desc);
     if (read != WINNOW_OK)
-        return wn_fail(&device->host, read, "kv: the descriptor's struct_size does not fit this library");
+        return wn_fail(&device->host, read,
+                       "kv: the descriptor's struct_size does not fit this library");
     WN_TRY(check_kv(device, pipeline, &desc));
     winnow_kv *kv = wn_alloc(&device->host, sizeof *kv);
     if (!kv)
@@ -91,7 +120,10 @@ winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipelin
     kv->build.host = &kv->host;
     kv->build.may_grow = true;
     kv->row = wn_alloc(&kv->host, ((size_t)desc.max_columns + 2) * sizeof *kv->row);
-    const winnow_status status = kv->row ? open_exec(kv) : wn_fail(&kv->host, WINNOW_E_HOST_MEMORY, "kv: no host memory for %u columns", desc.max_columns);
+    const winnow_status status =
+        kv->row ? open_exec(kv)
+                : wn_fail(&kv->host, WINNOW_E_HOST_MEMORY, "kv: no host memory for %u columns",
+                          desc.max_columns);
     if (status != WINNOW_OK) {
         wn_kv_destroy(kv);
         return status;
@@ -116,14 +148,20 @@ static winnow_status check_step(const winnow_kv *kv, const winnow_kv_step *step)
 {
     if (!step->attention || !step->mask)
         return wn_fail(&kv->host, WINNOW_E_ARGUMENT, "kv: attention or mask is NULL (give both)");
-    if (!step->heads || step->heads > kv->desc.max_heads || !step->columns || step->columns > kv->desc.max_columns)
-        return wn_fail(&kv->host, WINNOW_E_SHAPE, "kv: %u heads of %u columns, made for %u of %u (make it larger)", step->heads, step->columns,
-                       kv->desc.max_heads, kv->desc.max_columns);
+    if (!step->heads || step->heads > kv->desc.max_heads || !step->columns ||
+        step->columns > kv->desc.max_columns)
+        return wn_fail(&kv->host, WINNOW_E_SHAPE,
+                       "kv: %u heads of %u columns, made for %u of %u (make it larger)",
+                       step->heads, step->columns, kv->desc.max_heads, kv->desc.max_columns);
     if (!step->visual_count || (uint64_t)step->visual_first + step->visual_count > step->columns)
-        return wn_fail(&kv->host, WINNOW_E_SHAPE, "kv: visual columns %u..+%u do not lie in %u columns", step->visual_first, step->visual_count, step->columns);
+        return wn_fail(&kv->host, WINNOW_E_SHAPE,
+                       "kv: visual columns %u..+%u do not lie in %u columns", step->visual_first,
+                       step->visual_count, step->columns);
     const uint32_t element = wn_element_bytes(kv->desc.dtype);
-    if (step->row_stride && (step->row_stride % element || step->row_stride < (uint64_t)step->columns * element))
-        return wn_fail(&kv->host, WINNOW_E_SHAPE, "kv: a row stride of %llu bytes for %u columns", (unsigned long long)step->row_stride, step->columns);
+    if (step->row_stride &&
+        (step->row_stride % element || step->row_stride < (uint64_t)step->columns * element))
+        return wn_fail(&kv->host, WINNOW_E_SHAPE, "kv: a row stride of %llu bytes for %u columns",
+                       (unsigned long long)step->row_stride, step->columns);
     return WINNOW_OK;
 }
 
@@ -139,7 +177,8 @@ winnow_status wn_kv_step(winnow_kv *kv, winnow_kv_step *given)
     const uint64_t element = wn_element_bytes(kv->desc.dtype), packed = step.columns * element;
     const uint64_t stride = step.row_stride ? step.row_stride : packed;
     const bool packs = kv->device->backend->packs_rows;
-    WN_TRY(build_step(kv, step.heads, step.columns, step.visual_first, step.visual_count, packs ? step.columns : stride / element));
+    WN_TRY(build_step(kv, step.heads, step.columns, step.visual_first, step.visual_count,
+                      packs ? step.columns : stride / element));
     const wn_program program = build_program(&kv->build);
     wn_host_io io = {0};
     union {

@@ -57,7 +57,7 @@ static inline float recip_(float x)
     return y;
 }
 
-#define COS_EPS2 1e-16f
+#define COS_EPS2    1e-16f
 #define COS_INV_EPS 1e8f
 
 /* 1/max(|x|, eps) from the squared length s. */

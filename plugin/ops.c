@@ -13,7 +13,7 @@ static const enum wn_grouping groupings[WN_OP_COUNT] = {
 #undef OP
 
 /* Push constants: 128 bytes are all that every device has. */
-#define OP(name, grouping)                                                                         \
+#define OP(name, grouping) \
     _Static_assert(sizeof(struct wn_args_##name) <= sizeof(uint32_t) * WN_ARGS_WORDS, #name);
 #include "../shaders/ops.def"
 #undef OP

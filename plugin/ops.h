@@ -8,8 +8,8 @@
 #ifndef WN_OPS_H
 #define WN_OPS_H
 
-#include "host.h"
 #include "../shaders/ops_args.h"
+#include "host.h"
 
 #define OP(name, grouping) WN_OP_##name,
 enum wn_op_kind {
@@ -22,10 +22,10 @@ enum wn_grouping { WN_THREADS, WN_LANES, WN_GROUPS };
 
 /* Where a matrix lives. Slots of inputs come first, by role. */
 enum wn_slot {
-    WN_SLOT_IN = 0,                        /* + WINNOW_ROLE_* */
-    WN_SLOT_OUT = WINNOW_ROLE_COUNT,       /* + WINNOW_OUT_* */
+    WN_SLOT_IN = 0,                                  /* + WINNOW_ROLE_* */
+    WN_SLOT_OUT = WINNOW_ROLE_COUNT,                 /* + WINNOW_OUT_* */
     WN_SLOT_MATRIX = WN_SLOT_OUT + WINNOW_OUT_COUNT, /* matrix workspace of the plan */
-    WN_SLOT_HISTORY,                       /* frames that a stream remembers; lives between runs */
+    WN_SLOT_HISTORY, /* frames that a stream remembers; lives between runs */
     WN_SLOT_COUNT,
     WN_SLOT_NONE = 255
 };
@@ -38,7 +38,7 @@ typedef struct wn_ref {
     uint64_t bytes;  /* that the operation may touch */
 } wn_ref;
 
-#define WN_ARGS_WORDS 32 /* 128 bytes: the push constants that every device has */
+#define WN_ARGS_WORDS   32 /* 128 bytes: the push constants that every device has */
 #define WN_HAZARD_WORDS 8
 
 typedef struct wn_op {
@@ -58,9 +58,9 @@ typedef struct wn_program {
     uint32_t barriers;
     const uint32_t *consts; /* copied to the start of W before the first operation of each run */
     uint32_t const_words;
-    uint64_t w_words;       /* W as a whole; at most UINT32_MAX */
-    uint64_t matrix_bytes;  /* WN_SLOT_MATRIX */
-    uint32_t count_at;      /* word of W that holds the number of rows before emit_first */
+    uint64_t w_words;      /* W as a whole; at most UINT32_MAX */
+    uint64_t matrix_bytes; /* WN_SLOT_MATRIX */
+    uint32_t count_at;     /* word of W that holds the number of rows before emit_first */
 } wn_program;
 
 /* One tensor of a run in host memory, as `rows` rows of `row_bytes`, `stride` bytes apart. */
@@ -76,7 +76,8 @@ typedef struct wn_host_rows {
 typedef struct wn_host_io {
     wn_host_rows in[WINNOW_ROLE_COUNT];
     wn_host_rows out[WINNOW_OUT_COUNT];
-    uint32_t count_outputs; /* bits 1 << WINNOW_OUT_*: only count[0] rows are copied back, and if the
+    uint32_t
+        count_outputs; /* bits 1 << WINNOW_OUT_*: only count[0] rows are copied back, and if the
                                capacity is smaller E_TOO_SMALL comes back with nothing copied;
                                other outputs are copied whole */
 } wn_host_io;
@@ -89,10 +90,10 @@ typedef struct wn_exec_stats {
 
 /* What a plan, stream, kv or encoder asks memory for, once. */
 typedef struct wn_exec_desc {
-    uint32_t flags;                         /* WINNOW_PLAN_* */
-    const wn_program *program;              /* the largest */
-    uint64_t history_bytes;                 /* WN_SLOT_HISTORY, zeroed; 0: none */
-    uint64_t in_bytes[WINNOW_ROLE_COUNT];   /* packed, largest; 0: absent */
+    uint32_t flags;                       /* WINNOW_PLAN_* */
+    const wn_program *program;            /* the largest */
+    uint64_t history_bytes;               /* WN_SLOT_HISTORY, zeroed; 0: none */
+    uint64_t in_bytes[WINNOW_ROLE_COUNT]; /* packed, largest; 0: absent */
     uint64_t out_bytes[WINNOW_OUT_COUNT];
     /* Types that A and B of any later, smaller program can have: bits 1 << WINNOW_F32.. */
     uint32_t a_types, b_types;
@@ -114,7 +115,8 @@ typedef struct wn_backend {
      * `packs_rows`. */
     winnow_status (*exec_run)(wn_exec *exec, const wn_program *program, const wn_host_io *io,
                               wn_exec_stats *stats);
-    winnow_status (*copy_bandwidth)(winnow_device *device, uint64_t bytes, double *bytes_per_second);
+    winnow_status (*copy_bandwidth)(winnow_device *device, uint64_t bytes,
+                                    double *bytes_per_second);
     bool packs_rows; /* true: exec_run copies rows to packed staging memory first */
     uint64_t (*exec_bytes)(const wn_exec *exec, uint64_t *staging); /* device memory taken */
 } wn_backend;

@@ -16,11 +16,16 @@ typedef struct size_field {
 } size_field;
 
 static const size_field size_fields[] = {
-    {"frames", offsetof(winnow_shape, frames)},       {"tokens", offsetof(winnow_shape, tokens)},
-    {"dim", offsetof(winnow_shape, dim)},             {"grid_h", offsetof(winnow_shape, grid_h)},
-    {"grid_w", offsetof(winnow_shape, grid_w)},       {"key_dim", offsetof(winnow_shape, key_dim)},
-    {"heads", offsetof(winnow_shape, heads)},         {"llm_heads", offsetof(winnow_shape, llm_heads)},
-    {"text_rows", offsetof(winnow_shape, text_rows)}, {"text_dim", offsetof(winnow_shape, text_dim)},
+    {"frames", offsetof(winnow_shape, frames)},
+    {"tokens", offsetof(winnow_shape, tokens)},
+    {"dim", offsetof(winnow_shape, dim)},
+    {"grid_h", offsetof(winnow_shape, grid_h)},
+    {"grid_w", offsetof(winnow_shape, grid_w)},
+    {"key_dim", offsetof(winnow_shape, key_dim)},
+    {"heads", offsetof(winnow_shape, heads)},
+    {"llm_heads", offsetof(winnow_shape, llm_heads)},
+    {"text_rows", offsetof(winnow_shape, text_rows)},
+    {"text_dim", offsetof(winnow_shape, text_dim)},
 };
 
 static uint32_t field_of(const winnow_shape *shape, const size_field *field)
@@ -32,25 +37,33 @@ static uint32_t field_of(const winnow_shape *shape, const size_field *field)
 
 /* Sizes that a role needs to be more than zero: places in size_fields. */
 static const uint8_t role_sizes[WINNOW_ROLE_COUNT][2] = {
-    [WINNOW_ROLE_KEYS] = {5, 5},         [WINNOW_ROLE_QUERIES] = {5, 5},   [WINNOW_ROLE_CLS_ATTENTION] = {6, 6},
-    [WINNOW_ROLE_TEXT] = {8, 9},         [WINNOW_ROLE_IMAGE_EMBEDS] = {9, 9}, [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
+    [WINNOW_ROLE_KEYS] = {5, 5},          [WINNOW_ROLE_QUERIES] = {5, 5},
+    [WINNOW_ROLE_CLS_ATTENTION] = {6, 6}, [WINNOW_ROLE_TEXT] = {8, 9},
+    [WINNOW_ROLE_IMAGE_EMBEDS] = {9, 9},  [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
 };
 
 static winnow_status check_shape(const wn_host *host, const winnow_shape *s, uint32_t roles)
 {
     for (uint32_t i = 0; i < 3; ++i)
         if (!field_of(s, &size_fields[i]))
-            return wn_fail(host, WINNOW_E_SHAPE, "shape: %s is 0 (give every size of the tokens)", size_fields[i].name);
+            return wn_fail(host, WINNOW_E_SHAPE, "shape: %s is 0 (give every size of the tokens)",
+                           size_fields[i].name);
     if ((uint64_t)s->frames * s->tokens > INT32_MAX)
-        return wn_fail(host, WINNOW_E_SHAPE, "shape: %u frames of %u tokens pass 2^31 tokens (split the media)", s->frames, s->tokens);
+        return wn_fail(host, WINNOW_E_SHAPE,
+                       "shape: %u frames of %u tokens pass 2^31 tokens (split the media)",
+                       s->frames, s->tokens);
     if (!s->grid_h != !s->grid_w || (s->grid_h && (uint64_t)s->grid_h * s->grid_w != s->tokens))
-        return wn_fail(host, WINNOW_E_SHAPE, "shape: a grid of %u x %u does not hold %u tokens (make them equal, or both 0)",
-                       s->grid_h, s->grid_w, s->tokens);
+        return wn_fail(
+            host, WINNOW_E_SHAPE,
+            "shape: a grid of %u x %u does not hold %u tokens (make them equal, or both 0)",
+            s->grid_h, s->grid_w, s->tokens);
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         for (uint32_t i = 0; i < 2 && ((roles >> role) & 1u); ++i) {
             const size_field *field = &size_fields[role_sizes[role][i]];
             if (!field_of(s, field))
-                return wn_fail(host, WINNOW_E_SHAPE, "shape: %s is 0, but `%s` is given (give its size)", field->name, wn_role_name(role));
+                return wn_fail(host, WINNOW_E_SHAPE,
+                               "shape: %s is 0, but `%s` is given (give its size)", field->name,
+                               wn_role_name(role));
         }
     return WINNOW_OK;
 }
@@ -58,18 +71,27 @@ static winnow_status check_shape(const wn_host *host, const winnow_shape *s, uin
 static winnow_status check_desc(const wn_host *host, winnow_plan_desc *desc)
 {
     if (desc->roles >> WINNOW_ROLE_COUNT || desc->outputs >> WINNOW_OUT_COUNT)
-        return wn_fail(host, WINNOW_E_ARGUMENT, "plan: unknown bits in roles or outputs (use 1 << WINNOW_ROLE_*, 1 << WINNOW_OUT_*)");
+        return wn_fail(
+            host, WINNOW_E_ARGUMENT,
+            "plan: unknown bits in roles or outputs (use 1 << WINNOW_ROLE_*, 1 << WINNOW_OUT_*)");
     if (!(desc->roles & 1u << WINNOW_ROLE_TOKENS))
-        return wn_fail(host, WINNOW_E_ROLE, "plan: `tokens` is not among the roles (set 1 << WINNOW_ROLE_TOKENS)");
+        return wn_fail(host, WINNOW_E_ROLE,
+                       "plan: `tokens` is not among the roles (set 1 << WINNOW_ROLE_TOKENS)");
     if (desc->flags & ~7u)
-        return wn_fail(host, WINNOW_E_ARGUMENT, "plan: unknown flags 0x%x (use WINNOW_PLAN_*)", desc->flags);
+        return wn_fail(host, WINNOW_E_ARGUMENT, "plan: unknown flags 0x%x (use WINNOW_PLAN_*)",
+                       desc->flags);
     if (desc->order != WINNOW_ORDER_RASTER && desc->order != WINNOW_ORDER_METHOD)
-        return wn_fail(host, WINNOW_E_ARGUMENT, "plan: order is %d (use WINNOW_ORDER_RASTER or WINNOW_ORDER_METHOD)", desc->order);
+        return wn_fail(host, WINNOW_E_ARGUMENT,
+                       "plan: order is %d (use WINNOW_ORDER_RASTER or WINNOW_ORDER_METHOD)",
+                       desc->order);
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         if (desc->dtype[role] < WINNOW_F32 || desc->dtype[role] > WINNOW_BF16)
-            return wn_fail(host, WINNOW_E_ARGUMENT, "plan: `%s` has type %d (use WINNOW_F32, F16 or BF16)", wn_role_name(role), desc->dtype[role]);
+            return wn_fail(host, WINNOW_E_ARGUMENT,
+                           "plan: `%s` has type %d (use WINNOW_F32, F16 or BF16)",
+                           wn_role_name(role), desc->dtype[role]);
     if (desc->out_dtype < WINNOW_F32 || desc->out_dtype > WINNOW_BF16)
-        return wn_fail(host, WINNOW_E_ARGUMENT, "plan: out_dtype is %d (use WINNOW_F32, F16 or BF16)", desc->out_dtype);
+        return wn_fail(host, WINNOW_E_ARGUMENT,
+                       "plan: out_dtype is %d (use WINNOW_F32, F16 or BF16)", desc->out_dtype);
     if (!desc->outputs)
         desc->outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES;
     return check_shape(host, &desc->max_shape, desc->roles);
@@ -80,12 +102,15 @@ static winnow_status check_roles(const winnow_plan *plan)
     for (uint32_t i = 0; i < plan->pipeline.stage_count; ++i) {
         const wn_stage *stage = plan->pipeline.stages[i].stage;
         if (stage->decode)
-            return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED, "plan: %s is a decode stage (use kv_create)", stage->name);
+            return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED,
+                           "plan: %s is a decode stage (use kv_create)", stage->name);
         const uint32_t missing = stage->roles_needed & ~plan->desc.roles;
         for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
             if ((missing >> role) & 1u)
-                return wn_fail(&plan->host, WINNOW_E_ROLE, "%s: it needs `%s`, which is not given (give it, or choose another stage)",
-                               stage->name, wn_role_name(role));
+                return wn_fail(
+                    &plan->host, WINNOW_E_ROLE,
+                    "%s: it needs `%s`, which is not given (give it, or choose another stage)",
+                    stage->name, wn_role_name(role));
     }
     return WINNOW_OK;
 }
@@ -94,10 +119,14 @@ static winnow_status check_fits(const winnow_plan *plan, const winnow_shape *sha
 {
     WN_TRY(check_shape(&plan->host, shape, plan->roles_used));
     for (size_t i = 0; i < sizeof size_fields / sizeof *size_fields; ++i) {
-        const uint32_t size = field_of(shape, &size_fields[i]), most = field_of(&plan->desc.max_shape, &size_fields[i]);
-        const bool grid = i == 3 || i == 4; /* held by tokens; a plan without a grid cannot take one */
+        const uint32_t size = field_of(shape, &size_fields[i]),
+                       most = field_of(&plan->desc.max_shape, &size_fields[i]);
+        const bool grid =
+            i == 3 || i == 4; /* held by tokens; a plan without a grid cannot take one */
         if (grid ? (size && !most) : size > most)
-            return wn_fail(&plan->host, WINNOW_E_SHAPE, "shape: %s is %u, the plan's is %u (plan for the largest)", size_fields[i].name, size, most);
+            return wn_fail(&plan->host, WINNOW_E_SHAPE,
+                           "shape: %s is %u, the plan's is %u (plan for the largest)",
+                           size_fields[i].name, size, most);
     }
     return WINNOW_OK;
 }
@@ -109,7 +138,8 @@ static void read_program(winnow_plan *plan)
     plan->built = plan->build.in;
 }
 
-winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape, const wn_run_layout *layout)
+winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape,
+                              const wn_run_layout *layout)
 {
     WN_TRY(check_fits(plan, shape));
     wn_build_input in;
@@ -130,9 +160,12 @@ winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape, cons
     plan->is_built = false;
     plan->build.in = in;
     WN_TRY(build_pipeline(&plan->build, &plan->pipeline));
-    if (plan->exec && (plan->build.w_words > plan->w_words || plan->build.matrix_bytes > plan->matrix_bytes ||
-                       plan->build.op_count > plan->ops_most))
-        return wn_fail(&plan->host, WINNOW_E_SHAPE, "shape: it needs more workspace than the plan's largest shape (plan for it)");
+    if (plan->exec &&
+        (plan->build.w_words > plan->w_words || plan->build.matrix_bytes > plan->matrix_bytes ||
+         plan->build.op_count > plan->ops_most))
+        return wn_fail(
+            &plan->host, WINNOW_E_SHAPE,
+            "shape: it needs more workspace than the plan's largest shape (plan for it)");
     read_program(plan);
     return WINNOW_OK;
 }
@@ -149,8 +182,12 @@ static uint64_t output_bytes(const winnow_plan *plan, uint32_t output)
 {
     const winnow_shape *s = &plan->desc.max_shape;
     const uint64_t rows = plan->build.set.n_max, cols = plan->build.set.mat.cols;
-    const uint64_t bytes[WINNOW_OUT_COUNT] = {rows * cols * wn_element_bytes(plan->desc.out_dtype), rows * 4, rows * 4, rows * 12,
-                                              (uint64_t)s->frames * s->tokens * 4, 16};
+    const uint64_t bytes[WINNOW_OUT_COUNT] = {rows * cols * wn_element_bytes(plan->desc.out_dtype),
+                                              rows * 4,
+                                              rows * 4,
+                                              rows * 12,
+                                              (uint64_t)s->frames * s->tokens * 4,
+                                              16};
     return bytes[output] ? bytes[output] : 4;
 }
 
@@ -166,10 +203,16 @@ static void fill_info(winnow_plan *plan)
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
         floor += (plan->desc.outputs >> output) & 1u ? output_bytes(plan, output) : 0;
     const uint64_t workspace = plan->device->backend->exec_bytes(plan->exec, &staging);
-    plan->info = (winnow_plan_info){.struct_size = sizeof plan->info, .dim_out = b->set.mat.cols, .rows_max = b->set.n_max,
-        .rows_exact = b->set.exact, .dispatches = dispatches, .barriers = b->barriers,
-        .submissions = plan->device->backend->id == WINNOW_BACKEND_GPU, .workspace_bytes = workspace,
-        .staging_bytes = staging, .floor_bytes = floor};
+    plan->info = (winnow_plan_info){.struct_size = sizeof plan->info,
+                                    .dim_out = b->set.mat.cols,
+                                    .rows_max = b->set.n_max,
+                                    .rows_exact = b->set.exact,
+                                    .dispatches = dispatches,
+                                    .barriers = b->barriers,
+                                    .submissions = plan->device->backend->id == WINNOW_BACKEND_GPU,
+                                    .workspace_bytes = workspace,
+                                    .staging_bytes = staging,
+                                    .floor_bytes = floor};
     if (b->set.grid_h) {
         plan->info.grid_out[0] = b->set.segs;
         plan->info.grid_out[1] = b->set.grid_h;
@@ -188,8 +231,11 @@ static uint32_t types_of(const winnow_plan *plan)
 
 static winnow_status take_memory(winnow_plan *plan)
 {
-    wn_exec_desc desc = {.flags = plan->desc.flags, .program = &plan->program, .history_bytes = plan->build.history_bytes,
-        .a_types = types_of(plan), .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
+    wn_exec_desc desc = {.flags = plan->desc.flags,
+                         .program = &plan->program,
+                         .history_bytes = plan->build.history_bytes,
+                         .a_types = types_of(plan),
+                         .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
     plan->w_words = plan->build.w_words;
     plan->matrix_bytes = plan->build.matrix_bytes;
     plan->ops_most = plan->build.op_count;
@@ -217,7 +263,8 @@ static winnow_status plan_largest(winnow_plan *plan)
     return WINNOW_OK;
 }
 
-winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipeline, const winnow_plan_desc *given, winnow_plan **out)
+winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipeline,
+                             const winnow_plan_desc *given, winnow_plan **out)
 {
     if (!out)
         return WINNOW_E_ARGUMENT;
@@ -227,7 +274,8 @@ winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipel
     winnow_plan_desc desc;
     const winnow_status read = wn_desc_read(given, &desc, sizeof desc);
     if (read != WINNOW_OK)
-        return wn_fail(&device->host, read, "plan: the descriptor's struct_size does not fit this library");
+        return wn_fail(&device->host, read,
+                       "plan: the descriptor's struct_size does not fit this library");
     WN_TRY(check_desc(&device->host, &desc));
     winnow_plan *plan = wn_alloc(&device->host, sizeof *plan);
     if (!plan)

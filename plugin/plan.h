@@ -9,9 +9,9 @@ struct winnow_plan {
     winnow_device *device;
     winnow_pipeline pipeline; /* a copy: the caller's may go */
     winnow_plan_desc desc;
-    uint32_t roles_used;      /* given and read by some stage */
-    wn_build build;           /* of the last shape; memory of the largest */
-    wn_build_input built;     /* what it was built for */
+    uint32_t roles_used;  /* given and read by some stage */
+    wn_build build;       /* of the last shape; memory of the largest */
+    wn_build_input built; /* what it was built for */
     bool is_built;
     wn_program program;
     uint64_t w_words, matrix_bytes; /* taken */
@@ -32,13 +32,14 @@ typedef struct wn_run_layout {
 } wn_run_layout;
 
 /* Makes plan->program the program for this run, building it anew only where something changed. */
-winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape, const wn_run_layout *layout);
+winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape,
+                              const wn_run_layout *layout);
 
 uint32_t wn_element_bytes(int32_t dtype);
 
 /* The functions of the table. */
-winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipeline, const winnow_plan_desc *desc,
-                             winnow_plan **out);
+winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipeline,
+                             const winnow_plan_desc *desc, winnow_plan **out);
 void wn_plan_destroy(winnow_plan *plan);
 winnow_status wn_plan_info(const winnow_plan *plan, winnow_plan_info *out);
 winnow_status wn_plan_run(winnow_plan *plan, const winnow_run *run, winnow_result *result);
@@ -46,13 +47,15 @@ winnow_status wn_stream_create(winnow_plan *plan, winnow_stream **out);
 void wn_stream_destroy(winnow_stream *stream);
 winnow_status wn_stream_push(winnow_stream *stream, const winnow_run *run, winnow_result *result);
 winnow_status wn_stream_reset(winnow_stream *stream);
-winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipeline, const winnow_kv_desc *desc, winnow_kv **out);
+winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipeline,
+                           const winnow_kv_desc *desc, winnow_kv **out);
 void wn_kv_destroy(winnow_kv *kv);
 winnow_status wn_kv_step(winnow_kv *kv, winnow_kv_step *step);
 winnow_status wn_kv_reset(winnow_kv *kv);
 
 /* run.c, for streams too. */
-winnow_status wn_run_host(winnow_plan *plan, const winnow_run *run, bool streaming, uint32_t frames_before, winnow_result *result);
+winnow_status wn_run_host(winnow_plan *plan, const winnow_run *run, bool streaming,
+                          uint32_t frames_before, winnow_result *result);
 
 /* Tables of extensions. */
 const void *wn_ext_vulkan(void);

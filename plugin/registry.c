@@ -14,8 +14,8 @@ const wn_stage *const wn_stages[] = {
 const uint32_t wn_stage_count = sizeof wn_stages / sizeof *wn_stages;
 
 static const char *const role_names[WINNOW_ROLE_COUNT] = {
-    "tokens", "sizes",         "keys",         "queries",      "cls",
-    "cls_attention", "text", "image_embeds", "llm_attention",
+    "tokens",        "sizes", "keys",         "queries",       "cls",
+    "cls_attention", "text",  "image_embeds", "llm_attention",
 };
 
 const char *wn_role_name(uint32_t role)

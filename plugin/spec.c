@@ -103,8 +103,8 @@ static void suggest(char *out, size_t size, text given, uint32_t count,
     }
     size_t used = (size_t)snprintf(out, size, "there %s", count ? "are" : "are none");
     for (uint32_t i = 0; i < count && used < size; ++i)
-        used += (size_t)snprintf(out + used, size - used, "%s `%s`", i ? "," : "",
-                                 name_at(user, i));
+        used +=
+            (size_t)snprintf(out + used, size - used, "%s `%s`", i ? "," : "", name_at(user, i));
 }
 
 static const char *stage_name_at(const void *user, uint32_t i)
@@ -173,8 +173,9 @@ static winnow_status parse_value(const parser *p, const winnow_option_info *opti
                        keep ? "count such as 64 or a share such as 25%" : "number");
     const bool whole = !out->percent && (keep || strcmp(option->type, "count") == 0);
     if (whole && out->number != floor(out->number))
-        return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is %.*s at character %d (give a whole number)",
-                       option->name, (int)value.size, value.at, place(p, value.at));
+        return wn_fail(p->host, WINNOW_E_SPEC,
+                       "spec: %s is %.*s at character %d (give a whole number)", option->name,
+                       (int)value.size, value.at, place(p, value.at));
     if (!in_range(out->percent ? "0..100" : option->choices, out->number) ||
         (out->percent && out->number <= 0))
         return wn_fail(p->host, WINNOW_E_SPEC,
@@ -198,11 +199,13 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
         if (!same(name, stage->options[i].name))
             continue;
         if (*seen & (1u << i))
-            return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is given twice, again at character %d (leave one)",
+            return wn_fail(p->host, WINNOW_E_SPEC,
+                           "spec: %s is given twice, again at character %d (leave one)",
                            stage->options[i].name, place(p, name.at));
         *seen |= 1u << i;
         if (!has_value || value.size == 0)
-            return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s has no value at character %d (write %s=...)",
+            return wn_fail(p->host, WINNOW_E_SPEC,
+                           "spec: %s has no value at character %d (write %s=...)",
                            stage->options[i].name, place(p, value.at), stage->options[i].name);
         return parse_value(p, &stage->options[i], value, &use->values[i]);
     }
@@ -235,8 +238,10 @@ static winnow_status parse_stage(const parser *p, text part, wn_stage_use *use)
     next_part(&rest, '=', &name);
     name = trim(name);
     if (name.size == 0)
-        return wn_fail(p->host, WINNOW_E_SPEC, "spec: a stage is missing at character %d (write a stage's name, see `winnow stages`)",
-                       place(p, part.at));
+        return wn_fail(
+            p->host, WINNOW_E_SPEC,
+            "spec: a stage is missing at character %d (write a stage's name, see `winnow stages`)",
+            place(p, part.at));
     for (uint32_t i = 0; i < wn_stage_count && !use->stage; ++i)
         if (same(name, wn_stages[i]->name))
             use->stage = wn_stages[i];
@@ -261,29 +266,35 @@ winnow_status wn_spec_parse(const wn_host *host, const char *spec, winnow_pipeli
 {
     const parser p = {host, spec};
     if (!spec)
-        return wn_fail(host, WINNOW_E_ARGUMENT, "spec: it is NULL (give a text such as `divprune=keep=64`)");
+        return wn_fail(host, WINNOW_E_ARGUMENT,
+                       "spec: it is NULL (give a text such as `divprune=keep=64`)");
     const size_t size = strlen(spec);
     if (size > MAX_SPEC)
-        return wn_fail(host, WINNOW_E_SPEC, "spec: %zu characters long (at most %d)", size, MAX_SPEC);
+        return wn_fail(host, WINNOW_E_SPEC, "spec: %zu characters long (at most %d)", size,
+                       MAX_SPEC);
     text rest = {spec, size}, part;
     out->stage_count = 0;
     while (next_part(&rest, ',', &part)) {
         if (out->stage_count == WN_MAX_STAGES)
-            return wn_fail(host, WINNOW_E_SPEC, "spec: more than %d stages at character %d (shorten it)",
-                           WN_MAX_STAGES, place(&p, part.at));
+            return wn_fail(host, WINNOW_E_SPEC,
+                           "spec: more than %d stages at character %d (shorten it)", WN_MAX_STAGES,
+                           place(&p, part.at));
         wn_stage_use *use = &out->stages[out->stage_count];
         *use = (wn_stage_use){0};
         WN_TRY(parse_stage(&p, part, use));
         ++out->stage_count;
         if (use->stage->decode && (out->stage_count > 1 || rest.at))
-            return wn_fail(host, WINNOW_E_SPEC, "spec: %s at character %d stands with other stages (a decode stage runs alone)",
-                           use->stage->name, place(&p, part.at));
+            return wn_fail(
+                host, WINNOW_E_SPEC,
+                "spec: %s at character %d stands with other stages (a decode stage runs alone)",
+                use->stage->name, place(&p, part.at));
     }
     return WINNOW_OK;
 }
 
-winnow_status wn_options_parse(const wn_host *host, const char *name, const winnow_option_info *options, uint32_t count,
-                               const char *spec, wn_value *values)
+winnow_status wn_options_parse(const wn_host *host, const char *name,
+                               const winnow_option_info *options, uint32_t count, const char *spec,
+                               wn_value *values)
 {
     const parser p = {host, spec};
     const wn_stage like = {.name = name, .options = options, .option_count = count};
@@ -292,7 +303,8 @@ winnow_status wn_options_parse(const wn_host *host, const char *name, const winn
     uint32_t seen = 0;
     next_part(&rest, '=', &head);
     if (!same(trim(head), name))
-        return wn_fail(host, WINNOW_E_SPEC, "spec: `%.*s` is not known (use `%s`)", (int)head.size, head.at, name);
+        return wn_fail(host, WINNOW_E_SPEC, "spec: `%.*s` is not known (use `%s`)", (int)head.size,
+                       head.at, name);
     while (next_part(&rest, ':', &option))
         WN_TRY(parse_option(&p, &use, option, &seen));
     WN_TRY(fill_defaults(&p, &use, seen, head));

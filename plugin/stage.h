@@ -23,7 +23,7 @@ struct wn_build;
 typedef struct wn_stage {
     const char *name, *family, *summary, *help, *source;
     const winnow_option_info *options;
-    uint32_t option_count; /* at most WN_MAX_OPTIONS */
+    uint32_t option_count;                 /* at most WN_MAX_OPTIONS */
     uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */
     bool needs_grid;
     bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
@@ -59,8 +59,9 @@ const char *wn_role_name(uint32_t role);
 winnow_status wn_spec_parse(const wn_host *host, const char *spec, winnow_pipeline *out);
 
 /* Parses "name" or "name=option=value:..." by the same rules, for what takes options but is no stage. */
-winnow_status wn_options_parse(const wn_host *host, const char *name, const winnow_option_info *options, uint32_t count,
-                               const char *spec, wn_value *values);
+winnow_status wn_options_parse(const wn_host *host, const char *name,
+                               const winnow_option_info *options, uint32_t count, const char *spec,
+                               wn_value *values);
 
 /* Fills a stage's public description. */
 winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out);

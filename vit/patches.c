@@ -31,7 +31,8 @@ static void fill_basis(float *basis, uint32_t p)
 {
     for (uint32_t u = 0; u < p; ++u)
         for (uint32_t x = 0; x < p; ++x)
-            basis[u * p + x] = (float)((u ? sqrt(2.0 / p) : sqrt(1.0 / p)) * cos((2.0 * x + 1.0) * u * PI / (2.0 * p)) / sqrt((double)p));
+            basis[u * p + x] = (float)((u ? sqrt(2.0 / p) : sqrt(1.0 / p)) *
+                                       cos((2.0 * x + 1.0) * u * PI / (2.0 * p)) / sqrt((double)p));
 }
 
 /* JPEG's zigzag for any size: diagonals, every other one upwards. */
@@ -47,11 +48,13 @@ static void fill_zigzag(uint32_t *zigzag, uint32_t p)
     }
 }
 
-static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t width, uint32_t height)
+static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t width,
+                                  uint32_t height)
 {
     wn_build *b = &e->build;
     const uint32_t p = e->patch, dim = e->luma + 2 * e->chroma;
-    const uint64_t tokens = (uint64_t)frames * (height / p) * (width / p), bytes = (uint64_t)frames * width * height * 3;
+    const uint64_t tokens = (uint64_t)frames * (height / p) * (width / p),
+                   bytes = (uint64_t)frames * width * height * 3;
     do {
         build_start(b);
         b->stage = "patches";
@@ -63,12 +66,24 @@ static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t w
             fill_basis(values, p);
             fill_zigzag(build_const_data(b, zigzag), p);
         }
-        const wn_mat pixels = {.ref = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS, .dtype = WINNOW_I32, .bytes = (bytes + 3) & ~3ull},
+        const wn_mat pixels = {.ref = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS,
+                                       .dtype = WINNOW_I32,
+                                       .bytes = (bytes + 3) & ~3ull},
                                .cols = (uint32_t)((bytes + 3) / 4)};
-        const wn_mat out = {.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_TOKENS, .dtype = WINNOW_F32, .bytes = tokens * dim * 4}, .stride = dim, .cols = dim};
-        const struct wn_args_patch_dct args = {.frames = frames, .height = height, .width = width, .patch = p, .luma = e->luma,
-            .chroma = e->chroma, .basis_at = basis.at, .zigzag_at = zigzag.at};
-        BUILD_OP(b, patch_dct, tokens * dim, &pixels, &out, args, NULL, NULL);
+        const wn_mat out = {.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_TOKENS,
+                                    .dtype = WINNOW_F32,
+                                    .bytes = tokens * dim * 4},
+                            .stride = dim,
+                            .cols = dim};
+        const struct wn_args_patch_dct args = {.frames = frames,
+                                               .height = height,
+                                               .width = width,
+                                               .patch = p,
+                                               .luma = e->luma,
+                                               .chroma = e->chroma,
+                                               .basis_at = basis.at,
+                                               .zigzag_at = zigzag.at};
+        BUILD_OP(b, patch_dct, tokens * dim, &pixels, &out, args, READS_W);
     } while (build_again(b));
     return b->status;
 }
@@ -77,22 +92,31 @@ static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t w
 static winnow_status read_model(winnow_encoder *e, const char *model)
 {
     wn_value values[WN_MAX_OPTIONS] = {0};
-    WN_TRY(wn_options_parse(&e->host, "patches", options, sizeof options / sizeof *options, model, values));
+    WN_TRY(wn_options_parse(&e->host, "patches", options, sizeof options / sizeof *options, model,
+                            values));
     e->patch = (uint32_t)values[0].number;
     e->luma = (uint32_t)values[1].number;
     e->chroma = (uint32_t)values[2].number;
     const uint32_t most = e->patch * e->patch;
     if (e->luma > most || e->chroma > most)
-        return wn_fail(&e->host, WINNOW_E_ARGUMENT, "encoder: a patch of %u has %u coefficients, fewer than luma=%u or chroma=%u", e->patch, most, e->luma, e->chroma);
+        return wn_fail(
+            &e->host, WINNOW_E_ARGUMENT,
+            "encoder: a patch of %u has %u coefficients, fewer than luma=%u or chroma=%u", e->patch,
+            most, e->luma, e->chroma);
     return WINNOW_OK;
 }
 
-static winnow_status check_size(const winnow_encoder *e, uint32_t frames, uint32_t width, uint32_t height)
+static winnow_status check_size(const winnow_encoder *e, uint32_t frames, uint32_t width,
+                                uint32_t height)
 {
     if (!frames || !width || !height || width % e->patch || height % e->patch)
-        return wn_fail(&e->host, WINNOW_E_SHAPE, "encoder: %u frames of %u x %u pixels (whole patches of %u, at least one)", frames, width, height, e->patch);
+        return wn_fail(&e->host, WINNOW_E_SHAPE,
+                       "encoder: %u frames of %u x %u pixels (whole patches of %u, at least one)",
+                       frames, width, height, e->patch);
     if ((uint64_t)frames * width * height * 3 > INT32_MAX)
-        return wn_fail(&e->host, WINNOW_E_SHAPE, "encoder: %u frames of %u x %u pixels pass 2 GiB (encode fewer at a time)", frames, width, height);
+        return wn_fail(&e->host, WINNOW_E_SHAPE,
+                       "encoder: %u frames of %u x %u pixels pass 2 GiB (encode fewer at a time)",
+                       frames, width, height);
     return WINNOW_OK;
 }
 
@@ -102,7 +126,10 @@ static winnow_status open_encoder(winnow_encoder *e, const char *model)
     WN_TRY(check_size(e, e->max_frames, e->max_width, e->max_height));
     WN_TRY(build_encode(e, e->max_frames, e->max_width, e->max_height));
     const wn_program program = build_program(&e->build);
-    wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY, .program = &program, .a_types = 1u << WINNOW_I32, .b_types = 1u << WINNOW_F32};
+    wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY,
+                         .program = &program,
+                         .a_types = 1u << WINNOW_I32,
+                         .b_types = 1u << WINNOW_F32};
     desc.in_bytes[WINNOW_ROLE_TOKENS] = program.ops[0].a.bytes;
     desc.out_bytes[WINNOW_OUT_TOKENS] = program.ops[0].b.bytes;
     return e->device->backend->exec_create(e->device, &desc, &e->exec);
@@ -118,8 +145,8 @@ static void encoder_destroy(winnow_encoder *e)
     wn_free(&host, e);
 }
 
-static winnow_status encoder_create(winnow_device *device, const char *model, uint32_t max_frames, uint32_t max_width, uint32_t max_height,
-                                    winnow_encoder **out)
+static winnow_status encoder_create(winnow_device *device, const char *model, uint32_t max_frames,
+                                    uint32_t max_width, uint32_t max_height, winnow_encoder **out)
 {
     if (!out)
         return WINNOW_E_ARGUMENT;
@@ -128,7 +155,8 @@ static winnow_status encoder_create(winnow_device *device, const char *model, ui
         return WINNOW_E_ARGUMENT;
     winnow_encoder *e = wn_alloc(&device->host, sizeof *e);
     if (!e)
-        return wn_fail(&device->host, WINNOW_E_HOST_MEMORY, "encoder: no host memory for the object");
+        return wn_fail(&device->host, WINNOW_E_HOST_MEMORY,
+                       "encoder: no host memory for the object");
     e->host = device->host;
     e->device = device;
     e->max_frames = max_frames;
@@ -150,18 +178,21 @@ static winnow_status encoder_info(const winnow_encoder *e, winnow_encoder_info *
 {
     if (!e)
         return WINNOW_E_ARGUMENT;
-    const winnow_encoder_info info = {.patch = e->patch, .dim = e->luma + 2 * e->chroma, .roles = 1u << WINNOW_ROLE_TOKENS};
+    const winnow_encoder_info info = {
+        .patch = e->patch, .dim = e->luma + 2 * e->chroma, .roles = 1u << WINNOW_ROLE_TOKENS};
     return wn_desc_write(&info, sizeof info, out);
 }
 
-static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t frames, uint32_t width, uint32_t height, float *tokens)
+static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t frames,
+                                 uint32_t width, uint32_t height, float *tokens)
 {
     if (!e || !rgb || !tokens)
         return WINNOW_E_ARGUMENT;
     WN_TRY(check_size(e, frames, width, height));
     if (frames > e->max_frames || width > e->max_width || height > e->max_height)
-        return wn_fail(&e->host, WINNOW_E_SHAPE, "encoder: %u frames of %u x %u, made for %u of %u x %u (make it larger)", frames, width, height, e->max_frames,
-                       e->max_width, e->max_height);
+        return wn_fail(&e->host, WINNOW_E_SHAPE,
+                       "encoder: %u frames of %u x %u, made for %u of %u x %u (make it larger)",
+                       frames, width, height, e->max_frames, e->max_width, e->max_height);
     WN_TRY(build_encode(e, frames, width, height));
     const wn_program program = build_program(&e->build);
     const uint64_t bytes = (uint64_t)frames * width * height * 3, out = program.ops[0].b.bytes;

@@ -3,43 +3,55 @@
 
 enum { BLOCK = WN_CPU_DOT_BLOCK };
 
-/* Rows of up to BLOCK tokens side by side: columns[d * BLOCK + l] is element d of token l. */
-static void load_block(const wn_cpu_rows *rows, const uint32_t *row, uint32_t n, uint32_t cols,
-                       float *columns)
+/* Up to BLOCK tokens of a segment, their rows side by side. */
+typedef struct block {
+    uint32_t n;
+    uint32_t position[BLOCK], row[BLOCK];
+    float *columns; /* [cols * BLOCK]: element d of token l is at d * BLOCK + l */
+} block;
+
+static void load_block(block *y, const wn_cpu_rows *rows, uint32_t cols)
 {
     for (uint32_t l = 0; l < BLOCK; ++l) {
-        const bool none = l >= n || is_none(row[l]);
+        const bool none = l >= y->n || is_none(y->row[l]);
         for (uint32_t d = 0; d < cols; ++d)
-            columns[d * BLOCK + l] = none ? 0.0f : load(rows, row[l], d);
+            y->columns[d * BLOCK + l] = none ? 0.0f : load(rows, y->row[l], d);
     }
 }
 
-/* dotseq of x with each token of a block. */
-static void dot_block(const float *x, const float *columns, uint32_t cols, float sums[BLOCK])
+/* dotseq of row x_row with each token of a block. A row that is none has dot 0 with anything, NaN
+ * and infinities too. */
+static void dot_block(const wn_cpu_rows *rows, uint32_t x_row, const block *y, uint32_t cols,
+                      float *room, float dots[BLOCK])
 {
-    memset(sums, 0, BLOCK * sizeof *sums);
+    memset(dots, 0, BLOCK * sizeof *dots);
+    if (is_none(x_row))
+        return;
+    const float *x = wn_cpu_row(rows, x_row, cols, room);
     for (uint32_t d = 0; d < cols; ++d)
         for (uint32_t l = 0; l < BLOCK; ++l)
-            sums[l] += x[d] * columns[d * BLOCK + l];
+            dots[l] += x[d] * y->columns[d * BLOCK + l];
+    for (uint32_t l = 0; l < y->n; ++l)
+        if (is_none(y->row[l]))
+            dots[l] = 0.0f;
 }
 
-/* Sources begin .. end against the targets that `columns` holds, at set positions target[n]. */
+/* Sources begin .. end against the targets of a block. */
 static void match_block(const struct wn_args_match *pc, const wn_cpu_memory *m, uint32_t begin,
-                        uint32_t end, const uint32_t *target, uint32_t n, const float *columns,
-                        float *room)
+                        uint32_t end, const block *y, float *room)
 {
     for (uint32_t e = begin; e < end; ++e) {
         const uint32_t p = entry(m, pc->src_pos_at, e);
-        const float *x = wn_cpu_row(&m->a, entry(m, pc->list_at, p), pc->cols, room);
-        float sums[BLOCK];
-        dot_block(x, columns, pc->cols, sums);
-        for (uint32_t l = 0; l < n; ++l) {
-            const float c = sums[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, target[l]));
+        float dots[BLOCK];
+        dot_block(&m->a, entry(m, pc->list_at, p), y, pc->cols, room, dots);
+        for (uint32_t l = 0; l < y->n; ++l) {
+            const uint32_t q = y->position[l];
+            const float c = dots[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, q));
             const bool first = m->w[pc->arg_at + e] == WN_NONE;
             if (!first && score_key(c) <= score_key(real(m, pc->best_at, e)))
                 continue;
             set_real(m, pc->best_at, e, c);
-            m->w[pc->arg_at + e] = target[l];
+            m->w[pc->arg_at + e] = q;
         }
     }
 }
@@ -47,21 +59,21 @@ static void match_block(const struct wn_args_match *pc, const wn_cpu_memory *m, 
 void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
 {
     const uint32_t *src = m->w + pc->src_seg_at, *dst = m->w + pc->dst_seg_at;
-    float *x_room = m->scratch, *columns = x_room + pc->cols;
+    float *x_room = m->scratch;
+    block y = {.columns = x_room + pc->cols};
     for (uint32_t e = 0; e < src[pc->segs]; ++e) {
         m->w[pc->best_at + e] = 0x7fc00000u;
         m->w[pc->arg_at + e] = WN_NONE;
     }
     for (uint32_t s = 0; s < pc->segs; ++s) {
         for (uint32_t u = dst[s]; src[s] < src[s + 1] && u < dst[s + 1]; u += BLOCK) {
-            const uint32_t n = least(BLOCK, dst[s + 1] - u);
-            uint32_t target[BLOCK], row[BLOCK];
-            for (uint32_t l = 0; l < n; ++l) {
-                target[l] = entry(m, pc->dst_pos_at, u + l);
-                row[l] = entry(m, pc->list_at, target[l]);
+            y.n = least(BLOCK, dst[s + 1] - u);
+            for (uint32_t l = 0; l < y.n; ++l) {
+                y.position[l] = entry(m, pc->dst_pos_at, u + l);
+                y.row[l] = entry(m, pc->list_at, y.position[l]);
             }
-            load_block(&m->a, row, n, pc->cols, columns);
-            match_block(pc, m, src[s], src[s + 1], target, n, columns, x_room);
+            load_block(&y, &m->a, pc->cols);
+            match_block(pc, m, src[s], src[s + 1], &y, x_room);
         }
     }
 }
@@ -71,19 +83,19 @@ static void similarity_block(const struct wn_args_sim_matrix *pc, const wn_cpu_m
                              uint32_t s, uint32_t first, uint32_t n)
 {
     const uint32_t begin = m->w[pc->seg_at + s], *src = m->w + pc->src_seg_at;
-    float *x_room = m->scratch, *columns = x_room + pc->cols;
-    uint32_t row[BLOCK];
-    for (uint32_t l = 0; l < n; ++l)
-        row[l] = entry(m, pc->list_at, begin + first + l);
-    load_block(&m->a, row, n, pc->cols, columns);
+    float *x_room = m->scratch;
+    block y = {.n = n, .columns = x_room + pc->cols};
+    for (uint32_t l = 0; l < n; ++l) {
+        y.position[l] = begin + first + l;
+        y.row[l] = entry(m, pc->list_at, y.position[l]);
+    }
+    load_block(&y, &m->a, pc->cols);
     for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
         const uint32_t p = entry(m, pc->src_pos_at, e);
-        const float *x = wn_cpu_row(&m->a, entry(m, pc->list_at, p), pc->cols, x_room);
-        float sums[BLOCK];
-        dot_block(x, columns, pc->cols, sums);
+        float dots[BLOCK], *row = f32_row(&m->b, e) + first;
+        dot_block(&m->a, entry(m, pc->list_at, p), &y, pc->cols, x_room, dots);
         for (uint32_t l = 0; l < n; ++l)
-            f32_row(&m->b, e)[first + l] =
-                sums[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, begin + first + l));
+            row[l] = dots[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, y.position[l]));
     }
 }
 

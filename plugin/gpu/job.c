@@ -8,7 +8,6 @@ static winnow_status create_parts(wn_job *job, bool timing)
     const wn_host *host = &gpu->base.host;
     const VkCommandPoolCreateInfo pool = {
         .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-        .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
         .queueFamilyIndex = gpu->caps.queue_family,
     };
     const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
@@ -62,6 +61,8 @@ winnow_status wn_job_begin(wn_job *job)
     winnow_status status = WINNOW_OK;
     wn_gpu *gpu = job->gpu;
     const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    /* The last recording may have been left half done. */
+    WN_VK(&gpu->base.host, &gpu->vk, ResetCommandPool, gpu->device, job->pool, 0);
     WN_VK(&gpu->base.host, &gpu->vk, BeginCommandBuffer, job->commands, &info);
     if (job->stamps)
         gpu->vk.CmdResetQueryPool(job->commands, job->stamps, 0, WN_STAMP_COUNT);

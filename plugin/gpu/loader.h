@@ -59,6 +59,7 @@
     X(UpdateDescriptorSets)                                                                        \
     X(CreateCommandPool)                                                                           \
     X(DestroyCommandPool)                                                                          \
+    X(ResetCommandPool)                                                                            \
     X(AllocateCommandBuffers)                                                                      \
     X(BeginCommandBuffer)                                                                          \
     X(EndCommandBuffer)                                                                            \

@@ -48,27 +48,40 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const bool openvino = v[WEIGHT].given;
     const bool split = v[SPLIT].number > 0 && b->set.width > v[SPLIT].number;
     if (split && !b->set.regular)
-        return build_fail(b, WINNOW_E_UNSUPPORTED, "split=%g after a stage that leaves frames of different sizes (leave split= out, or put cdpruner first)",
-                          v[SPLIT].number);
+        return build_fail(
+            b, WINNOW_E_UNSUPPORTED,
+            "split=%g after a stage that leaves frames of different sizes (leave split= out, or put cdpruner first)",
+            v[SPLIT].number);
     const wn_bounds after = build_bounds(b, kept, 0, &v[KEEP]);
     const wn_arr rel = build_relevance(b, -1.0f / (float)b->in.shape.text_rows);
     const wn_set frames = b->set;
-    const wn_arr k = split ? build_counts(b, kept_of_half, 2, &v[KEEP]) : build_counts(b, kept, 1, &v[KEEP]);
+    const wn_arr k =
+        split ? build_counts(b, kept_of_half, 2, &v[KEEP]) : build_counts(b, kept, 1, &v[KEEP]);
     const wn_arr inv = build_norms(b, &b->set.mat, b->set.rows);
     if (split) { /* from here to the picks a half is a frame */
         b->set.seg = half_borders(b);
         b->set.segs *= 2;
         b->set.width -= b->set.width / 2;
     }
-    build_scale_range(b, rel, b->set.seg, b->set.segs, !split, openvino ? 0.0f : 1e-6f, openvino ? 1e-6f : 0.0f);
+    build_scale_range(b, rel, b->set.seg, b->set.segs, !split, openvino ? 0.0f : 1e-6f,
+                      openvino ? 1e-6f : 0.0f);
     const wn_mat sim = build_sim_matrix(b, NULL, &b->set.mat, b->set.rows, inv);
     const uint32_t k_max = after.width ? after.width : 1;
     const wn_mat factor = build_matrix(b, (uint64_t)b->set.segs * k_max, b->set.width);
-    const wn_arr d = build_array(b, b->set.n_max), flags = build_array(b, b->set.n_max), order = build_array(b, b->set.n_max);
-    const struct wn_args_greedy_dpp args = {.segs = b->set.segs, .seg_at = b->set.seg.at, .k_at = k.at, .k_max = k_max,
-        .rel_at = rel.at, .d_at = d.at, .flag_at = flags.at, .order_at = order.at, .mode = openvino,
-        .weight = (float)v[WEIGHT].number, .one_minus_weight = (float)(1.0 - v[WEIGHT].number)};
-    BUILD_OP(b, greedy_dpp, b->set.segs, &sim, &factor, args, ARRS(b->set.seg, k, rel), ARRS(d, flags, order));
+    const wn_arr d = build_array(b, b->set.n_max), flags = build_array(b, b->set.n_max),
+                 order = build_array(b, b->set.n_max);
+    const struct wn_args_greedy_dpp args = {.segs = b->set.segs,
+                                            .seg_at = b->set.seg.at,
+                                            .k_at = k.at,
+                                            .k_max = k_max,
+                                            .rel_at = rel.at,
+                                            .d_at = d.at,
+                                            .flag_at = flags.at,
+                                            .order_at = order.at,
+                                            .mode = openvino,
+                                            .weight = (float)v[WEIGHT].number,
+                                            .one_minus_weight = (float)(1.0 - v[WEIGHT].number)};
+    BUILD_OP(b, greedy_dpp, b->set.segs, &sim, &factor, args, WRITES_W);
     b->set.seg = frames.seg;
     b->set.segs = frames.segs;
     b->set.width = frames.width;
@@ -86,19 +99,24 @@ static const char *check(const wn_value *v)
 static const winnow_option_info options[] = {
     {"keep", "keep", "", "1..1e9", "tokens to keep of each frame"},
     {"weight", "number", "-", "0..1", "OpenVINO's kernel (1-w)*S + w*r*S*r instead of r*S*r"},
-    {"split", "count", "0", "0..1e9", "select in two halves above this many tokens a frame; 0 never"},
+    {"split", "count", "0", "0..1e9",
+     "select in two halves above this many tokens a frame; 0 never"},
 };
 
 const wn_stage wn_stage_cdpruner = {
     .name = "cdpruner",
     .family = "similarity",
-    .summary = "keeps tokens that are diverse and relevant to the question (determinantal point process)",
-    .help = "Weighs how relevant each token is to the text and picks the subset of largest determinant greedily: diverse, but "
-            "about the question. Needs image_embeds and text in one space (CLIP's, say).",
-    .source = "Zhang et al., NeurIPS 2025, arXiv:2506.10967; official Theia-4869/CDPruner llava_arch.py; weight and split: OpenVINO GenAI",
+    .summary =
+        "keeps tokens that are diverse and relevant to the question (determinantal point process)",
+    .help =
+        "Weighs how relevant each token is to the text and picks the subset of largest determinant greedily: diverse, but "
+        "about the question. Needs image_embeds and text in one space (CLIP's, say).",
+    .source =
+        "Zhang et al., NeurIPS 2025, arXiv:2506.10967; official Theia-4869/CDPruner llava_arch.py; weight and split: OpenVINO GenAI",
     .options = options,
     .option_count = 3,
-    .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_TEXT,
+    .roles_needed =
+        1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_TEXT,
     .check = check,
     .build = build,
 };

@@ -20,27 +20,35 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr first = build_array(b, b->set.n_max), md = build_array(b, b->set.n_max);
     const wn_arr flags = build_array(b, b->set.n_max), order = build_array(b, b->set.n_max);
     const wn_arr k = build_counts(b, kept, 1, &v[0]);
-    const struct wn_args_row_second second = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at,
-                                              .score_at = first.at};
-    BUILD_OP(b, row_second, b->set.n_max, &sim, NULL, second, ARRS(b->set.seg), ARRS(first));
-    const struct wn_args_greedy_maxmin greedy = {.segs = b->set.segs, .seg_at = b->set.seg.at, .k_at = k.at,
-        .first_at = first.at, .md_at = md.at, .flag_at = flags.at, .order_at = order.at};
-    BUILD_OP(b, greedy_maxmin, b->set.segs, &sim, NULL, greedy, ARRS(b->set.seg, k, first), ARRS(md, flags, order));
+    const struct wn_args_row_second second = {
+        .n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at, .score_at = first.at};
+    BUILD_OP(b, row_second, b->set.n_max, &sim, NULL, second, WRITES_W);
+    const struct wn_args_greedy_maxmin greedy = {.segs = b->set.segs,
+                                                 .seg_at = b->set.seg.at,
+                                                 .k_at = k.at,
+                                                 .first_at = first.at,
+                                                 .md_at = md.at,
+                                                 .flag_at = flags.at,
+                                                 .order_at = order.at};
+    BUILD_OP(b, greedy_maxmin, b->set.segs, &sim, NULL, greedy, WRITES_W);
     build_prune(b, flags, build_bounds(b, kept, 0, &v[0]), order);
     return b->status;
 }
 
 static const winnow_option_info options[] = {
-    {"keep", "keep", "", "1..1e9", "tokens to keep of each frame; a share is rounded half to even, as the authors do"},
+    {"keep", "keep", "", "1..1e9",
+     "tokens to keep of each frame; a share is rounded half to even, as the authors do"},
 };
 
 const wn_stage wn_stage_divprune = {
     .name = "divprune",
     .family = "similarity",
     .summary = "keeps the most diverse tokens: greedy max-min distance",
-    .help = "Picks tokens one by one, each the farthest (by cosine) from those already picked, so that the kept ones cover "
-            "the picture. Needs the tokens alone. --order method gives the pick order.",
-    .source = "Alvar et al., CVPR 2025, arXiv:2503.02175; official vbdi/divprune llava_arch.py DivPrune",
+    .help =
+        "Picks tokens one by one, each the farthest (by cosine) from those already picked, so that the kept ones cover "
+        "the picture. Needs the tokens alone. --order method gives the pick order.",
+    .source =
+        "Alvar et al., CVPR 2025, arXiv:2503.02175; official vbdi/divprune llava_arch.py DivPrune",
     .options = options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -51,7 +51,7 @@ static void remember(wn_build *b, const wn_mat *history)
     const uint32_t last_even = (end - 1) & ~1u;
     if (last_even < b->in.frames_before)
         return; /* one odd frame: what is remembered stays */
-    const wn_arr src = {b->set.rows.at + (last_even - b->in.frames_before) * n, n, b->set.rows.id};
+    const wn_arr src = {b->set.rows.at + (last_even - b->in.frames_before) * n, n};
     const wn_arr dst = build_const(b, NULL, n);
     uint32_t *data = build_const_data(b, dst);
     for (uint32_t i = 0; data && i < n; ++i)
@@ -62,8 +62,9 @@ static void remember(wn_build *b, const wn_mat *history)
 static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
 {
     const wn_arr dest = build_array(b, b->set.n_max);
-    const struct wn_args_frame_dest args = {.n_max = b->set.n_max, .tokens = b->set.width, .ref_at = ref.at, .dest_at = dest.at};
-    BUILD_OP(b, frame_dest, b->set.n_max, NULL, NULL, args, ARRS(ref), ARRS(dest));
+    const struct wn_args_frame_dest args = {
+        .n_max = b->set.n_max, .tokens = b->set.width, .ref_at = ref.at, .dest_at = dest.at};
+    BUILD_OP(b, frame_dest, b->set.n_max, NULL, NULL, args, WRITES_W);
     wn_merge m = build_merge_begin(b, keep, after, 0, 0);
     build_merge_members(b, &m, keep, dest, 4, true);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
@@ -74,9 +75,13 @@ static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
 static winnow_status build(wn_build *b, const wn_value *v)
 {
     if (!b->set.regular)
-        return build_fail(b, WINNOW_E_SHAPE, "frames have different numbers of tokens here, and it compares the same place in two frames (put it before the stage that prunes)");
+        return build_fail(
+            b, WINNOW_E_SHAPE,
+            "frames have different numbers of tokens here, and it compares the same place in two frames (put it before the stage that prunes)");
     if (b->in.streaming && v[MODE].choice == 1)
-        return build_fail(b, WINNOW_E_UNSUPPORTED, "mode=merge in a stream (a token of an earlier push cannot be changed any more; use mode=drop)");
+        return build_fail(
+            b, WINNOW_E_UNSUPPORTED,
+            "mode=merge in a stream (a token of an earlier push cannot be changed any more; use mode=drop)");
     const uint32_t keep = (uint32_t)((1.0 - v[RATE].number) * b->set.width);
     wn_mat history = {0};
     if (b->in.streaming)
@@ -86,7 +91,10 @@ static winnow_status build(wn_build *b, const wn_value *v)
     if (b->in.streaming)
         remember(b, &history);
     const wn_arr flags = build_topk(b, score, f.k, true, false);
-    const wn_bounds after = {.n_max = f.total, .width = b->set.width, .regular = keep == b->set.width || b->set.segs == 1, .exact = true};
+    const wn_bounds after = {.n_max = f.total,
+                             .width = b->set.width,
+                             .regular = keep == b->set.width || b->set.segs == 1,
+                             .exact = true};
     if (v[MODE].choice == 1)
         merge_dropped(b, flags, f.ref, after);
     else
@@ -96,16 +104,19 @@ static winnow_status build(wn_build *b, const wn_value *v)
 
 static const winnow_option_info options[] = {
     {"rate", "number", "0.7", "0..<1", "share of a reduced frame's tokens to remove"},
-    {"mode", "choice", "drop", "drop|merge", "what becomes of a token like its forerunner: dropped (official code) or averaged into it (paper)"},
+    {"mode", "choice", "drop", "drop|merge",
+     "what becomes of a token like its forerunner: dropped (official code) or averaged into it (paper)"},
 };
 
 const wn_stage wn_stage_dycoke = {
     .name = "dycoke",
     .family = "temporal",
     .summary = "reduces three of every four frames to what differs from the frame before",
-    .help = "Works in windows of four frames: the first stays whole, the others keep the tokens least similar to the frame they are compared "
-            "with, place by place. Needs the tokens alone, on frames of one size.",
-    .source = "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke llava/model/llava_arch.py dycole_ttm",
+    .help =
+        "Works in windows of four frames: the first stays whole, the others keep the tokens least similar to the frame they are compared "
+        "with, place by place. Needs the tokens alone, on frames of one size.",
+    .source =
+        "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke llava/model/llava_arch.py dycole_ttm",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

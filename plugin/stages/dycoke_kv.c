@@ -9,16 +9,20 @@
 
 static const winnow_option_info options[] = {
     {"rate", "number", "0.7", "0..<1", "share of the visual tokens to leave out"},
-    {"similarity", "number", "0.9", "-1..1", "select anew when the attention's cosine with the step before is under this"},
-    {"similar", "choice", "reuse", "reuse|full", "at similar steps: keep the last selection (paper) or use the whole cache (shipped code)"},
+    {"similarity", "number", "0.9", "-1..1",
+     "select anew when the attention's cosine with the step before is under this"},
+    {"similar", "choice", "reuse", "reuse|full",
+     "at similar steps: keep the last selection (paper) or use the whole cache (shipped code)"},
 };
 
 const wn_stage wn_stage_dycoke_kv = {
     .name = "dycoke-kv",
     .family = "decode",
     .summary = "at each decode step chooses the visual tokens of the KV cache to attend to",
-    .help = "Runs while the LLM answers: a call a step takes the last token's attention row at layer 3 and gives the keep mask of the KV cache.",
-    .source = "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke modeling_qwen2.py dycoke_pruning",
+    .help =
+        "Runs while the LLM answers: a call a step takes the last token's attention row at layer 3 and gives the keep mask of the KV cache.",
+    .source =
+        "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke modeling_qwen2.py dycoke_pruning",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_LLM_ATTENTION,

@@ -22,7 +22,7 @@ static void remember(wn_build *b, const wn_mat *history)
 {
     /* The last frame's rows, and where they go: lists, since rows[] may be anything. */
     const uint32_t n = b->set.width;
-    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n, b->set.rows.id};
+    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
     const wn_arr dst = build_const(b, NULL, n);
     uint32_t *data = build_const_data(b, dst);
     for (uint32_t i = 0; data && i < n; ++i)
@@ -33,7 +33,9 @@ static void remember(wn_build *b, const wn_mat *history)
 static winnow_status build(wn_build *b, const wn_value *v)
 {
     if (!b->set.regular)
-        return build_fail(b, WINNOW_E_SHAPE, "frames have different numbers of tokens here, and it compares the same place in two frames (put it before the stage that prunes)");
+        return build_fail(
+            b, WINNOW_E_SHAPE,
+            "frames have different numbers of tokens here, and it compares the same place in two frames (put it before the stage that prunes)");
     const bool follows = b->in.streaming && b->in.frames_before > 0;
     const uint32_t flags = 1u | (v[COMPAT].choice == 1 ? 2u : 0u);
     wn_mat history = {0};
@@ -49,22 +51,27 @@ static winnow_status build(wn_build *b, const wn_value *v)
         k = b->set.width;
     const wn_arr count = build_const(b, &k, 1);
     const wn_arr keep = build_topk(b, score, count, false, true);
-    const wn_bounds after = {.n_max = k, .width = b->set.width < k ? b->set.width : k, .regular = b->set.segs == 1, .exact = true};
+    const wn_bounds after = {.n_max = k,
+                             .width = b->set.width < k ? b->set.width : k,
+                             .regular = b->set.segs == 1,
+                             .exact = true};
     build_prune(b, keep, after, WN_NO_ARR);
     return b->status;
 }
 
 static const winnow_option_info options[] = {
     {"rate", "number", "0.75", "0..<1", "share of the video's tokens to remove"},
-    {"compat", "choice", "f32", "f32|bf16", "arithmetic of the similarity: f32, or rounded as bf16 runtimes round"},
+    {"compat", "choice", "f32", "f32|bf16",
+     "arithmetic of the similarity: f32, or rounded as bf16 runtimes round"},
 };
 
 const wn_stage wn_stage_evs = {
     .name = "evs",
     .family = "temporal",
     .summary = "keeps the tokens that changed most since the frame before",
-    .help = "Compares each token with the one at the same place a frame earlier and keeps the most different ones of the whole video; the first "
-            "frame stays whole. Needs the tokens alone, on frames of one size.",
+    .help =
+        "Compares each token with the one at the same place a frame earlier and keeps the most different ones of the whole video; the first "
+        "frame stays whole. Needs the tokens alone, on frames of one size.",
     .source = "Bagrov et al., arXiv:2510.14624; official vllm-project/vllm vllm/multimodal/evs.py",
     .options = options,
     .option_count = 2,

@@ -27,9 +27,11 @@ const wn_stage wn_stage_fastervlm = {
     .name = "fastervlm",
     .family = "attention",
     .summary = "keeps the tokens that the class token attends to most",
-    .help = "Scores each token by the class token's attention, averaged over heads, and keeps the best `keep` of "
-            "each frame in raster order. Needs cls_attention from the encoder layer that produces the tokens.",
-    .source = "Zhang et al., arXiv:2412.01818; official Theia-4869/FasterVLM llava_arch.py encode_images",
+    .help =
+        "Scores each token by the class token's attention, averaged over heads, and keeps the best `keep` of "
+        "each frame in raster order. Needs cls_attention from the encoder layer that produces the tokens.",
+    .source =
+        "Zhang et al., arXiv:2412.01818; official Theia-4869/FasterVLM llava_arch.py encode_images",
     .options = options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

@@ -19,7 +19,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr flags = build_topk(b, score, build_count_of_all(b, kept, &v[0]), false, true);
     const uint32_t all = kept(b->set.n_max, 0, &v[0]);
     const bool single = b->set.segs == 1 && b->set.regular;
-    const wn_bounds after = {.n_max = all, .width = b->set.width < all ? b->set.width : all, .regular = single,
+    const wn_bounds after = {.n_max = all,
+                             .width = b->set.width < all ? b->set.width : all,
+                             .regular = single,
                              .exact = b->set.exact};
     build_prune(b, flags, after, WN_NO_ARR);
     return b->status;
@@ -33,9 +35,11 @@ const wn_stage wn_stage_fastv = {
     .name = "fastv",
     .family = "attention",
     .summary = "keeps the tokens that the last prompt token attends to in an early LLM layer",
-    .help = "Scores each visual token by the last prompt token's attention at LLM layer 2, averaged over heads, and "
-            "keeps round(N*(1-rate)) of all of them in raster order. Needs llm_attention, which the LLM's host gives.",
-    .source = "Chen et al., arXiv:2403.06764; official pkunlp-icler/FastV, ModelTC/LightCompress fastv.py",
+    .help =
+        "Scores each visual token by the last prompt token's attention at LLM layer 2, averaged over heads, and "
+        "keeps round(N*(1-rate)) of all of them in raster order. Needs llm_attention, which the LLM's host gives.",
+    .source =
+        "Chen et al., arXiv:2403.06764; official pkunlp-icler/FastV, ModelTC/LightCompress fastv.py",
     .options = options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_LLM_ATTENTION,

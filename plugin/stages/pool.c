@@ -31,7 +31,11 @@ static bool axis_open(wn_build *b, axis_tables *t, uint32_t out, uint32_t taps)
         return false;
     }
     uint32_t *words = t->memory;
-    t->axis = (wn_axis){.out = out, .taps = taps, .start = words, .count = words + out, .first = words + 2 * (size_t)out,
+    t->axis = (wn_axis){.out = out,
+                        .taps = taps,
+                        .start = words,
+                        .count = words + out,
+                        .first = words + 2 * (size_t)out,
                         .weight = (const float *)(const void *)(words + 3 * (size_t)out)};
     return true;
 }
@@ -99,7 +103,8 @@ static void axis_upload(wn_build *b, axis_tables *t)
 {
     t->start = build_const(b, t->axis.start, t->axis.out);
     t->count = build_const(b, t->axis.count, t->axis.out);
-    t->weight = build_const(b, (const uint32_t *)(const void *)t->axis.weight, t->axis.out * t->axis.taps);
+    t->weight =
+        build_const(b, (const uint32_t *)(const void *)t->axis.weight, t->axis.out * t->axis.taps);
 }
 
 static void pool(wn_build *b, axis_tables *y, axis_tables *x, float scale)
@@ -108,11 +113,23 @@ static void pool(wn_build *b, axis_tables *y, axis_tables *x, float scale)
     axis_upload(b, x);
     const uint32_t rows = b->set.segs * y->axis.out * x->axis.out, cols = b->set.mat.cols;
     const wn_mat out = build_matrix(b, rows, cols);
-    const struct wn_args_pool args = {.frames = b->set.segs, .h = b->set.grid_h, .w = b->set.grid_w, .oh = y->axis.out, .ow = x->axis.out,
-        .cols = cols, .rows_at = b->set.rows.at, .ystart_at = y->start.at, .ycount_at = y->count.at, .yweight_at = y->weight.at,
-        .ytaps = y->axis.taps, .xstart_at = x->start.at, .xcount_at = x->count.at, .xweight_at = x->weight.at, .xtaps = x->axis.taps,
-        .scale = scale};
-    BUILD_OP(b, pool, (uint64_t)rows * ((cols + 1) / 2), &b->set.mat, &out, args, ARRS(b->set.rows), NULL);
+    const struct wn_args_pool args = {.frames = b->set.segs,
+                                      .h = b->set.grid_h,
+                                      .w = b->set.grid_w,
+                                      .oh = y->axis.out,
+                                      .ow = x->axis.out,
+                                      .cols = cols,
+                                      .rows_at = b->set.rows.at,
+                                      .ystart_at = y->start.at,
+                                      .ycount_at = y->count.at,
+                                      .yweight_at = y->weight.at,
+                                      .ytaps = y->axis.taps,
+                                      .xstart_at = x->start.at,
+                                      .xcount_at = x->count.at,
+                                      .xweight_at = x->weight.at,
+                                      .xtaps = x->axis.taps,
+                                      .scale = scale};
+    BUILD_OP(b, pool, (uint64_t)rows * ((cols + 1) / 2), &b->set.mat, &out, args, READS_W);
     build_grid_after(b, &y->axis, &x->axis, &out, false);
 }
 
@@ -132,11 +149,22 @@ static winnow_status pool_grid(wn_build *b, axis_fn make, uint32_t py, uint32_t 
 static winnow_status pool_sequence(wn_build *b, uint32_t stride)
 {
     const wn_arr flags = build_array(b, b->set.n_max), dest = build_array(b, b->set.n_max);
-    const struct wn_args_pick args = {.rule = WN_PICK_WINDOW, .want = stride, .segs = b->set.segs, .seg_at = b->set.seg.at, .pos_at = WN_NONE,
-        .seg1_at = WN_NONE, .pos1_at = WN_NONE, .seg2_at = WN_NONE, .pos2_at = WN_NONE, .flag_at = flags.at, .dest_at = dest.at};
-    BUILD_OP(b, pick, 1, NULL, NULL, args, ARRS(b->set.seg), ARRS(flags, dest));
+    const struct wn_args_pick args = {.rule = WN_PICK_WINDOW,
+                                      .want = stride,
+                                      .segs = b->set.segs,
+                                      .seg_at = b->set.seg.at,
+                                      .pos_at = WN_NONE,
+                                      .seg1_at = WN_NONE,
+                                      .pos1_at = WN_NONE,
+                                      .seg2_at = WN_NONE,
+                                      .pos2_at = WN_NONE,
+                                      .flag_at = flags.at,
+                                      .dest_at = dest.at};
+    BUILD_OP(b, pick, 1, NULL, NULL, args, WRITES_W);
     const uint32_t all = b->set.n_max / stride, frame = b->set.width / stride + 1;
-    const wn_bounds after = {.n_max = all, .width = frame < all ? frame : all, .exact = b->set.exact,
+    const wn_bounds after = {.n_max = all,
+                             .width = frame < all ? frame : all,
+                             .exact = b->set.exact,
                              .regular = b->set.segs == 1 && b->set.exact};
     /* A window that starts in one frame can end in a later one. */
     const uint32_t span = b->set.regular && b->set.width ? stride / b->set.width + 2 : b->set.segs;
@@ -158,7 +186,9 @@ static winnow_status build_avg(wn_build *b, const wn_value *v)
         return b->status;
     const uint32_t f = (uint32_t)v[FACTOR].number;
     if (b->set.grid_h < f || b->set.grid_w < f)
-        return build_fail(b, WINNOW_E_SHAPE, "factor=%u on a grid of %u x %u (use a smaller factor)", f, b->set.grid_h, b->set.grid_w);
+        return build_fail(b, WINNOW_E_SHAPE,
+                          "factor=%u on a grid of %u x %u (use a smaller factor)", f, b->set.grid_h,
+                          b->set.grid_w);
     return pool_grid(b, axis_average, f, f, 1.0f / (float)(f * f));
 }
 
@@ -175,7 +205,8 @@ static winnow_status build_bilinear(wn_build *b, const wn_value *v)
     if (build_need_grid(b) != WINNOW_OK)
         return b->status;
     const uint32_t f = (uint32_t)v[0].number;
-    return pool_grid(b, axis_bilinear, (b->set.grid_h + f - 1) / f, (b->set.grid_w + f - 1) / f, 1.0f);
+    return pool_grid(b, axis_bilinear, (b->set.grid_h + f - 1) / f, (b->set.grid_w + f - 1) / f,
+                     1.0f);
 }
 
 static const char *check_avg(const wn_value *v)
@@ -187,7 +218,8 @@ static const char *check_avg(const wn_value *v)
 
 static const winnow_option_info avg_options[] = {
     {"factor", "count", "-", "1..1024", "side of a window of the grid"},
-    {"stride", "count", "-", "1..1e9", "tokens of a run of the sequence; a shorter tail is dropped"},
+    {"stride", "count", "-", "1..1e9",
+     "tokens of a run of the sequence; a shorter tail is dropped"},
 };
 
 static const winnow_option_info adaptive_options[] = {
@@ -202,8 +234,10 @@ const wn_stage wn_stage_avg_pool = {
     .name = "avg-pool",
     .family = "transform",
     .summary = "averages windows of the grid, or runs of the sequence",
-    .help = "factor= averages f x f windows of the grid; stride= averages runs of tokens in order, across rows and frames.",
-    .source = "torch avg_pool2d; Chen et al., LLaVolta, NeurIPS 2024, arXiv:2406.20092, official Beckschen/LLaVolta visual_avg_pool1d",
+    .help =
+        "factor= averages f x f windows of the grid; stride= averages runs of tokens in order, across rows and frames.",
+    .source =
+        "torch avg_pool2d; Chen et al., LLaVolta, NeurIPS 2024, arXiv:2406.20092, official Beckschen/LLaVolta visual_avg_pool1d",
     .options = avg_options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
@@ -216,7 +250,8 @@ const wn_stage wn_stage_adaptive_pool = {
     .name = "adaptive-pool",
     .family = "transform",
     .summary = "averages the grid down to a fixed size",
-    .help = "As torch's AdaptiveAvgPool2d: bin i covers floor(i*n/s) to ceil((i+1)*n/s), so any grid becomes size x size.",
+    .help =
+        "As torch's AdaptiveAvgPool2d: bin i covers floor(i*n/s) to ceil((i+1)*n/s), so any grid becomes size x size.",
     .source = "Yao et al., DeCo, arXiv:2405.20985; torch adaptive_avg_pool2d",
     .options = adaptive_options,
     .option_count = 1,
@@ -230,7 +265,8 @@ const wn_stage wn_stage_bilinear_pool = {
     .name = "bilinear-pool",
     .family = "transform",
     .summary = "shrinks the grid by bilinear interpolation",
-    .help = "As torch's interpolate(mode='bilinear', align_corners=False) to ceil(n/factor) rows and columns.",
+    .help =
+        "As torch's interpolate(mode='bilinear', align_corners=False) to ceil(n/factor) rows and columns.",
     .source = "LLaVA-OneVision get_2dPool; torch interpolate",
     .options = bilinear_options,
     .option_count = 1,

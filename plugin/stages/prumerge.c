@@ -54,7 +54,10 @@ static counts adaptive_counts(wn_build *b, wn_arr score)
     const uint32_t width = b->set.width, row = width / 32 + 1, base = b->set.regular ? width : 0;
     const counts out = {build_array(b, b->set.segs), build_array(b, b->set.segs)};
     if (!b->set.regular && width > 4096) {
-        build_fail(b, WINNOW_E_UNSUPPORTED, "frames of up to %u tokens whose number depends on the content (at most 4096; give ratio=, or put it first)", width);
+        build_fail(
+            b, WINNOW_E_UNSUPPORTED,
+            "frames of up to %u tokens whose number depends on the content (at most 4096; give ratio=, or put it first)",
+            width);
         return out;
     }
     wn_arr bits[2];
@@ -64,11 +67,20 @@ static counts adaptive_counts(wn_build *b, wn_arr score)
         for (uint32_t n = base; data && n <= width; ++n)
             fill_bits(data + (size_t)(n - base) * row, n, inverse);
     }
-    const wn_arr rank = build_rank(b, score, b->set.seg, b->set.n_max), sorted = build_array(b, b->set.n_max);
-    const struct wn_args_outlier_count args = {.segs = b->set.segs, .seg_at = b->set.seg.at, .score_at = score.at,
-        .rank_at = rank.at, .sorted_at = sorted.at, .bits_at = bits[0].at, .bits2_at = bits[1].at, .bit_row = row, .n_base = base,
-        .keep_at = out.keep.at, .step_at = out.step.at};
-    BUILD_OP(b, outlier_count, b->set.segs, NULL, NULL, args, ARRS(b->set.seg, score, rank), ARRS(sorted, out.keep, out.step));
+    const wn_arr rank = build_rank(b, score, b->set.seg, b->set.n_max),
+                 sorted = build_array(b, b->set.n_max);
+    const struct wn_args_outlier_count args = {.segs = b->set.segs,
+                                               .seg_at = b->set.seg.at,
+                                               .score_at = score.at,
+                                               .rank_at = rank.at,
+                                               .sorted_at = sorted.at,
+                                               .bits_at = bits[0].at,
+                                               .bits2_at = bits[1].at,
+                                               .bit_row = row,
+                                               .n_base = base,
+                                               .keep_at = out.keep.at,
+                                               .step_at = out.step.at};
+    BUILD_OP(b, outlier_count, b->set.segs, NULL, NULL, args, WRITES_W);
     return out;
 }
 
@@ -92,8 +104,12 @@ static wn_arr keep_flags(wn_build *b, const wn_value *v, wn_arr score, bool plus
     *after = build_bounds(b, everything, 0, NULL);
     after->regular = after->exact = false;
     if (plus) {
-        const struct wn_args_sample args = {.n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at, .step_at = k.step.at, .flag_at = flags.at};
-        BUILD_OP(b, sample, b->set.n_max, NULL, NULL, args, ARRS(b->set.seg, k.step, flags), ARRS(flags));
+        const struct wn_args_sample args = {.n_max = b->set.n_max,
+                                            .segs = b->set.segs,
+                                            .seg_at = b->set.seg.at,
+                                            .step_at = k.step.at,
+                                            .flag_at = flags.at};
+        BUILD_OP(b, sample, b->set.n_max, NULL, NULL, args, WRITES_W);
     }
     return flags;
 }
@@ -102,7 +118,8 @@ static winnow_status build_with(wn_build *b, const wn_value *v, bool plus)
 {
     const uint32_t one = 0x3f800000u;
     const wn_mat keys = build_role(b, WINNOW_ROLE_KEYS);
-    const wn_arr score = build_head_sum(b, WINNOW_ROLE_CLS_ATTENTION, 1.0f / (float)(b->in.shape.heads ? b->in.shape.heads : 1));
+    const wn_arr score = build_head_sum(b, WINNOW_ROLE_CLS_ATTENTION,
+                                        1.0f / (float)(b->in.shape.heads ? b->in.shape.heads : 1));
     if (b->set.sizes.at == WN_NONE)
         b->set.sizes = build_fill(b, b->set.n_max, one);
     const wn_arr inv = build_norms(b, &keys, b->set.index);
@@ -112,19 +129,28 @@ static winnow_status build_with(wn_build *b, const wn_value *v, bool plus)
     chosen.n_max = after.n_max;
     const wn_mat sim = build_sim_matrix(b, &chosen, &keys, b->set.index, inv);
     const wn_arr near = build_array(b, (uint64_t)chosen.n_max * NEAREST);
-    const struct wn_args_neighbours nearest = {.n_max = chosen.n_max, .segs = b->set.segs, .src_seg_at = chosen.seg.at,
-        .src_pos_at = chosen.pos.at, .seg_at = b->set.seg.at, .index_at = b->set.index.at, .many = NEAREST, .near_at = near.at};
-    BUILD_OP(b, neighbours, chosen.n_max, &sim, NULL, nearest, ARRS(chosen.seg, chosen.pos, b->set.seg, b->set.index), ARRS(near));
+    const struct wn_args_neighbours nearest = {.n_max = chosen.n_max,
+                                               .segs = b->set.segs,
+                                               .src_seg_at = chosen.seg.at,
+                                               .src_pos_at = chosen.pos.at,
+                                               .seg_at = b->set.seg.at,
+                                               .index_at = b->set.index.at,
+                                               .many = NEAREST,
+                                               .near_at = near.at};
+    BUILD_OP(b, neighbours, chosen.n_max, &sim, NULL, nearest, WRITES_W);
     const wn_merge m = build_merge_begin(b, keep, after, 0, 1);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_near(b, &m, &m.old.mat, m.old.rows, &out, score, near, NEAREST);
-    const struct wn_args_pool_rest rest = {.segs = b->set.segs, .seg_at = m.old.seg.at, .seg_new_at = b->set.seg.at, .keep_at = keep.at,
-        .list_at = m.old.rows.at, .weight_at = score.at, .cols = m.old.mat.cols, .sizes_at = m.old.sizes.at, .sizes_new_at = b->set.sizes.at};
-    /* Another row of `out` than the merge writes: no hazard between the two. */
-    wn_mat pooled = out;
-    pooled.id = 0;
-    BUILD_OP(b, pool_rest, (uint64_t)b->set.segs * rest.cols, &m.old.mat, &pooled, rest,
-             ARRS(m.old.seg, b->set.seg, keep, m.old.rows, score, m.old.sizes), ARRS(b->set.sizes));
+    const struct wn_args_pool_rest rest = {.segs = b->set.segs,
+                                           .seg_at = m.old.seg.at,
+                                           .seg_new_at = b->set.seg.at,
+                                           .keep_at = keep.at,
+                                           .list_at = m.old.rows.at,
+                                           .weight_at = score.at,
+                                           .cols = m.old.mat.cols,
+                                           .sizes_at = m.old.sizes.at,
+                                           .sizes_new_at = b->set.sizes.at};
+    BUILD_OP(b, pool_rest, (uint64_t)b->set.segs * rest.cols, &m.old.mat, &out, rest, WRITES_W);
     build_merge_end(b, &m, &out);
     return b->status;
 }
@@ -140,18 +166,22 @@ static winnow_status build_plus(wn_build *b, const wn_value *v)
 }
 
 static const winnow_option_info options[] = {
-    {"ratio", "number", "-", "0..1", "share of tokens to keep; absent: the share of attention outliers, as the authors do"},
+    {"ratio", "number", "-", "0..1",
+     "share of tokens to keep; absent: the share of attention outliers, as the authors do"},
 };
 
-#define ROLES_NEEDED (1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_CLS_ATTENTION)
+#define ROLES_NEEDED \
+    (1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_CLS_ATTENTION)
 
 const wn_stage wn_stage_prumerge = {
     .name = "prumerge",
     .family = "attention",
     .summary = "keeps attention outliers and folds their nearest neighbours into them",
-    .help = "Keeps the tokens whose class attention stands out (or a given ratio), adds to each its 32 nearest neighbours by key "
-            "similarity weighted by attention, and pools what is left into one more row (index -2). Needs keys (all channels) and cls_attention.",
-    .source = "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge clip_encoder.py token_prune_merge_advanced",
+    .help =
+        "Keeps the tokens whose class attention stands out (or a given ratio), adds to each its 32 nearest neighbours by key "
+        "similarity weighted by attention, and pools what is left into one more row (index -2). Needs keys (all channels) and cls_attention.",
+    .source =
+        "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge clip_encoder.py token_prune_merge_advanced",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,
@@ -163,8 +193,10 @@ const wn_stage wn_stage_prumerge_plus = {
     .name = "prumerge-plus",
     .family = "attention",
     .summary = "prumerge with evenly spaced tokens kept as well",
-    .help = "As prumerge, and keeps every int(int(1/ratio)/3)-th token besides, so that no part of the picture is left out.",
-    .source = "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge token_prune_merge_advanced_plus",
+    .help =
+        "As prumerge, and keeps every int(int(1/ratio)/3)-th token besides, so that no part of the picture is left out.",
+    .source =
+        "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge token_prune_merge_advanced_plus",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,

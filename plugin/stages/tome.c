@@ -45,14 +45,22 @@ static metric first_metric(wn_build *b, const wn_value *v)
     return (metric){build_role(b, WINNOW_ROLE_KEYS), b->set.index};
 }
 
-static wn_arr official_order(wn_build *b, const wn_merge *m, const wn_list *from, const wn_list *to, wn_arr rank, wn_arr k)
+static wn_arr official_order(wn_build *b, const wn_merge *m, const wn_list *from, const wn_list *to,
+                             wn_arr rank, wn_arr k)
 {
     const wn_arr order = build_array(b, b->set.n_max);
-    const struct wn_args_merge_order args = {.n_max = from->n_max + to->n_max, .segs = b->set.segs,
-        .src_seg_at = from->seg.at, .src_pos_at = from->pos.at, .dst_seg_at = to->seg.at, .dst_pos_at = to->pos.at,
-        .rank_at = rank.at, .k_at = k.at, .map_at = m->map.at, .seg_new_at = b->set.seg.at, .order_at = order.at};
-    BUILD_OP(b, merge_order, args.n_max, NULL, NULL, args,
-             ARRS(from->seg, from->pos, to->seg, to->pos, rank, k, m->map, b->set.seg), ARRS(order));
+    const struct wn_args_merge_order args = {.n_max = from->n_max + to->n_max,
+                                             .segs = b->set.segs,
+                                             .src_seg_at = from->seg.at,
+                                             .src_pos_at = from->pos.at,
+                                             .dst_seg_at = to->seg.at,
+                                             .dst_pos_at = to->pos.at,
+                                             .rank_at = rank.at,
+                                             .k_at = k.at,
+                                             .map_at = m->map.at,
+                                             .seg_new_at = b->set.seg.at,
+                                             .order_at = order.at};
+    BUILD_OP(b, merge_order, args.n_max, NULL, NULL, args, WRITES_W);
     return order;
 }
 
@@ -68,10 +76,17 @@ static wn_arr one_pass(wn_build *b, const wn_value *v, metric *by, wn_arr order,
     build_pick_parity(b, order, &from, &to);
     build_match(b, &from, &to, &by->mat, by->list, inv, &best, &arg);
     const wn_arr rank = build_rank(b, best, from.seg, from.n_max);
-    const struct wn_args_dest args = {.n_max = from.n_max, .segs = b->set.segs, .src_seg_at = from.seg.at,
-        .src_pos_at = from.pos.at, .rule = 0, .rank_at = rank.at, .k_at = k.at, .arg_at = arg.at, .keep_at = keep.at,
-        .dest_at = dest.at};
-    BUILD_OP(b, dest, from.n_max, NULL, NULL, args, ARRS(from.seg, from.pos, rank, k, arg), ARRS(keep, dest));
+    const struct wn_args_dest args = {.n_max = from.n_max,
+                                      .segs = b->set.segs,
+                                      .src_seg_at = from.seg.at,
+                                      .src_pos_at = from.pos.at,
+                                      .rule = 0,
+                                      .rank_at = rank.at,
+                                      .k_at = k.at,
+                                      .arg_at = arg.at,
+                                      .keep_at = keep.at,
+                                      .dest_at = dest.at};
+    BUILD_OP(b, dest, from.n_max, NULL, NULL, args, WRITES_W);
     wn_merge m = build_merge_begin(b, keep, after, 0, 0);
     build_merge_members(b, &m, keep, dest, 1, true);
     wn_arr new_order = WN_NO_ARR;
@@ -95,8 +110,12 @@ static winnow_status build(wn_build *b, const wn_value *v)
         fixed[i] = v[i];
     if (v[KEEP].given && v[KEEP].percent) {
         if (!b->set.regular)
-            return build_fail(b, WINNOW_E_UNSUPPORTED, "keep=%g%% after a stage that leaves frames of different sizes (give a count)", v[KEEP].number);
-        fixed[KEEP] = (wn_value){.given = true, .number = wn_keep_count(&v[KEEP], b->set.width, trunc)};
+            return build_fail(
+                b, WINNOW_E_UNSUPPORTED,
+                "keep=%g%% after a stage that leaves frames of different sizes (give a count)",
+                v[KEEP].number);
+        fixed[KEEP] =
+            (wn_value){.given = true, .number = wn_keep_count(&v[KEEP], b->set.width, trunc)};
     }
     metric by = first_metric(b, v);
     wn_arr order = WN_NO_ARR;
@@ -124,16 +143,19 @@ static const char *check(const wn_value *v)
 static const winnow_option_info options[] = {
     {"r", "count", "-", "0..1e9", "tokens of each frame to merge, at most half of them"},
     {"keep", "keep", "-", "1..1e9", "tokens of each frame to leave, by as many passes as it takes"},
-    {"metric", "choice", "keys", "keys|tokens", "what similarity is taken of; without keys: tokens"},
+    {"metric", "choice", "keys", "keys|tokens",
+     "what similarity is taken of; without keys: tokens"},
 };
 
 const wn_stage wn_stage_tome = {
     .name = "tome",
     .family = "similarity",
     .summary = "merges the most similar pairs of tokens (bipartite soft matching)",
-    .help = "Deals each frame's tokens into two halves, finds every token of the first half its most similar one in the second, and "
-            "merges the r most similar pairs by their size-weighted mean. Uses keys where given, else the tokens themselves.",
-    .source = "Bolya et al., ICLR 2023, arXiv:2210.09461; official facebookresearch/ToMe tome/merge.py",
+    .help =
+        "Deals each frame's tokens into two halves, finds every token of the first half its most similar one in the second, and "
+        "merges the r most similar pairs by their size-weighted mean. Uses keys where given, else the tokens themselves.",
+    .source =
+        "Bolya et al., ICLR 2023, arXiv:2210.09461; official facebookresearch/ToMe tome/merge.py",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -47,9 +47,17 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_list targets = build_pick_stride(b, &rest, (uint32_t)v[CONTEXTUAL].number, keep);
     wn_arr best, arg;
     build_match(b, &rest, &targets, &keys, b->set.index, inv, &best, &arg);
-    const struct wn_args_dest args = {.n_max = rest.n_max, .segs = b->set.segs, .src_seg_at = rest.seg.at,
-        .src_pos_at = rest.pos.at, .rule = 1, .rank_at = WN_NONE, .k_at = WN_NONE, .arg_at = arg.at, .keep_at = keep.at, .dest_at = dest.at};
-    BUILD_OP(b, dest, rest.n_max, NULL, NULL, args, ARRS(rest.seg, rest.pos, arg, keep), ARRS(dest, keep));
+    const struct wn_args_dest args = {.n_max = rest.n_max,
+                                      .segs = b->set.segs,
+                                      .src_seg_at = rest.seg.at,
+                                      .src_pos_at = rest.pos.at,
+                                      .rule = 1,
+                                      .rank_at = WN_NONE,
+                                      .k_at = WN_NONE,
+                                      .arg_at = arg.at,
+                                      .keep_at = keep.at,
+                                      .dest_at = dest.at};
+    BUILD_OP(b, dest, rest.n_max, NULL, NULL, args, WRITES_W);
     wn_merge m = build_merge_begin(b, keep, after, build_has(b, WINNOW_ROLE_CLS), 0);
     build_merge_members(b, &m, keep, dest, 1, true);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
@@ -69,12 +77,15 @@ const wn_stage wn_stage_visionzip = {
     .name = "visionzip",
     .family = "attention",
     .summary = "keeps the dominant tokens and merges the others into contextual ones",
-    .help = "Keeps the `dominant` tokens that the class token attends to most; of the others, evenly spaced ones become "
-            "`contextual` targets and collect the rest by key similarity. With the class token given it comes first.",
-    .source = "Yang et al., CVPR 2025, arXiv:2412.04467; official dvlab-research/VisionZip visionzip/clip_encoder.py",
+    .help =
+        "Keeps the `dominant` tokens that the class token attends to most; of the others, evenly spaced ones become "
+        "`contextual` targets and collect the rest by key similarity. With the class token given it comes first.",
+    .source =
+        "Yang et al., CVPR 2025, arXiv:2412.04467; official dvlab-research/VisionZip visionzip/clip_encoder.py",
     .options = options,
     .option_count = 2,
-    .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_CLS_ATTENTION,
+    .roles_needed =
+        1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_CLS_ATTENTION,
     .roles_optional = 1u << WINNOW_ROLE_CLS | 1u << WINNOW_ROLE_SIZES,
     .build = build,
 };

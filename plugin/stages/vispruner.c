@@ -37,25 +37,32 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr want = build_counts(b, diverse_of, 1, v);
     const wn_arr list = build_array(b, b->set.n_max), other = build_array(b, b->set.n_max);
     const wn_arr scores = build_array(b, b->set.n_max);
-    const struct wn_args_pair_prune args = {.segs = b->set.segs, .seg_at = b->set.seg.at, .rank_at = rank.at,
-        .want_at = want.at, .flag_at = flags.at, .list_at = list.at, .list2_at = other.at, .sc_at = scores.at};
-    BUILD_OP(b, pair_prune, b->set.segs, &sim, NULL, args, ARRS(b->set.seg, rank, want, flags),
-             ARRS(flags, list, other, scores));
+    const struct wn_args_pair_prune args = {.segs = b->set.segs,
+                                            .seg_at = b->set.seg.at,
+                                            .rank_at = rank.at,
+                                            .want_at = want.at,
+                                            .flag_at = flags.at,
+                                            .list_at = list.at,
+                                            .list2_at = other.at,
+                                            .sc_at = scores.at};
+    BUILD_OP(b, pair_prune, b->set.segs, &sim, NULL, args, WRITES_W);
     build_prune(b, flags, build_bounds(b, kept, 0, v), WN_NO_ARR);
     return b->status;
 }
 
 static const winnow_option_info options[] = {
     {"keep", "keep", "", "1..1e9", "tokens to keep of each frame"},
-    {"important", "number", "0.5", "0..1", "share of them chosen by class attention; the others are chosen to be diverse"},
+    {"important", "number", "0.5", "0..1",
+     "share of them chosen by class attention; the others are chosen to be diverse"},
 };
 
 const wn_stage wn_stage_vispruner = {
     .name = "vispruner",
     .family = "attention",
     .summary = "keeps important tokens by class attention and diverse ones by removing duplicates",
-    .help = "A share of the budget goes to the tokens that the class token attends to most; the rest of the budget is what is left "
-            "when near-duplicates of the others are removed round by round.",
+    .help =
+        "A share of the budget goes to the tokens that the class token attends to most; the rest of the budget is what is left "
+        "when near-duplicates of the others are removed round by round.",
     .source = "Zhang et al., ICCV 2025; official Theia-4869/VisPruner llava_arch.py encode_images",
     .options = options,
     .option_count = 2,
