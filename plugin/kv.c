@@ -193,6 +193,8 @@ winnow_status wn_kv_step(winnow_kv *kv, winnow_kv_step *given)
     memcpy(step.mask, kv->row, step.columns * sizeof *step.mask);
     step.kept = (uint32_t)kv->row[step.columns];
     step.changed = (uint32_t)kv->row[step.columns + 1];
+    step.dispatches = stats.dispatches;
+    step.submissions = stats.submissions;
     kv->seen = true;
     kv->count = step.visual_count;
     return wn_desc_write(&step, sizeof step, given);

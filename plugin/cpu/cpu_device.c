@@ -1,4 +1,4 @@
-/* The plain C backend: the oracle that the GPU is compared with, and what runs where there is none. */
+/* The plain C backend: what the GPU is compared with, and what runs where there is none. */
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>

@@ -96,8 +96,7 @@ static void take_features(wn_gpu *gpu, const winnow_vk_borrow *desc, uint32_t ma
 
 static winnow_status check_desc(const wn_host *host, const winnow_vk_borrow *desc)
 {
-    if (!desc->get_instance_proc_addr || !desc->instance || !desc->physical_device ||
-        !desc->device)
+    if (!desc->get_instance_proc_addr || !desc->instance || !desc->physical_device || !desc->device)
         return wn_fail(host, WINNOW_E_ARGUMENT,
                        "device_borrow: get_instance_proc_addr, instance, physical_device and "
                        "device must be given");
@@ -146,8 +145,8 @@ static winnow_status borrow_into(wn_gpu *gpu, const winnow_vk_borrow *desc, uint
     gpu->lock_queue = desc->lock_queue;
     gpu->unlock_queue = desc->unlock_queue;
     gpu->queue_user = desc->queue_user;
-    WN_TRY(wn_instance_borrow(host, desc->get_instance_proc_addr, desc->instance,
-                              desc->api_version, &gpu->instance));
+    WN_TRY(wn_instance_borrow(host, desc->get_instance_proc_addr, desc->instance, desc->api_version,
+                              &gpu->instance));
     WN_TRY(wn_caps_read(host, &gpu->instance, gpu->physical, &gpu->caps));
     if (gpu->caps.unusable[0])
         return wn_fail(host, WINNOW_E_FEATURE, "device_borrow: %s cannot be used: %s",

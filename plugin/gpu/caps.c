@@ -120,8 +120,7 @@ static void ask(const wn_instance *instance, VkPhysicalDevice physical, const wn
     if (has(caps, WN_EXT_TIMELINE, VK_API_VERSION_1_2))
         chain(f, &q->timeline, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
     if (has(caps, WN_EXT_SUBGROUP_CONTROL, VK_API_VERSION_1_3)) {
-        chain(p, &q->control,
-              VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES);
+        chain(p, &q->control, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES);
         chain(f, &q->control_features,
               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
     }
@@ -136,12 +135,11 @@ static void judge_subgroup(wn_caps *caps, const query *q)
         VK_SUBGROUP_FEATURE_BASIC_BIT | VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
     caps->subgroup_size = size;
     caps->subgroup_ops = q->subgroup.supportedOperations;
-    caps->subgroup_control =
-        q->control_features.subgroupSizeControl && q->control_features.computeFullSubgroups &&
-        (q->control.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    caps->subgroup_control = q->control_features.subgroupSizeControl &&
+                             q->control_features.computeFullSubgroups &&
+                             (q->control.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
     caps->subgroups_most = q->control.maxComputeWorkgroupSubgroups;
-    caps->subgroup_fixed =
-        q->control.minSubgroupSize == size && q->control.maxSubgroupSize == size;
+    caps->subgroup_fixed = q->control.minSubgroupSize == size && q->control.maxSubgroupSize == size;
     if ((q->subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT) &&
         (caps->subgroup_ops & needed) == needed && size >= 4 && size <= 128 &&
         (size & (size - 1)) == 0 && (caps->subgroup_control || caps->subgroup_fixed))
@@ -196,13 +194,13 @@ winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
     *out = (wn_caps){0};
     instance->vk.GetPhysicalDeviceProperties(physical, &out->properties);
     instance->vk.GetPhysicalDeviceMemoryProperties(physical, &out->memory);
-    out->api = out->properties.apiVersion < instance->api ? out->properties.apiVersion
-                                                          : instance->api;
+    out->api =
+        out->properties.apiVersion < instance->api ? out->properties.apiVersion : instance->api;
     snprintf(out->driver, sizeof out->driver, "driver %#x", out->properties.driverVersion);
     WN_TRY(read_queues(host, instance, physical, out));
     if (out->api < VK_API_VERSION_1_1) {
-        unusable(out, "it speaks Vulkan %u.%u, and 1.1 is needed",
-                 VK_API_VERSION_MAJOR(out->api), VK_API_VERSION_MINOR(out->api));
+        unusable(out, "it speaks Vulkan %u.%u, and 1.1 is needed", VK_API_VERSION_MAJOR(out->api),
+                 VK_API_VERSION_MINOR(out->api));
         return WINNOW_OK;
     }
     WN_TRY(read_extensions(host, instance, physical, out));

@@ -6,7 +6,7 @@
 
 #include "gpu/device.h"
 
-enum { THREADS_LOCAL = 128, GROUP_LOCAL_CPU = 128, GROUP_LOCAL = 256, GROUP_LOCAL_MOST = 1024 };
+enum { THREADS_LOCAL = 128, GROUP_LOCAL_CPU = 32, GROUP_LOCAL = 256, GROUP_LOCAL_MOST = 1024 };
 enum { SHARED_PER_INVOCATION = 28, SHARED_FIXED = 2048 }; /* bytes that shaders/reduce.glsl takes */
 
 /* The physical devices of an instance, in the loader's order. */
@@ -100,8 +100,8 @@ static bool selects(const char *selector, uint32_t number, const wn_caps *caps)
 static int rank(const wn_caps *caps)
 {
     static const int ranks[] = {
-        [VK_PHYSICAL_DEVICE_TYPE_OTHER] = 1,          [VK_PHYSICAL_DEVICE_TYPE_CPU] = 2,
-        [VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU] = 3,    [VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU] = 4,
+        [VK_PHYSICAL_DEVICE_TYPE_OTHER] = 1,        [VK_PHYSICAL_DEVICE_TYPE_CPU] = 2,
+        [VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU] = 3,  [VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU] = 4,
         [VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU] = 5,
     };
     const size_t type = (size_t)caps->properties.deviceType;
@@ -160,8 +160,7 @@ static void want_features(wn_gpu *gpu)
     on->head.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
     on->storage16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES;
     on->timeline.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES;
-    on->subgroup_control.sType =
-        VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
+    on->subgroup_control.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
     on->storage16.storageBuffer16BitAccess = wn_gpu_has(gpu, WN_FEATURE_STORAGE16);
     on->timeline.timelineSemaphore = timeline;
     on->subgroup_control.subgroupSizeControl = control;
@@ -213,9 +212,10 @@ static void choose_workgroups(wn_gpu *gpu)
 {
     const VkPhysicalDeviceLimits *limits = &gpu->caps.properties.limits;
     const bool cpu = gpu->caps.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    const uint32_t most = limits->maxComputeWorkGroupInvocations < limits->maxComputeWorkGroupSize[0]
-                              ? limits->maxComputeWorkGroupInvocations
-                              : limits->maxComputeWorkGroupSize[0];
+    const uint32_t most =
+        limits->maxComputeWorkGroupInvocations < limits->maxComputeWorkGroupSize[0]
+            ? limits->maxComputeWorkGroupInvocations
+            : limits->maxComputeWorkGroupSize[0];
     uint32_t threads = THREADS_LOCAL, group = cpu ? GROUP_LOCAL_CPU : GROUP_LOCAL;
     if (!cpu && most >= GROUP_LOCAL_MOST)
         group = GROUP_LOCAL_MOST;
@@ -324,8 +324,8 @@ void wn_gpu_destroy(winnow_device *device)
     wn_programs_destroy(gpu);
     if (gpu->device && !gpu->borrowed) {
         /* The table may be empty: finish() fills it after the device is made. */
-        const PFN_vkDestroyDevice destroy = (PFN_vkDestroyDevice)gpu->instance.vk.GetDeviceProcAddr(
-            gpu->device, "vkDestroyDevice");
+        const PFN_vkDestroyDevice destroy =
+            (PFN_vkDestroyDevice)gpu->instance.vk.GetDeviceProcAddr(gpu->device, "vkDestroyDevice");
         if (destroy)
             destroy(gpu->device, NULL);
     }

@@ -10,9 +10,9 @@
 
 /* What helps and can be masked off; each has a fallback. */
 enum wn_feature {
-    WN_FEATURE_SUBGROUP,        /* shuffles in full subgroups; else shared memory */
-    WN_FEATURE_STORAGE16,       /* 16-bit loads and stores; else halves of words */
-    WN_FEATURE_TIMELINE,        /* the host's timeline semaphores in plan_submit; else binary only */
+    WN_FEATURE_SUBGROUP,  /* shuffles in full subgroups; else shared memory */
+    WN_FEATURE_STORAGE16, /* 16-bit loads and stores; else halves of words */
+    WN_FEATURE_TIMELINE,  /* the host's timeline semaphores in plan_submit; else binary only */
     WN_FEATURE_PUSH_DESCRIPTOR, /* else descriptor sets taken at exec_create */
     WN_FEATURE_HOST_IMPORT,     /* the caller's pages as upload buffers; else staging */
     WN_FEATURE_TIMESTAMPS,      /* else gpu_ns is 0, and bandwidth goes by the clock */
@@ -34,11 +34,11 @@ typedef struct wn_caps {
     uint32_t timestamp_bits;
     uint32_t subgroup_size;
     VkSubgroupFeatureFlags subgroup_ops;
-    bool subgroup_fixed;      /* all of the same size without asking */
-    bool subgroup_control;    /* pipelines can require the size and full subgroups */
-    uint32_t subgroups_most;  /* in one workgroup, then */
-    bool portability_subset;  /* must be enabled where it is listed */
-    uint32_t extensions;      /* bits 1 << wn_extension */
+    bool subgroup_fixed;     /* all of the same size without asking */
+    bool subgroup_control;   /* pipelines can require the size and full subgroups */
+    uint32_t subgroups_most; /* in one workgroup, then */
+    bool portability_subset; /* must be enabled where it is listed */
+    uint32_t extensions;     /* bits 1 << wn_extension */
     uint64_t import_alignment;
     uint64_t max_buffer; /* bytes one buffer and its memory can have */
     char unusable[256];  /* empty, or why Winnow cannot run on it */

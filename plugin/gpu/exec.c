@@ -39,8 +39,8 @@ static winnow_status create_staging(wn_exec *exec, const wn_exec_desc *desc)
         WN_TRY(wn_memory_create(gpu, exec->direct_out ? WN_MEMORY_DIRECT : WN_MEMORY_DEVICE,
                                 desc->out_bytes[i], &exec->out[i]));
         if (!exec->direct_out)
-            WN_TRY(wn_memory_create(gpu, WN_MEMORY_DOWNLOAD, desc->out_bytes[i],
-                                    &exec->stage_out[i]));
+            WN_TRY(
+                wn_memory_create(gpu, WN_MEMORY_DOWNLOAD, desc->out_bytes[i], &exec->stage_out[i]));
     }
     return WINNOW_OK;
 }
@@ -175,8 +175,7 @@ static winnow_status record_run(wn_exec *exec, const wn_program *program, const 
     wn_record_entry_barrier(exec, job->commands);
     wn_upload_record(exec, io, job->commands);
     if (consts.size)
-        exec->gpu->vk.CmdCopyBuffer(job->commands, exec->consts.buffer, exec->w.buffer, 1,
-                                    &consts);
+        exec->gpu->vk.CmdCopyBuffer(job->commands, exec->consts.buffer, exec->w.buffer, 1, &consts);
     wn_record_upload_barrier(exec, job->commands);
     wn_job_stamp(job, WN_STAMP_FIRST);
     WN_TRY(wn_record_ops(exec, job->commands, program, slots, 0, &exec->stats));

@@ -21,14 +21,14 @@ typedef struct wn_shape_key {
 struct wn_exec {
     wn_gpu *gpu;
     uint32_t flags;
-    uint32_t ops_most;    /* operations that a program may have */
-    uint64_t w_words;     /* words of W that one may use */
-    bool cleared;         /* W and the history have been zeroed, or commands to do so recorded */
-    bool direct_in;       /* inputs are mapped: no staging */
-    bool direct_out;      /* outputs are */
+    uint32_t ops_most; /* operations that a program may have */
+    uint64_t w_words;  /* words of W that one may use */
+    bool cleared;      /* W and the history have been zeroed, or commands to do so recorded */
+    bool direct_in;    /* inputs are mapped: no staging */
+    bool direct_out;   /* outputs are */
     wn_memory w, matrix, history, consts;
-    wn_memory count;      /* the count word where the host wants none */
-    wn_memory counted;    /* { K, NaN scores } of wn_gpu_submit, mapped */
+    wn_memory count;   /* the count word where the host wants none */
+    wn_memory counted; /* { K, NaN scores } of wn_gpu_submit, mapped */
     wn_memory in[WINNOW_ROLE_COUNT], out[WINNOW_OUT_COUNT];
     wn_memory stage_in[WINNOW_ROLE_COUNT], stage_out[WINNOW_OUT_COUNT];
     wn_memory import[WINNOW_ROLE_COUNT]; /* the caller's pages, during a run */
@@ -37,12 +37,12 @@ struct wn_exec {
     VkDescriptorSet *sets; /* WN_GENERATIONS * ops_most */
     uint32_t generation;   /* of the host's last recording */
 
-    wn_job job;            /* job.gpu NULL: no queue */
-    wn_op *recorded;       /* operations in the job's commands; ops_most of them */
+    wn_job job;      /* job.gpu NULL: no queue */
+    wn_op *recorded; /* operations in the job's commands; ops_most of them */
     wn_shape_key key;
-    bool key_holds;        /* the job's commands are those of `recorded` and `key` */
-    bool submitted;        /* wn_gpu_submit was the job's last user */
-    wn_exec_stats stats;   /* of what the job's commands do */
+    bool key_holds;      /* the job's commands are those of `recorded` and `key` */
+    bool submitted;      /* wn_gpu_submit was the job's last user */
+    wn_exec_stats stats; /* of what the job's commands do */
 };
 
 /* Buffers that a program's slots stand for; those that an exec has of its own filled in. */

@@ -5,7 +5,7 @@
 #define WN_GPU_H
 
 #ifndef VK_NO_PROTOTYPES
-#define VK_NO_PROTOTYPES
+#    define VK_NO_PROTOTYPES
 #endif
 #include "ops.h"
 #include "winnow/winnow_vulkan.h"
@@ -39,8 +39,8 @@ winnow_status wn_gpu_record(wn_exec *exec, VkCommandBuffer commands, const wn_pr
 /* Records into the exec's own commands and submits them once; waits for the exec's last submission
  * before. `submit` (a host's struct) may be NULL: no semaphores. E_STATE: no queue. E_FEATURE: a
  * value that is not 0 without timeline semaphores. */
-winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program,
-                            const wn_gpu_buffers *buffers, const winnow_vk_submit *submit);
+winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program, const wn_gpu_buffers *buffers,
+                            const winnow_vk_submit *submit);
 
 /* Waits for the last wn_gpu_submit. E_STATE: there was none. E_TIMEOUT: it goes on; wait again.
  * stats and count (K, NaN scores, 0, 0; from the program's emit_meta) may be NULL. Asked again, it

@@ -110,8 +110,7 @@ winnow_status wn_job_wait(wn_job *job, uint64_t timeout_ns)
     wn_gpu *gpu = job->gpu;
     if (!job->in_flight)
         return WINNOW_OK;
-    const VkResult result =
-        gpu->vk.WaitForFences(gpu->device, 1, &job->fence, VK_TRUE, timeout_ns);
+    const VkResult result = gpu->vk.WaitForFences(gpu->device, 1, &job->fence, VK_TRUE, timeout_ns);
     /* A wait that failed for want of memory says nothing about the work: it goes on. */
     if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST)
         job->in_flight = false;

@@ -61,7 +61,7 @@ winnow_status wn_device_calls_load(const wn_host *host, const wn_instance *insta
         WN_VK_DEVICE_CALLS(X)
 #undef X
 #define X(call) {(PFN_vkVoidFunction *)(void *)&out->call, "vk" #call, true},
-        WN_VK_DEVICE_EXTRAS(X)
+            WN_VK_DEVICE_EXTRAS(X)
 #undef X
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

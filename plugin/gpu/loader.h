@@ -5,78 +5,78 @@
 #define WN_GPU_LOADER_H
 
 #ifndef VK_NO_PROTOTYPES
-#define VK_NO_PROTOTYPES
+#    define VK_NO_PROTOTYPES
 #endif
 #include <vulkan/vulkan_core.h>
 
 #include "host.h"
 
-#define WN_VK_INSTANCE_CALLS(X)                                                                    \
-    X(DestroyInstance)                                                                             \
-    X(EnumeratePhysicalDevices)                                                                    \
-    X(GetPhysicalDeviceProperties)                                                                 \
-    X(GetPhysicalDeviceProperties2)                                                                \
-    X(GetPhysicalDeviceFeatures2)                                                                  \
-    X(GetPhysicalDeviceMemoryProperties)                                                           \
-    X(GetPhysicalDeviceQueueFamilyProperties)                                                      \
-    X(EnumerateDeviceExtensionProperties)                                                          \
-    X(CreateDevice)                                                                                \
+#define WN_VK_INSTANCE_CALLS(X)               \
+    X(DestroyInstance)                        \
+    X(EnumeratePhysicalDevices)               \
+    X(GetPhysicalDeviceProperties)            \
+    X(GetPhysicalDeviceProperties2)           \
+    X(GetPhysicalDeviceFeatures2)             \
+    X(GetPhysicalDeviceMemoryProperties)      \
+    X(GetPhysicalDeviceQueueFamilyProperties) \
+    X(EnumerateDeviceExtensionProperties)     \
+    X(CreateDevice)                           \
     X(GetDeviceProcAddr)
 
-#define WN_VK_DEVICE_CALLS(X)                                                                      \
-    X(DestroyDevice)                                                                               \
-    X(GetDeviceQueue)                                                                              \
-    X(QueueSubmit)                                                                                 \
-    X(AllocateMemory)                                                                              \
-    X(FreeMemory)                                                                                  \
-    X(MapMemory)                                                                                   \
-    X(FlushMappedMemoryRanges)                                                                     \
-    X(InvalidateMappedMemoryRanges)                                                                \
-    X(CreateBuffer)                                                                                \
-    X(DestroyBuffer)                                                                               \
-    X(GetBufferMemoryRequirements)                                                                 \
-    X(BindBufferMemory)                                                                            \
-    X(CreateFence)                                                                                 \
-    X(DestroyFence)                                                                                \
-    X(ResetFences)                                                                                 \
-    X(WaitForFences)                                                                               \
-    X(CreateQueryPool)                                                                             \
-    X(DestroyQueryPool)                                                                            \
-    X(GetQueryPoolResults)                                                                         \
-    X(CreateShaderModule)                                                                          \
-    X(DestroyShaderModule)                                                                         \
-    X(CreatePipelineCache)                                                                         \
-    X(DestroyPipelineCache)                                                                        \
-    X(CreateComputePipelines)                                                                      \
-    X(DestroyPipeline)                                                                             \
-    X(CreatePipelineLayout)                                                                        \
-    X(DestroyPipelineLayout)                                                                       \
-    X(CreateDescriptorSetLayout)                                                                   \
-    X(DestroyDescriptorSetLayout)                                                                  \
-    X(CreateDescriptorPool)                                                                        \
-    X(DestroyDescriptorPool)                                                                       \
-    X(AllocateDescriptorSets)                                                                      \
-    X(UpdateDescriptorSets)                                                                        \
-    X(CreateCommandPool)                                                                           \
-    X(DestroyCommandPool)                                                                          \
-    X(ResetCommandPool)                                                                            \
-    X(AllocateCommandBuffers)                                                                      \
-    X(BeginCommandBuffer)                                                                          \
-    X(EndCommandBuffer)                                                                            \
-    X(CmdBindPipeline)                                                                             \
-    X(CmdBindDescriptorSets)                                                                       \
-    X(CmdPushConstants)                                                                            \
-    X(CmdDispatch)                                                                                 \
-    X(CmdPipelineBarrier)                                                                          \
-    X(CmdCopyBuffer)                                                                               \
-    X(CmdUpdateBuffer)                                                                             \
-    X(CmdFillBuffer)                                                                               \
-    X(CmdResetQueryPool)                                                                           \
+#define WN_VK_DEVICE_CALLS(X)       \
+    X(DestroyDevice)                \
+    X(GetDeviceQueue)               \
+    X(QueueSubmit)                  \
+    X(AllocateMemory)               \
+    X(FreeMemory)                   \
+    X(MapMemory)                    \
+    X(FlushMappedMemoryRanges)      \
+    X(InvalidateMappedMemoryRanges) \
+    X(CreateBuffer)                 \
+    X(DestroyBuffer)                \
+    X(GetBufferMemoryRequirements)  \
+    X(BindBufferMemory)             \
+    X(CreateFence)                  \
+    X(DestroyFence)                 \
+    X(ResetFences)                  \
+    X(WaitForFences)                \
+    X(CreateQueryPool)              \
+    X(DestroyQueryPool)             \
+    X(GetQueryPoolResults)          \
+    X(CreateShaderModule)           \
+    X(DestroyShaderModule)          \
+    X(CreatePipelineCache)          \
+    X(DestroyPipelineCache)         \
+    X(CreateComputePipelines)       \
+    X(DestroyPipeline)              \
+    X(CreatePipelineLayout)         \
+    X(DestroyPipelineLayout)        \
+    X(CreateDescriptorSetLayout)    \
+    X(DestroyDescriptorSetLayout)   \
+    X(CreateDescriptorPool)         \
+    X(DestroyDescriptorPool)        \
+    X(AllocateDescriptorSets)       \
+    X(UpdateDescriptorSets)         \
+    X(CreateCommandPool)            \
+    X(DestroyCommandPool)           \
+    X(ResetCommandPool)             \
+    X(AllocateCommandBuffers)       \
+    X(BeginCommandBuffer)           \
+    X(EndCommandBuffer)             \
+    X(CmdBindPipeline)              \
+    X(CmdBindDescriptorSets)        \
+    X(CmdPushConstants)             \
+    X(CmdDispatch)                  \
+    X(CmdPipelineBarrier)           \
+    X(CmdCopyBuffer)                \
+    X(CmdUpdateBuffer)              \
+    X(CmdFillBuffer)                \
+    X(CmdResetQueryPool)            \
     X(CmdWriteTimestamp)
 
 /* Of extensions: NULL where the extension is not enabled. */
-#define WN_VK_DEVICE_EXTRAS(X)                                                                     \
-    X(CmdPushDescriptorSetKHR)                                                                     \
+#define WN_VK_DEVICE_EXTRAS(X) \
+    X(CmdPushDescriptorSetKHR) \
     X(GetMemoryHostPointerPropertiesEXT)
 
 #define WN_VK_MEMBER(name) PFN_vk##name name;
@@ -117,13 +117,13 @@ winnow_status wn_vk_fail(const wn_host *host, VkResult result, const char *call)
 winnow_status wn_vk_status(VkResult result);
 
 /* Jumps to `fail` with `status` set if the call does not give VK_SUCCESS. */
-#define WN_VK(host, table, name, ...)                                                              \
-    do {                                                                                           \
-        const VkResult result_ = (table)->name(__VA_ARGS__);                                       \
-        if (result_ != VK_SUCCESS) {                                                               \
-            status = wn_vk_fail(host, result_, "vk" #name);                                        \
-            goto fail;                                                                             \
-        }                                                                                          \
+#define WN_VK(host, table, name, ...)                        \
+    do {                                                     \
+        const VkResult result_ = (table)->name(__VA_ARGS__); \
+        if (result_ != VK_SUCCESS) {                         \
+            status = wn_vk_fail(host, result_, "vk" #name);  \
+            goto fail;                                       \
+        }                                                    \
     } while (0)
 
 #endif

@@ -95,8 +95,7 @@ static VkResult allocate(wn_gpu *gpu, enum wn_memory_use use, const VkMemoryRequ
     return result;
 }
 
-winnow_status wn_memory_create(wn_gpu *gpu, enum wn_memory_use use, uint64_t bytes,
-                               wn_memory *out)
+winnow_status wn_memory_create(wn_gpu *gpu, enum wn_memory_use use, uint64_t bytes, wn_memory *out)
 {
     const wn_host *host = &gpu->base.host;
     winnow_status status = WINNOW_OK;
@@ -187,8 +186,7 @@ static VkResult import_pages(wn_gpu *gpu, void *data, wn_memory *out)
         .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT,
     };
     VkMemoryRequirements needs;
-    VkResult result =
-        gpu->vk.GetMemoryHostPointerPropertiesEXT(gpu->device, handle, data, &pages);
+    VkResult result = gpu->vk.GetMemoryHostPointerPropertiesEXT(gpu->device, handle, data, &pages);
     if (result != VK_SUCCESS)
         return result;
     gpu->vk.GetBufferMemoryRequirements(gpu->device, out->buffer, &needs);

@@ -21,8 +21,7 @@ typedef struct wn_memory {
 } wn_memory;
 
 /* bytes 0 leaves *out zeroed, which every other function takes. On failure *out is zeroed. */
-winnow_status wn_memory_create(wn_gpu *gpu, enum wn_memory_use use, uint64_t bytes,
-                               wn_memory *out);
+winnow_status wn_memory_create(wn_gpu *gpu, enum wn_memory_use use, uint64_t bytes, wn_memory *out);
 void wn_memory_destroy(wn_gpu *gpu, wn_memory *memory);
 
 /* True if what the host only writes can be DIRECT, or (`cached`) what it reads: then no staging

@@ -10,13 +10,13 @@ static const struct {
     VkSubgroupFeatureFlags subgroup; /* 0: see `variant` */
     uint8_t variant;                 /* the bit that brings it; WN_SPIRV_PLAIN: always there */
 } capabilities[] = {
-    {1, 0, WN_SPIRV_PLAIN},                                            /* Shader */
-    {4433, 0, WN_SPIRV_STORAGE16},                                     /* StorageBuffer16BitAccess */
-    {61, VK_SUBGROUP_FEATURE_BASIC_BIT, WN_SPIRV_SUBGROUP},            /* GroupNonUniform */
-    {62, VK_SUBGROUP_FEATURE_VOTE_BIT, WN_SPIRV_SUBGROUP},             /* ...Vote */
-    {63, VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, WN_SPIRV_SUBGROUP},       /* ...Arithmetic */
-    {64, VK_SUBGROUP_FEATURE_BALLOT_BIT, WN_SPIRV_SUBGROUP},           /* ...Ballot */
-    {65, VK_SUBGROUP_FEATURE_SHUFFLE_BIT, WN_SPIRV_SUBGROUP},          /* ...Shuffle */
+    {1, 0, WN_SPIRV_PLAIN},                                      /* Shader */
+    {4433, 0, WN_SPIRV_STORAGE16},                               /* StorageBuffer16BitAccess */
+    {61, VK_SUBGROUP_FEATURE_BASIC_BIT, WN_SPIRV_SUBGROUP},      /* GroupNonUniform */
+    {62, VK_SUBGROUP_FEATURE_VOTE_BIT, WN_SPIRV_SUBGROUP},       /* ...Vote */
+    {63, VK_SUBGROUP_FEATURE_ARITHMETIC_BIT, WN_SPIRV_SUBGROUP}, /* ...Arithmetic */
+    {64, VK_SUBGROUP_FEATURE_BALLOT_BIT, WN_SPIRV_SUBGROUP},     /* ...Ballot */
+    {65, VK_SUBGROUP_FEATURE_SHUFFLE_BIT, WN_SPIRV_SUBGROUP},    /* ...Shuffle */
     {66, VK_SUBGROUP_FEATURE_SHUFFLE_RELATIVE_BIT, WN_SPIRV_SUBGROUP}, /* ...ShuffleRelative */
     {67, VK_SUBGROUP_FEATURE_CLUSTERED_BIT, WN_SPIRV_SUBGROUP},        /* ...Clustered */
     {68, VK_SUBGROUP_FEATURE_QUAD_BIT, WN_SPIRV_SUBGROUP},             /* ...Quad */
@@ -153,8 +153,9 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, uint32_t a_type, 
     enum { CONSTANTS = 6 };
     winnow_status status = WINNOW_OK;
     const bool subgroup = gpu->variants[kind] & WN_SPIRV_SUBGROUP;
-    const uint32_t values[CONSTANTS] = {gpu->local[wn_op_grouping(kind)], a_type, b_type, windowed,
-                                        gpu->window_shift, subgroup ? gpu->caps.subgroup_size : 0};
+    const uint32_t values[CONSTANTS] = {
+        gpu->local[wn_op_grouping(kind)],      a_type, b_type, windowed, gpu->window_shift,
+        subgroup ? gpu->caps.subgroup_size : 0};
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
         entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
@@ -168,9 +169,7 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, uint32_t a_type, 
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
         .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
                   .pNext = control ? &size : NULL,
-                  .flags = control
-                               ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
-                               : 0,
+                  .flags = control ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
                   .module = gpu->modules[kind],
                   .pName = "main",

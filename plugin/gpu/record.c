@@ -21,7 +21,11 @@ typedef struct dispatch {
     bool windowed;
 } dispatch;
 
-enum { ARG_A_BASE = 0, ARG_B_BASE = 2, ARG_OUT_BASE = offsetof(struct wn_args_emit_meta, base1) / 4 };
+enum {
+    ARG_A_BASE = 0,
+    ARG_B_BASE = 2,
+    ARG_OUT_BASE = offsetof(struct wn_args_emit_meta, base1) / 4
+};
 
 static void barrier(const wn_gpu *gpu, VkCommandBuffer commands, VkPipelineStageFlags from,
                     VkAccessFlags written, VkPipelineStageFlags to, VkAccessFlags touched)
@@ -111,8 +115,8 @@ winnow_status wn_program_check(const wn_exec *exec, const wn_program *program)
 }
 
 /* Offsets of bindings are aligned; what is left goes into `rest`. Bindings end at words. */
-static VkDescriptorBufferInfo bind_part(const wn_gpu *gpu, const wn_gpu_span *span,
-                                        uint64_t offset, uint64_t bytes, uint32_t *rest)
+static VkDescriptorBufferInfo bind_part(const wn_gpu *gpu, const wn_gpu_span *span, uint64_t offset,
+                                        uint64_t bytes, uint32_t *rest)
 {
     const uint64_t least = gpu->caps.properties.limits.minStorageBufferOffsetAlignment;
     const uint64_t alignment = least < 4 ? 4 : least;
@@ -247,8 +251,7 @@ static winnow_status group_counts(const recorder *r, const wn_op *op, uint32_t c
     const enum wn_grouping grouping = wn_op_grouping(op->kind);
     const uint64_t local = r->gpu->local[grouping];
     const uint64_t invocations = (uint64_t)op->items * lanes[grouping];
-    const uint64_t groups =
-        grouping == WN_GROUPS ? op->items : (invocations + local - 1) / local;
+    const uint64_t groups = grouping == WN_GROUPS ? op->items : (invocations + local - 1) / local;
     const uint64_t y = (groups + limit[0] - 1) / limit[0];
     if (y > limit[1])
         return wn_fail(&r->gpu->base.host, WINNOW_E_UNSUPPORTED,
@@ -273,8 +276,8 @@ static winnow_status record_op(recorder *r, const wn_op *op)
     VkPipeline pipeline;
     WN_TRY(bind_op(r, op, &d));
     WN_TRY(group_counts(r, op, counts));
-    WN_TRY(wn_pipeline_get(r->gpu, op->kind, type_of(&op->a), type_of(&op->b), d.windowed,
-                           &pipeline));
+    WN_TRY(
+        wn_pipeline_get(r->gpu, op->kind, type_of(&op->a), type_of(&op->b), d.windowed, &pipeline));
     if (pipeline != r->pipeline)
         vk->CmdBindPipeline(r->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     r->pipeline = pipeline;

@@ -125,8 +125,8 @@ static winnow_status submit_job(wn_exec *exec, const winnow_vk_submit *submit)
     return wn_job_submit(&exec->job, &info);
 }
 
-winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program,
-                            const wn_gpu_buffers *buffers, const winnow_vk_submit *given)
+winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program, const wn_gpu_buffers *buffers,
+                            const winnow_vk_submit *given)
 {
     winnow_vk_submit submit = {0};
     wn_job *job = &exec->job;

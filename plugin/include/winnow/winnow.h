@@ -287,6 +287,8 @@ typedef struct winnow_kv_step {
     int32_t *mask;         /* out, [columns]: 1 attend, 0 leave out (it stays in the cache) */
     uint32_t kept;         /* out: columns with 1 */
     uint32_t changed;      /* out: 1 if the visual selection was made anew this step */
+    uint32_t dispatches;   /* out: what the step took */
+    uint32_t submissions;
 } winnow_kv_step;
 
 /* The table. It only grows at its end within a major. */
