@@ -13,24 +13,49 @@ static winnow_status read_device_desc(const winnow_device_desc *given, winnow_de
     return wn_host_read(desc->host, host);
 }
 
+/* The caller's array has the caller's struct size between its elements, which may be an older, shorter one. */
+static winnow_status write_infos(const winnow_device_info *all, uint32_t given,
+                                 winnow_device_info *infos, uint32_t capacity)
+{
+    uint32_t stride;
+    memcpy(&stride, infos, sizeof stride);
+    for (uint32_t i = 0; i < given && i < capacity; ++i) {
+        unsigned char *at = (unsigned char *)infos + (size_t)i * stride;
+        memcpy(at, &stride, sizeof stride);
+        WN_TRY(wn_desc_write(&all[i], sizeof all[i], at));
+    }
+    return given > capacity ? WINNOW_E_TOO_SMALL : WINNOW_OK;
+}
+
 static winnow_status device_list(const winnow_device_desc *given, winnow_device_info *infos,
                                  uint32_t *count)
 {
     winnow_device_desc desc;
     wn_host host;
+    uint32_t gpus = 0;
     if (!count)
         return WINNOW_E_ARGUMENT;
     WN_TRY(read_device_desc(given, &desc, &host));
-    const uint32_t capacity = infos ? *count : 0;
-    uint32_t gpus = 0;
-    WN_TRY(wn_gpu_device_list(&host, desc.disable, desc.loader_path, infos, capacity, &gpus));
-    if (gpus < capacity) {
-        winnow_device_info cpu;
-        wn_cpu_device_info(&cpu);
-        WN_TRY(wn_desc_write(&cpu, sizeof cpu, &infos[gpus]));
+    WN_TRY(wn_gpu_device_list(&host, desc.disable, desc.loader_path, NULL, 0, &gpus));
+    if (!infos) {
+        *count = gpus + 1;
+        return WINNOW_OK;
     }
-    *count = gpus + 1;
-    return infos && gpus + 1 > capacity ? WINNOW_E_TOO_SMALL : WINNOW_OK;
+    winnow_device_info *all = wn_alloc(&host, ((size_t)gpus + 1) * sizeof *all);
+    if (!all)
+        return wn_fail(&host, WINNOW_E_HOST_MEMORY, "devices: no host memory for a list of %u",
+                       gpus + 1);
+    const uint32_t room = gpus; /* a device that came meanwhile is left for the next call */
+    winnow_status status =
+        wn_gpu_device_list(&host, desc.disable, desc.loader_path, all, room, &gpus);
+    gpus = gpus < room ? gpus : room;
+    if (status == WINNOW_OK || status == WINNOW_E_TOO_SMALL) {
+        wn_cpu_device_info(&all[gpus]);
+        status = *count ? write_infos(all, gpus + 1, infos, *count) : WINNOW_E_TOO_SMALL;
+        *count = gpus + 1;
+    }
+    wn_free(&host, all);
+    return status;
 }
 
 static winnow_status device_create(const winnow_device_desc *given, winnow_device **out)

@@ -37,6 +37,7 @@ typedef struct wn_set {
     uint32_t width;          /* tokens of a frame at most */
     bool regular;            /* every frame has exactly `width` tokens */
     bool exact;              /* there are exactly n_max tokens */
+    bool aligned;            /* the i-th tokens of all frames lie at the same place (regular) */
     uint32_t grid_h, grid_w; /* a full grid (width = h*w, regular), or 0 */
     wn_mat mat;              /* where rows[] points */
     wn_arr seg, rows, index;
@@ -173,17 +174,21 @@ void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *
 void build_remap(wn_build *b, wn_arr map);
 
 /* -- grids: windows of a full grid become one token each --------------------------------------- */
-/* One axis of windows: output o covers inputs start[o] .. start[o] + count[o] - 1 with weights
+/* One axis of windows, in the constants: output o covers inputs start[o] .. start[o] + count[o] - 1 with the f32 weights
  * weight[o*taps + k]; first[o] is the input that the output is named after. */
 typedef struct wn_axis {
     uint32_t out, taps;
-    const uint32_t *start, *count, *first;
-    const float *weight;
+    wn_arr start, count, first, weight;
 } wn_axis;
+/* Room for one axis of `out` windows of at most `taps` inputs; taps 0: no weights. */
+wn_axis build_axis(wn_build *b, uint32_t out, uint32_t taps);
+void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t first, uint32_t start,
+                       uint32_t count);
+void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t tap, float weight);
 /* Fails with a sentence unless the set lies on a full grid. */
 winnow_status build_need_grid(wn_build *b);
-/* The set of frames x oh x ow after windows: `first` gives the old place (in its frame) of each new token's index,
- * `window_of` the new place of each old one (WN_NONE: dropped); sizes from the axes where they are not all 1. */
+/* The set of frames x oh x ow after windows: lists and the assignment from the axes, sizes too where they are not known.
+ * transposed: the new grid is ow x oh. */
 void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,
                       bool transposed);
 

@@ -1,6 +1,7 @@
 /* build_grid.c: windows of a full grid. Which place every token comes from is known while planning, so the new lists
  * are constants. */
 #include "build.h"
+#include "numbers.h"
 
 winnow_status build_need_grid(wn_build *b)
 {
@@ -12,88 +13,125 @@ winnow_status build_need_grid(wn_build *b)
                            : "no grid was given (give the grid's height and width)");
 }
 
+wn_axis build_axis(wn_build *b, uint32_t out, uint32_t taps)
+{
+    return (wn_axis){.out = out,
+                     .taps = taps,
+                     .start = build_const(b, NULL, out),
+                     .count = build_const(b, NULL, out),
+                     .first = build_const(b, NULL, out),
+                     .weight = build_const(b, NULL, out * taps)};
+}
+
+void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t first, uint32_t start,
+                       uint32_t count)
+{
+    if (b->status != WINNOW_OK)
+        return;
+    b->consts[axis->first.at + o] = first;
+    b->consts[axis->start.at + o] = start;
+    b->consts[axis->count.at + o] = count;
+}
+
+void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t tap, float weight)
+{
+    if (b->status == WINNOW_OK)
+        b->consts[axis->weight.at + o * axis->taps + tap] = f32_bits(weight);
+}
+
+/* The windows of one step from the old grid to the new one. */
 typedef struct places {
-    uint32_t oh, ow, w, frame; /* frame: tokens of an old frame */
+    const wn_axis *y, *x;
+    uint32_t w, frame; /* columns, and tokens of a frame, of the old grid */
     bool transposed;
 } places;
 
-static uint32_t new_place(const places *p, uint32_t y, uint32_t x)
+static uint32_t new_frame(const places *p)
 {
-    return p->transposed ? x * p->oh + y : y * p->ow + x;
+    return p->y->out * p->x->out;
 }
 
-/* index_new[o] = index_old[first token of the window]: of a constant list, copied; indices on a grid are always known. */
-static wn_arr index_after(wn_build *b, const places *p, const wn_axis *y, const wn_axis *x)
+static uint32_t new_place(const places *p, uint32_t y, uint32_t x)
 {
-    const wn_arr old = b->set.index, out = build_const(b, NULL, b->set.segs * p->oh * p->ow);
-    uint32_t *data = build_const_data(b, out);
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        for (uint32_t oy = 0; oy < p->oh; ++oy)
-            for (uint32_t ox = 0; ox < p->ow; ++ox)
-                data[t * p->oh * p->ow + new_place(p, oy, ox)] =
-                    b->consts[old.at + t * p->frame + y->first[oy] * p->w + x->first[ox]];
+    return p->transposed ? x * p->y->out + y : y * p->x->out + x;
+}
+
+/* A window as fn sees it: frame t, output (y, x). */
+typedef void (*window_fn)(wn_build *b, const places *p, uint32_t t, uint32_t y, uint32_t x,
+                          wn_arr out);
+
+/* Calls fn for every window of every frame, the last one first. */
+static wn_arr each_window(wn_build *b, const places *p, window_fn fn, wn_arr out)
+{
+    for (uint32_t t = b->set.segs; b->status == WINNOW_OK && t-- > 0;)
+        for (uint32_t y = p->y->out; y-- > 0;)
+            for (uint32_t x = p->x->out; x-- > 0;)
+                fn(b, p, t, y, x, out);
     return out;
 }
 
-static wn_arr map_after(wn_build *b, const places *p, const wn_axis *y, const wn_axis *x)
+/* index_new[o] = index_old[first token of the window]; indices on a grid are constants. */
+static void put_index(wn_build *b, const places *p, uint32_t t, uint32_t y, uint32_t x, wn_arr out)
+{
+    const uint32_t *c = b->consts,
+                   from = t * p->frame + c[p->y->first.at + y] * p->w + c[p->x->first.at + x];
+    b->consts[out.at + t * new_frame(p) + new_place(p, y, x)] = c[b->set.index.at + from];
+}
+
+/* Of overlapping windows the first one keeps the token: it is written last. */
+static void put_members(wn_build *b, const places *p, uint32_t t, uint32_t y, uint32_t x,
+                        wn_arr out)
+{
+    const uint32_t *c = b->consts, ys = c[p->y->start.at + y], xs = c[p->x->start.at + x];
+    for (uint32_t dy = 0; dy < c[p->y->count.at + y]; ++dy)
+        for (uint32_t dx = 0; dx < c[p->x->count.at + x]; ++dx)
+            b->consts[out.at + t * p->frame + (ys + dy) * p->w + xs + dx] =
+                t * new_frame(p) + new_place(p, y, x);
+}
+
+static void put_size(wn_build *b, const places *p, uint32_t t, uint32_t y, uint32_t x, wn_arr out)
+{
+    const uint32_t size = b->consts[p->y->count.at + y] * b->consts[p->x->count.at + x];
+    b->consts[out.at + t * new_frame(p) + new_place(p, y, x)] = f32_bits((float)size);
+}
+
+/* Where a transposed place is in the untransposed list. */
+static void put_turned(wn_build *b, const places *p, uint32_t t, uint32_t y, uint32_t x, wn_arr out)
+{
+    b->consts[out.at + t * new_frame(p) + new_place(p, y, x)] =
+        t * new_frame(p) + y * p->x->out + x;
+}
+
+static wn_arr map_after(wn_build *b, const places *p)
 {
     const wn_arr map = build_const(b, NULL, b->set.n_max);
     uint32_t *data = build_const_data(b, map);
     for (uint32_t i = 0; data && i < b->set.n_max; ++i)
         data[i] = WN_NONE;
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        for (uint32_t oy = p->oh;
-             oy-- > 0;) /* backwards: of overlapping windows the first one keeps the token */
-            for (uint32_t ox = p->ow; ox-- > 0;)
-                for (uint32_t dy = 0; dy < y->count[oy]; ++dy)
-                    for (uint32_t dx = 0; dx < x->count[ox]; ++dx)
-                        data[t * p->frame + (y->start[oy] + dy) * p->w + x->start[ox] + dx] =
-                            t * p->oh * p->ow + new_place(p, oy, ox);
-    return map;
+    return each_window(b, p, put_members, map);
 }
 
-static wn_arr sizes_constant(wn_build *b, const places *p, const wn_axis *y, const wn_axis *x)
+static wn_arr sizes_summed(wn_build *b, const places *p)
 {
-    const wn_arr out = build_const(b, NULL, b->set.segs * p->oh * p->ow);
-    float *data = (float *)(void *)build_const_data(b, out);
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        for (uint32_t oy = 0; oy < p->oh; ++oy)
-            for (uint32_t ox = 0; ox < p->ow; ++ox)
-                data[t * p->oh * p->ow + new_place(p, oy, ox)] =
-                    (float)(y->count[oy] * x->count[ox]);
-    return out;
-}
-
-static wn_arr sizes_summed(wn_build *b, const places *p, const wn_axis *y, const wn_axis *x)
-{
-    const wn_arr ystart = build_const(b, y->start, y->out),
-                 ycount = build_const(b, y->count, y->out);
-    const wn_arr xstart = build_const(b, x->start, x->out),
-                 xcount = build_const(b, x->count, x->out);
-    const wn_arr out = build_array(b, (uint64_t)b->set.segs * p->oh * p->ow);
+    const wn_arr out = build_array(b, (uint64_t)b->set.segs * new_frame(p));
     const struct wn_args_window_sizes args = {.frames = b->set.segs,
                                               .h = b->set.grid_h,
                                               .w = p->w,
-                                              .oh = p->oh,
-                                              .ow = p->ow,
-                                              .ystart_at = ystart.at,
-                                              .ycount_at = ycount.at,
-                                              .xstart_at = xstart.at,
-                                              .xcount_at = xcount.at,
+                                              .oh = p->y->out,
+                                              .ow = p->x->out,
+                                              .ystart_at = p->y->start.at,
+                                              .ycount_at = p->y->count.at,
+                                              .xstart_at = p->x->start.at,
+                                              .xcount_at = p->x->count.at,
                                               .sizes_at = b->set.sizes.at,
                                               .sizes_new_at = out.at};
     BUILD_OP(b, window_sizes, out.n, NULL, NULL, args, WRITES_W);
     if (!p->transposed)
         return out;
-    const wn_arr order = build_const(b, NULL, out.n), turned = build_array(b, out.n);
-    uint32_t *data = build_const_data(b, order);
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        for (uint32_t oy = 0; oy < p->oh; ++oy)
-            for (uint32_t ox = 0; ox < p->ow; ++ox)
-                data[t * p->oh * p->ow + new_place(p, oy, ox)] =
-                    t * p->oh * p->ow + oy * p->ow + ox;
+    const wn_arr from = each_window(b, p, put_turned, build_const(b, NULL, out.n)),
+                 turned = build_array(b, out.n);
     const struct wn_args_remap turn = {
-        .n = out.n, .assign_at = order.at, .map_at = out.at, .assign_out_at = turned.at};
+        .n = out.n, .assign_at = from.at, .map_at = out.at, .assign_out_at = turned.at};
     BUILD_OP(b, remap, out.n, NULL, NULL, turn, WRITES_W);
     return turned;
 }
@@ -110,22 +148,20 @@ static wn_arr counting(wn_build *b, uint32_t n, uint32_t step)
 void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,
                       bool transposed)
 {
-    if (b->status != WINNOW_OK)
-        return;
-    const places p = {y->out, x->out, b->set.grid_w, b->set.width, transposed};
-    const uint32_t frame = p.oh * p.ow;
+    const places p = {y, x, b->set.grid_w, b->set.width, transposed};
+    const uint32_t frame = new_frame(&p), all = b->set.segs * frame;
     wn_set set = b->set;
-    set.index = index_after(b, &p, y, x);
-    const wn_arr map = map_after(b, &p, y, x);
-    set.sizes =
-        b->set.sizes.at == WN_NONE ? sizes_constant(b, &p, y, x) : sizes_summed(b, &p, y, x);
+    set.index = each_window(b, &p, put_index, build_const(b, NULL, all));
+    const wn_arr map = map_after(b, &p);
+    set.sizes = b->set.sizes.at == WN_NONE ? each_window(b, &p, put_size, build_const(b, NULL, all))
+                                           : sizes_summed(b, &p);
     set.seg = counting(b, set.segs + 1, frame);
-    set.rows = counting(b, set.segs * frame, 1);
-    set.n_max = set.segs * frame;
+    set.rows = counting(b, all, 1);
+    set.n_max = all;
     set.width = frame;
-    set.regular = set.exact = set.fresh = true;
-    set.grid_h = transposed ? p.ow : p.oh;
-    set.grid_w = transposed ? p.oh : p.ow;
+    set.regular = set.exact = set.fresh = set.aligned = true;
+    set.grid_h = transposed ? x->out : y->out;
+    set.grid_w = transposed ? y->out : x->out;
     set.mat = *out;
     set.order = WN_NO_ARR;
     build_remap(b, map);

@@ -19,6 +19,7 @@ static void first_set(wn_build *b)
                       .width = shape->tokens,
                       .regular = true,
                       .exact = true,
+                      .aligned = true,
                       .grid_h = shape->grid_h,
                       .grid_w = shape->grid_w,
                       .order = WN_NO_ARR,

@@ -239,6 +239,8 @@ static winnow_status take_memory(winnow_plan *plan)
     plan->w_words = plan->build.w_words;
     plan->matrix_bytes = plan->build.matrix_bytes;
     plan->ops_most = plan->build.op_count;
+    if (plan->desc.flags & WINNOW_PLAN_STREAM)
+        desc.flags |= WINNOW_PLAN_HOST_MEMORY; /* pushes are host memory */
     const bool staging = plan->desc.flags & (WINNOW_PLAN_HOST_MEMORY | WINNOW_PLAN_STREAM);
     for (uint32_t role = 0; staging && role < WINNOW_ROLE_COUNT; ++role)
         if ((plan->roles_used >> role) & 1u)

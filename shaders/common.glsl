@@ -264,7 +264,8 @@ void dot_tile(uvec4 x_entries, uvec4 y_entries, uint cols, out vec4 dots0, out v
 // Four entries of a list at positions p.
 uvec4 list_entries(uint list_at, uvec4 p)
 {
-    return uvec4(list_entry(list_at, p.x), list_entry(list_at, p.y), list_entry(list_at, p.z), list_entry(list_at, p.w));
+    return uvec4(list_entry(list_at, p.x), list_entry(list_at, p.y), list_entry(list_at, p.z),
+                 list_entry(list_at, p.w));
 }
 vec4 w_f4(uint at, uvec4 i) { return vec4(w_f(at + i.x), w_f(at + i.y), w_f(at + i.z), w_f(at + i.w)); }
 #endif

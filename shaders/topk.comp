@@ -45,7 +45,8 @@ void main()
         barrier();
         for (uint i = begin + t; i < end; i += LOCAL) {
             uint key = key_of(i);
-            if (shift == 24 || key >> uint(shift + 8) == prefix) atomicAdd(histogram[(key >> uint(shift)) & 255u], 1u);
+            if (shift == 24 || key >> uint(shift + 8) == prefix)
+                atomicAdd(histogram[(key >> uint(shift)) & 255u], 1u);
         }
         barrier();
         uint own = 0u, total;

@@ -24,16 +24,16 @@ static void load_block(block *y, const wn_cpu_rows *rows, uint32_t cols)
 static void dot_block(const wn_cpu_rows *rows, uint32_t x_row, const block *y, uint32_t cols,
                       float *room, float dots[BLOCK])
 {
+    float sums[BLOCK] = {0}; /* of our own, so that they stay in registers */
     memset(dots, 0, BLOCK * sizeof *dots);
     if (is_none(x_row))
         return;
-    const float *x = wn_cpu_row(rows, x_row, cols, room);
+    const float *x = wn_cpu_row(rows, x_row, cols, room), *columns = y->columns;
     for (uint32_t d = 0; d < cols; ++d)
         for (uint32_t l = 0; l < BLOCK; ++l)
-            dots[l] += x[d] * y->columns[d * BLOCK + l];
+            sums[l] += x[d] * columns[(size_t)d * BLOCK + l];
     for (uint32_t l = 0; l < y->n; ++l)
-        if (is_none(y->row[l]))
-            dots[l] = 0.0f;
+        dots[l] = is_none(y->row[l]) ? 0.0f : sums[l];
 }
 
 /* Sources begin .. end against the targets of a block. */

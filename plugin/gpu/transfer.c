@@ -156,6 +156,9 @@ winnow_status wn_download(wn_exec *exec, const wn_host_io *io)
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
         WN_TRY(wn_memory_invalidate(exec->gpu, readable(exec, i), wn_out_bytes(exec, io, i)));
     if (io->count_outputs) {
+        if (wn_out_bytes(exec, io, WINNOW_OUT_COUNT_WORD) < sizeof rows)
+            return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
+                           "gpu: outputs are counted, but there is no count word (report this)");
         memcpy(&rows, readable(exec, WINNOW_OUT_COUNT_WORD)->mapped, sizeof rows);
         WN_TRY(check_room(exec, io, rows));
     }

@@ -32,10 +32,11 @@ static void remember(wn_build *b, const wn_mat *history)
 
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (!b->set.regular)
+    if (!b->set.aligned)
         return build_fail(
             b, WINNOW_E_SHAPE,
-            "frames have different numbers of tokens here, and it compares the same place in two frames (put it before the stage that prunes)");
+            "frames keep different places here, and it compares the same place in two frames "
+            "(put it before the stage that prunes)");
     const bool follows = b->in.streaming && b->in.frames_before > 0;
     const uint32_t flags = 1u | (v[COMPAT].choice == 1 ? 2u : 0u);
     wn_mat history = {0};

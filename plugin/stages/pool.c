@@ -7,84 +7,38 @@
  *                       arXiv:2405.20985.
  *   bilinear-pool       torch interpolate(bilinear, align_corners=False) to ceil(n/f): LLaVA-OneVision get_2dPool.
  * indices: a window's first token; adaptive and bilinear: the token at floor(i*n/s). Cost: reads and writes each row once. */
-#include <math.h>
-#include <string.h>
-
 #include "build.h"
 
 enum { FACTOR, STRIDE };
 
-/* The tables of one axis, in the constants of the program. */
-typedef struct axis_tables {
-    wn_axis axis;
-    wn_arr start, count, weight;
-    uint32_t *first;
-    void *memory;
-} axis_tables;
-
-static bool axis_open(wn_build *b, axis_tables *t, uint32_t out, uint32_t taps)
+static wn_axis axis_average(wn_build *b, uint32_t n, uint32_t factor)
 {
-    memset(t, 0, sizeof *t);
-    t->memory = wn_alloc(b->host, (size_t)out * (3 + taps) * sizeof(uint32_t));
-    if (!t->memory) {
-        build_fail(b, WINNOW_E_HOST_MEMORY, "no host memory for the windows of %u outputs", out);
-        return false;
-    }
-    uint32_t *words = t->memory;
-    t->axis = (wn_axis){.out = out,
-                        .taps = taps,
-                        .start = words,
-                        .count = words + out,
-                        .first = words + 2 * (size_t)out,
-                        .weight = (const float *)(const void *)(words + 3 * (size_t)out)};
-    return true;
-}
-
-static void set_window(axis_tables *t, uint32_t o, uint32_t first, uint32_t start, uint32_t count)
-{
-    uint32_t *words = t->memory;
-    words[o] = start;
-    words[t->axis.out + o] = count;
-    words[2 * t->axis.out + o] = first;
-}
-
-static void set_weight(axis_tables *t, uint32_t o, uint32_t tap, float weight)
-{
-    float *weights = (float *)(void *)((uint32_t *)t->memory + 3 * (size_t)t->axis.out);
-    weights[(size_t)o * t->axis.taps + tap] = weight;
-}
-
-static bool axis_average(wn_build *b, axis_tables *t, uint32_t n, uint32_t factor)
-{
-    if (!axis_open(b, t, n / factor, factor))
-        return false;
-    for (uint32_t o = 0; o < n / factor; ++o) {
-        set_window(t, o, o * factor, o * factor, factor);
+    const wn_axis axis = build_axis(b, n / factor, factor);
+    for (uint32_t o = 0; o < axis.out; ++o) {
+        build_axis_window(b, &axis, o, o * factor, o * factor, factor);
         for (uint32_t k = 0; k < factor; ++k)
-            set_weight(t, o, k, 1.0f);
+            build_axis_weight(b, &axis, o, k, 1.0f);
     }
-    return true;
+    return axis;
 }
 
-static bool axis_adaptive(wn_build *b, axis_tables *t, uint32_t n, uint32_t size)
+static wn_axis axis_adaptive(wn_build *b, uint32_t n, uint32_t size)
 {
-    if (!axis_open(b, t, size, n / size + 2))
-        return false;
+    const wn_axis axis = build_axis(b, size, n / size + 2);
     for (uint32_t o = 0; o < size; ++o) {
         const uint32_t start = (uint32_t)((uint64_t)o * n / size);
         const uint32_t end = (uint32_t)(((uint64_t)(o + 1) * n + size - 1) / size);
-        set_window(t, o, start, start, end - start);
+        build_axis_window(b, &axis, o, start, start, end - start);
         for (uint32_t k = 0; k < end - start; ++k)
-            set_weight(t, o, k, 1.0f / (float)(end - start));
+            build_axis_weight(b, &axis, o, k, 1.0f / (float)(end - start));
     }
-    return true;
+    return axis;
 }
 
 /* torch: src = (o + 0.5) * n/size - 0.5 in f32, at least 0; neighbours src and src+1, the last one held. */
-static bool axis_bilinear(wn_build *b, axis_tables *t, uint32_t n, uint32_t size)
+static wn_axis axis_bilinear(wn_build *b, uint32_t n, uint32_t size)
 {
-    if (!axis_open(b, t, size, 2))
-        return false;
+    const wn_axis axis = build_axis(b, size, 2);
     const float scale = (float)n / (float)size;
     for (uint32_t o = 0; o < size; ++o) {
         float source = ((float)o + 0.5f) * scale - 0.5f;
@@ -92,56 +46,38 @@ static bool axis_bilinear(wn_build *b, axis_tables *t, uint32_t n, uint32_t size
         const uint32_t start = (uint32_t)source < n ? (uint32_t)source : n - 1;
         const float part = source - (float)start;
         const bool pair = start + 1 < n && part > 0.0f;
-        set_window(t, o, (uint32_t)((uint64_t)o * n / size), start, pair ? 2 : 1);
-        set_weight(t, o, 0, pair ? 1.0f - part : 1.0f);
-        set_weight(t, o, 1, part);
+        build_axis_window(b, &axis, o, (uint32_t)((uint64_t)o * n / size), start, pair ? 2 : 1);
+        build_axis_weight(b, &axis, o, 0, pair ? 1.0f - part : 1.0f);
+        build_axis_weight(b, &axis, o, 1, part);
     }
-    return true;
+    return axis;
 }
 
-static void axis_upload(wn_build *b, axis_tables *t)
-{
-    t->start = build_const(b, t->axis.start, t->axis.out);
-    t->count = build_const(b, t->axis.count, t->axis.out);
-    t->weight =
-        build_const(b, (const uint32_t *)(const void *)t->axis.weight, t->axis.out * t->axis.taps);
-}
+typedef wn_axis (*axis_fn)(wn_build *b, uint32_t n, uint32_t parameter);
 
-static void pool(wn_build *b, axis_tables *y, axis_tables *x, float scale)
+static winnow_status pool_grid(wn_build *b, axis_fn make, uint32_t py, uint32_t px, float scale)
 {
-    axis_upload(b, y);
-    axis_upload(b, x);
-    const uint32_t rows = b->set.segs * y->axis.out * x->axis.out, cols = b->set.mat.cols;
+    const wn_axis y = make(b, b->set.grid_h, py), x = make(b, b->set.grid_w, px);
+    const uint32_t rows = b->set.segs * y.out * x.out, cols = b->set.mat.cols;
     const wn_mat out = build_matrix(b, rows, cols);
     const struct wn_args_pool args = {.frames = b->set.segs,
                                       .h = b->set.grid_h,
                                       .w = b->set.grid_w,
-                                      .oh = y->axis.out,
-                                      .ow = x->axis.out,
+                                      .oh = y.out,
+                                      .ow = x.out,
                                       .cols = cols,
                                       .rows_at = b->set.rows.at,
-                                      .ystart_at = y->start.at,
-                                      .ycount_at = y->count.at,
-                                      .yweight_at = y->weight.at,
-                                      .ytaps = y->axis.taps,
-                                      .xstart_at = x->start.at,
-                                      .xcount_at = x->count.at,
-                                      .xweight_at = x->weight.at,
-                                      .xtaps = x->axis.taps,
+                                      .ystart_at = y.start.at,
+                                      .ycount_at = y.count.at,
+                                      .yweight_at = y.weight.at,
+                                      .ytaps = y.taps,
+                                      .xstart_at = x.start.at,
+                                      .xcount_at = x.count.at,
+                                      .xweight_at = x.weight.at,
+                                      .xtaps = x.taps,
                                       .scale = scale};
     BUILD_OP(b, pool, (uint64_t)rows * ((cols + 1) / 2), &b->set.mat, &out, args, READS_W);
-    build_grid_after(b, &y->axis, &x->axis, &out, false);
-}
-
-typedef bool (*axis_fn)(wn_build *b, axis_tables *t, uint32_t n, uint32_t parameter);
-
-static winnow_status pool_grid(wn_build *b, axis_fn make, uint32_t py, uint32_t px, float scale)
-{
-    axis_tables y = {0}, x = {0};
-    if (make(b, &y, b->set.grid_h, py) && make(b, &x, b->set.grid_w, px))
-        pool(b, &y, &x, scale);
-    wn_free(b->host, y.memory);
-    wn_free(b->host, x.memory);
+    build_grid_after(b, &y, &x, &out, false);
     return b->status;
 }
 

@@ -6,7 +6,6 @@
  * mean of its members (a sum of two, not an average: as the authors do). The class token, if given, comes first.
  * Cost: m*contextual*Dk multiply-adds; reads every token once. */
 #include "build.h"
-#include <math.h>
 
 enum { DOMINANT, CONTEXTUAL };
 
@@ -14,7 +13,7 @@ static uint32_t dominant_of(uint32_t n, uint32_t part, const void *user)
 {
     (void)part;
     const wn_value *v = user;
-    return wn_keep_count(&v[DOMINANT], n, trunc);
+    return v[DOMINANT].number < n ? (uint32_t)v[DOMINANT].number : n;
 }
 
 static uint32_t contextual_of(uint32_t n, const wn_value *v)
@@ -69,7 +68,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
 }
 
 static const winnow_option_info options[] = {
-    {"dominant", "keep", "54", "0..1e9", "tokens of each frame kept by class attention"},
+    {"dominant", "count", "54", "0..1e9", "tokens of each frame kept by class attention"},
     {"contextual", "count", "10", "0..1e9", "tokens of each frame that collect the others"},
 };
 

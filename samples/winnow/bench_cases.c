@@ -16,7 +16,7 @@ static const bench_shape full[] = {
     {SHAPE(32, 14, 3584), true},  /* frames of LLaVA-OneVision 7B, pooled, before the model */
     {SHAPE(128, 14, 3584), true}, /* a long video of them */
 };
-static const bench_shape quick[] = {{SHAPE(1, 12, 64), false}, {SHAPE(4, 8, 64), true}};
+static const bench_shape quick[] = {{SHAPE(1, 12, 64), false}, {SHAPE(4, 10, 64), true}};
 
 const bench_shape *bench_shapes(bool is_quick, size_t *count)
 {
@@ -37,13 +37,13 @@ static const struct {
     {"visionzip", "dominant=54:contextual=10"},
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},
-    {"vispruner", "keep=64"},
+    {"vispruner", "keep=25%"},
     {"hiprune", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},
-    {"divprune", "keep=64"},
-    {"cdpruner", "keep=64"},
+    {"divprune", "keep=25%"},
+    {"cdpruner", "keep=25%"},
     {"tome", "r=32"},
     {"evs", "rate=0.75"},
     {"dycoke", "rate=0.7"},

@@ -7,7 +7,8 @@
 #include "cli.h"
 
 enum { RUNS_LEAST = 5, RUNS_MOST = 25 };
-static const double slow_seconds = 2.0, enough_seconds = 0.5;
+/* Over `slow` two runs must do; over `tired` the first one, warm or not. */
+static const double slow_seconds = 2.0, tired_seconds = 20.0, enough_seconds = 0.5;
 
 static int by_size(const void *a, const void *b)
 {
@@ -36,7 +37,7 @@ static void skip(bench_figures *out, engine *e, const char *what, winnow_status 
 static uint32_t runs_for(double seconds, bool once)
 {
     if (once || seconds > slow_seconds) {
-        return once ? 1 : 2;
+        return once || seconds > tired_seconds ? 1 : 2;
     }
     double fit = enough_seconds / (seconds > 1e-6 ? seconds : 1e-6);
     return fit < RUNS_LEAST ? RUNS_LEAST : fit > RUNS_MOST ? RUNS_MOST : (uint32_t)fit;
@@ -58,6 +59,9 @@ static void measure(bench_figures *out, engine *e, winnow_plan *plan, const winn
             skip(out, e, "the run failed", status);
             out->failed = true;
             return;
+        }
+        if (i < 0 && seconds > tired_seconds) {
+            i = 0;
         }
         if (i <= 0) { /* the first after the warm-up tells how long one takes */
             runs = runs_for(seconds, once);

@@ -28,15 +28,21 @@ static const arg_option options[] = {
     {0}};
 
 enum { STAGES_MAX = 256, COPY_BYTES = 64 << 20, QUICK_COPY_BYTES = 4 << 20 };
-static const double cpu_seconds_most = 60.0; /* plain C is left out where it would take longer */
+static const double seconds_most = 60.0; /* a case that would take longer a run is left out */
+
+/* How long a stage took at the last shape, to tell how long the next would take. */
+typedef struct pace {
+    double seconds;
+    uint64_t elements;
+} pace;
 
 typedef struct bench {
     const values *v;
     engine gpu, cpu;
     bool has_cpu;
-    double copy;                    /* bytes a second, 0: not known */
-    double cpu_seconds[STAGES_MAX]; /* of each stage at the last shape of its kind */
-    uint64_t cpu_elements[STAGES_MAX];
+    double copy; /* bytes a second, 0: not known */
+    pace gpu_pace[STAGES_MAX], cpu_pace[STAGES_MAX];
+    const char *head; /* of the table, printed before its first row */
     cJSON *rows;
     uint32_t failures;
 } bench;
@@ -49,21 +55,38 @@ typedef struct bench_case {
     bench_inputs *inputs;
 } bench_case;
 
-/* Plain C beside it, unless the last shape says that it would take too long. */
+static bool too_slow(const pace *p, uint64_t elements)
+{
+    return p->seconds * (double)elements / (double)(p->elements + 1) > seconds_most;
+}
+
+static void measure(bench_figures *out, engine *e, pace *p, const bench_case *c, bool once)
+{
+    const winnow_shape *shape = &c->shape->shape;
+    uint64_t elements = (uint64_t)shape->frames * shape->tokens * shape->dim;
+
+    memset(out, 0, sizeof *out);
+    if (too_slow(p, elements)) {
+        snprintf(out->skipped, sizeof out->skipped,
+                 "left out: over %.0f s a run after %.1f s at a smaller size", seconds_most,
+                 p->seconds);
+        return;
+    }
+    bench_run(out, e, c->spec, c->inputs, once);
+    if (!out->skipped[0]) {
+        p->seconds = out->wall_ms / 1e3;
+        p->elements = elements;
+    }
+}
+
+/* Plain C beside it; 0 where it is left out. */
 static double measure_cpu(bench *b, const bench_case *c)
 {
-    uint64_t elements =
-        (uint64_t)c->shape->shape.frames * c->shape->shape.tokens * c->shape->shape.dim;
-    double last = b->cpu_seconds[c->number];
     bench_figures figures;
-
-    if (!b->has_cpu ||
-        last * (double)elements / (double)(b->cpu_elements[c->number] + 1) > cpu_seconds_most) {
+    if (!b->has_cpu) {
         return 0;
     }
-    bench_run(&figures, &b->cpu, c->spec, c->inputs, true);
-    b->cpu_seconds[c->number] = figures.wall_ms / 1e3;
-    b->cpu_elements[c->number] = elements;
+    measure(&figures, &b->cpu, &b->cpu_pace[c->number], c, true);
     return figures.skipped[0] ? 0 : figures.wall_ms;
 }
 
@@ -81,6 +104,17 @@ static const char *cell(double value, const char *format, char *text, size_t siz
 {
     snprintf(text, size, value > 0 ? format : "-", value);
     return text;
+}
+
+/* Before the first row of a shape: a shape without rows has no table. */
+static void print_head(bench *b)
+{
+    if (b->head) {
+        printf("\n%s\n%-34s %7s %9s %9s %5s %4s %9s %8s %7s %10s %8s\n", b->head, "STAGE", "ROWS",
+               "GPU ms", "WALL ms", "DISP", "SUB", "FLOOR MB", "GB/s", "OF COPY", "PLAIN C ms",
+               "FASTER");
+        b->head = NULL;
+    }
 }
 
 static void print_row(const bench *b, const bench_case *c, const bench_figures *f, double cpu_ms)
@@ -140,17 +174,9 @@ static void tell(bench *b, const bench_case *c, const bench_figures *f, double c
     if (b->v->json) {
         cJSON_AddItemToArray(b->rows, row_object(b, c, f, cpu_ms, dtype));
     } else {
+        print_head(b);
         print_row(b, c, f, cpu_ms);
         fflush(stdout);
-    }
-}
-
-static void print_head(const bench *b, const char *what)
-{
-    if (!b->v->json) {
-        printf("\n%s\n%-34s %7s %9s %9s %5s %4s %9s %8s %7s %10s %8s\n", what, "STAGE", "ROWS",
-               "GPU ms", "WALL ms", "DISP", "SUB", "FLOOR MB", "GB/s", "OF COPY", "PLAIN C ms",
-               "FASTER");
     }
 }
 
@@ -175,7 +201,7 @@ static void run_shape(bench *b, const bench_shape *shape, int32_t dtype, const c
 
     snprintf(what, sizeof what, "%u x %u x %u, %s", shape->shape.frames, shape->shape.tokens,
              shape->shape.dim, dtype_name);
-    print_head(b, what);
+    b->head = what;
     for (uint32_t i = 0; i < count && i < STAGES_MAX; i++) {
         bench_case c = {.shape = shape, .inputs = &inputs};
         bench_figures figures;
@@ -184,27 +210,23 @@ static void run_shape(bench *b, const bench_shape *shape, int32_t dtype, const c
             continue;
         }
         progress *bar = progress_begin(c.spec, 0);
-        bench_run(&figures, &b->gpu, c.spec, &inputs, false);
+        measure(&figures, &b->gpu, &b->gpu_pace[i], &c, false);
         double cpu_ms = figures.skipped[0] ? 0 : measure_cpu(b, &c);
         progress_end(bar);
         tell(b, &c, &figures, cpu_ms, dtype_name);
     }
+    b->head = NULL;
     bench_inputs_free(&inputs);
 }
 
 static void run_decode(bench *b)
 {
-    bool headed = false;
+    b->head = b->v->quick ? "a decode step, 256 columns, f32" : "a decode step, 8192 columns, f32";
     for (uint32_t i = 0; i < b->gpu.api->stage_count(); i++) {
         bench_case c = {0};
         bench_figures figures, cpu = {0};
         if (!stage_case(b, i, &c) || strcmp(c.stage.family, "decode") != 0) {
             continue;
-        }
-        if (!headed) {
-            print_head(b, b->v->quick ? "a decode step, 256 columns, f32"
-                                      : "a decode step, 8192 columns, f32");
-            headed = true;
         }
         bench_run_kv(&figures, &b->gpu, c.spec, b->v->quick);
         if (b->has_cpu) {
@@ -305,7 +327,8 @@ const command command_bench = {
     "bench",
     "each stage at the sizes of images and videos, measured",
     "[OPTIONS]",
-    "Medians of at least five runs (of two where one takes over two seconds) with seeded inputs.\n"
+    "Medians of at least five runs (of two where one takes over 2 seconds, of one over 20) with\n"
+    "seeded inputs; what would take over a minute a run is left out.\n"
     "FLOOR is the least that has to move: inputs read once, outputs written once; GB/s is the floor\n"
     "over the GPU's time, OF COPY its share of what the device copies. PLAIN C is one run of the\n"
     "backend without a GPU, FASTER how many times the wall time goes into it.\n"

@@ -72,7 +72,7 @@ static void print_device(uint32_t number, const winnow_device_info *info)
     if (info->disabled[0]) {
         printf("      disabled  %s\n", info->disabled);
     }
-    if (info->subgroup_size) {
+    if (info->backend != WINNOW_BACKEND_CPU) {
         printf("      limits    subgroup %u, workgroup %u, binding %s\n", info->subgroup_size,
                info->max_workgroup, cli_bytes(info->max_binding, memory, sizeof memory));
     }

@@ -25,7 +25,6 @@ static const char help_text[] =
     "  winnow reduce film.safetensors --pipeline evs=rate=0.75,divprune=keep=256 -o few.safetensors\n"
     "\nA pipeline is stages split by ',', options after '=' split by ':', as in\n"
     "  evs=rate=0.75,visionzip=dominant=54:contextual=10\n"
-    "or a budget alone: budget=256, budget=25%.\n"
     "\n'winnow COMMAND --help' tells more. Exit status: 0 done, 1 failed, 2 bad use.\n";
 
 static const char *command_name(const void *user, size_t index)

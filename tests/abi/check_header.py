@@ -3,9 +3,9 @@
 
 usage: check_header.py LAYOUT.def HEADER...
 
-Every function that a host can call has a thread rule ([any-thread] or [object]): in a comment on its
-line, or in the comment above it, which functions that stand together share. LAYOUT.def names every member
-of every struct and every enumerator, so that layout.txt pins them all.
+Every function that a host can call has a thread rule ([any-thread] or [object]): in a comment on
+its line, or in the comment above it, which functions that stand together share. LAYOUT.def names
+every member of every struct and every enumerator, so that layout.txt pins them all.
 """
 import re
 import sys

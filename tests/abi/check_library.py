@@ -39,7 +39,7 @@ def main():
     if not instrumented:
         imported = {n.split("@")[0] for _, n in symbols("-D", "-u", library)}
         wrong += [f"it imports {n}" for n in sorted(imported & FORBIDDEN)]
-        # .data.rel.ro (tables of pointers, kind d or D in nm) is read-only once the library is loaded.
+        # .data.rel.ro (constant tables of pointers) is read-only once the library is loaded.
         for line in output("objdump", "-h", archive).splitlines():
             section = re.match(r"\s*\d+ (\.(?:data|bss|tdata|tbss)\S*)\s+([0-9a-f]+)", line)
             if section and int(section[2], 16) and not section[1].startswith(".data.rel.ro"):

@@ -16,9 +16,9 @@ typedef struct line {
     int64_t value;
 } line;
 
-#define STRUCT(name)         {#name, "sizeof", (int64_t)sizeof(name)},
-#define FIELD(name, member)  {#name, #member, (int64_t)offsetof(name, member)},
-#define NUMBER(name)         {#name, "value", (int64_t)(name)},
+#define STRUCT(name)        {#name, "sizeof", (int64_t)sizeof(name)},
+#define FIELD(name, member) {#name, #member, (int64_t)offsetof(name, member)},
+#define NUMBER(name)        {#name, "value", (int64_t)(name)},
 
 static const line lines[] = {
 #include "layout.def"
@@ -50,8 +50,8 @@ static int compare(FILE *frozen)
         ++wrong;
     }
     if (read != LINE_COUNT) {
-        printf("%zu lines are frozen, there are %d (freeze what is new: layout > layout.txt)\n", read,
-               LINE_COUNT);
+        printf("%zu lines are frozen, there are %d (freeze what is new: layout > layout.txt)\n",
+               read, LINE_COUNT);
         ++wrong;
     }
     return wrong ? 1 : 0;

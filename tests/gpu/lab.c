@@ -72,11 +72,20 @@ static void add_copies(lab_program *p)
     const wn_ref in = {WN_SLOT_IN, (uint8_t)p->type, 0, LAB_ROWS * p->in_row};
     const wn_ref middle = {WN_SLOT_MATRIX, WINNOW_F32, 0, 4ull * LAB_ROWS * cols};
     const wn_ref out = {WN_SLOT_OUT, (uint8_t)p->type, 0, LAB_PICKS * p->out_row};
-    const struct wn_args_copy_rows copy = {.a_stride = cols, .b_stride = cols, .n = LAB_ROWS,
-                                           .src_at = WN_NONE, .dst_at = SAME_AT, .cols = cols};
-    const struct wn_args_emit_rows rows = {.a_stride = cols, .b_stride = cols, .n_max = LAB_PICKS,
-                                           .segs = 1, .seg_at = SEG_AT, .rows_at = ROWS_AT,
-                                           .order_at = WN_NONE, .cols = cols};
+    const struct wn_args_copy_rows copy = {.a_stride = cols,
+                                           .b_stride = cols,
+                                           .n = LAB_ROWS,
+                                           .src_at = WN_NONE,
+                                           .dst_at = SAME_AT,
+                                           .cols = cols};
+    const struct wn_args_emit_rows rows = {.a_stride = cols,
+                                           .b_stride = cols,
+                                           .n_max = LAB_PICKS,
+                                           .segs = 1,
+                                           .seg_at = SEG_AT,
+                                           .rows_at = ROWS_AT,
+                                           .order_at = WN_NONE,
+                                           .cols = cols};
     add(p, WN_OP_copy_rows, false, LAB_ROWS * ((cols + 1) / 2), &copy, sizeof copy);
     p->ops[p->program.op_count - 1].a = in;
     p->ops[p->program.op_count - 1].b = middle;
@@ -92,11 +101,19 @@ void lab_make(lab_program *p, uint32_t cols, uint32_t type)
     fill_consts(p);
     const struct wn_args_fill stats = {.n = 1, .at = STATS_AT, .value = 7};
     const struct wn_args_fill sizes = {.n = LAB_PICKS, .at = SIZES_AT, .value = 0x40000000};
-    const struct wn_args_emit_meta meta = {
-        .n_max = LAB_PICKS, .source = LAB_ROWS, .segs = 1, .seg_at = SEG_AT,
-        .index_at = INDEX_AT, .sizes_at = SIZES_AT, .order_at = WN_NONE, .inverse_at = WN_NONE,
-        .assign_at = ASSIGN_AT, .stats_at = STATS_AT, .tokens = LAB_ROWS, .grid_w = GRID_W,
-        .mask = 0x3e};
+    const struct wn_args_emit_meta meta = {.n_max = LAB_PICKS,
+                                           .source = LAB_ROWS,
+                                           .segs = 1,
+                                           .seg_at = SEG_AT,
+                                           .index_at = INDEX_AT,
+                                           .sizes_at = SIZES_AT,
+                                           .order_at = WN_NONE,
+                                           .inverse_at = WN_NONE,
+                                           .assign_at = ASSIGN_AT,
+                                           .stats_at = STATS_AT,
+                                           .tokens = LAB_ROWS,
+                                           .grid_w = GRID_W,
+                                           .mask = 0x3e};
     add(p, WN_OP_fill, false, 1, &stats, sizeof stats);
     add(p, WN_OP_fill, false, LAB_PICKS, &sizes, sizeof sizes);
     add(p, WN_OP_fill, true, 0, &sizes, sizeof sizes); /* nothing to do */
@@ -214,12 +231,13 @@ static bool open_device(const wn_host *host, bool rich, lab_vulkan *v)
     v->features.pNext = &v->storage16;
     v->storage16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES;
     v->storage16.pNext = &v->timeline;
-    v->storage16.storageBuffer16BitAccess =
-        rich && (v->caps.features >> WN_FEATURE_STORAGE16 & 1u);
+    v->storage16.storageBuffer16BitAccess = rich && (v->caps.features >> WN_FEATURE_STORAGE16 & 1u);
     v->timeline.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES;
-    v->timeline.timelineSemaphore = rich;
+    v->timeline.timelineSemaphore = rich && (v->caps.features >> WN_FEATURE_TIMELINE & 1u);
     if (rich && has_push)
         v->extensions[v->extension_count++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
+    if (v->timeline.timelineSemaphore && v->caps.api < VK_API_VERSION_1_2)
+        v->extensions[v->extension_count++] = VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME;
     const VkDeviceQueueCreateInfo queue = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
         .queueFamilyIndex = v->caps.queue_family,
@@ -309,18 +327,23 @@ void lab_buffers_free(wn_gpu *gpu, lab_buffers *b)
         wn_memory_destroy(gpu, &b->out[i]);
 }
 
-void lab_buffers_put(const lab_buffers *b, const lab_data *d, const lab_program *p)
+void lab_buffers_put(wn_gpu *gpu, const lab_buffers *b, const lab_data *d, const lab_program *p)
 {
     memcpy((unsigned char *)b->in.mapped + OFFSET, d->in, LAB_ROWS * p->in_row);
-    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
+    (void)wn_memory_flush(gpu, &b->in, b->in.bytes);
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
         memset(b->out[i].mapped, 0xcc, (size_t)b->out[i].bytes);
+        (void)wn_memory_flush(gpu, &b->out[i], b->out[i].bytes);
+    }
 }
 
-void lab_buffers_get(const lab_buffers *b, lab_data *d, const lab_program *p)
+void lab_buffers_get(wn_gpu *gpu, const lab_buffers *b, lab_data *d, const lab_program *p)
 {
     void *const to[WINNOW_OUT_COUNT] = {d->out,       d->indices,    d->sizes,
                                         d->positions, d->assignment, d->count};
     const wn_exec_desc desc = lab_desc(p, 0);
-    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
+    for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
+        (void)wn_memory_invalidate(gpu, &b->out[i], b->out[i].bytes);
         memcpy(to[i], (unsigned char *)b->out[i].mapped + OFFSET, (size_t)desc.out_bytes[i]);
+    }
 }

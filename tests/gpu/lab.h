@@ -51,7 +51,7 @@ typedef struct lab_vulkan {
     VkPhysicalDeviceFeatures2 features;
     VkPhysicalDevice16BitStorageFeatures storage16;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
-    const char *extensions[2];
+    const char *extensions[2]; /* push descriptors, timeline semaphores */
     uint32_t extension_count;
 } lab_vulkan;
 /* False, with a line on stderr, if there is none. */
@@ -66,7 +66,7 @@ typedef struct lab_buffers {
 } lab_buffers;
 bool lab_buffers_make(wn_gpu *gpu, const lab_program *p, lab_buffers *out);
 void lab_buffers_free(wn_gpu *gpu, lab_buffers *b);
-void lab_buffers_put(const lab_buffers *b, const lab_data *d, const lab_program *p);
-void lab_buffers_get(const lab_buffers *b, lab_data *d, const lab_program *p);
+void lab_buffers_put(wn_gpu *gpu, const lab_buffers *b, const lab_data *d, const lab_program *p);
+void lab_buffers_get(wn_gpu *gpu, const lab_buffers *b, lab_data *d, const lab_program *p);
 
 #endif

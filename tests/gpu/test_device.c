@@ -110,12 +110,11 @@ static void test_mask(void **state)
     device = create("", " subgroup,,fp16, timeline ,push_descriptor,host_import,timestamps,");
     assert_string_equal(device->info.features, "");
     wn_gpu_backend.device_destroy(device);
-    assert_int_equal(wn_gpu_device_create(&host, "", "subgruop", NULL, &device),
-                     WINNOW_E_ARGUMENT);
+    assert_int_equal(wn_gpu_device_create(&host, "", "subgruop", NULL, &device), WINNOW_E_ARGUMENT);
     assert_said("no feature 'subgruop' (did you mean 'subgroup'?");
     assert_said("host_import,timestamps");
-    assert_int_equal(wn_gpu_device_create(
-                         &host, "", "a-name-that-is-longer-than-any-feature-has", NULL, &device),
+    assert_int_equal(wn_gpu_device_create(&host, "", "a-name-that-is-longer-than-any-feature-has",
+                                          NULL, &device),
                      WINNOW_E_ARGUMENT);
 }
 
@@ -181,7 +180,8 @@ static void test_borrow_features(void **state)
         assert_int_equal(wn_gpu_borrow(&desc, &device), WINNOW_OK);
         const char *features = device->info.features;
         assert_int_equal(strstr(features, "timeline") != NULL, rich);
-        assert_int_equal(strstr(features, "storage16") != NULL, v.storage16.storageBuffer16BitAccess);
+        assert_int_equal(strstr(features, "storage16") != NULL,
+                         v.storage16.storageBuffer16BitAccess);
         assert_int_equal(strstr(features, "push_descriptor") != NULL, v.extension_count);
         assert_null(strstr(features, "host_import"));
         wn_gpu_backend.device_destroy(device);

@@ -66,6 +66,11 @@ uint32_t any_size(ops_case *c, uint32_t most)
             return sizes[i % count];
 }
 
+bool many_groups(ops_case *c)
+{
+    return c->round == 5;
+}
+
 uint32_t any_cols(ops_case *c, uint32_t most)
 {
     static const uint32_t sizes[] = {1, 70, 32, 3, 1024, 33, 2, 64, 17, 31, 5};
@@ -174,10 +179,10 @@ static segments new_segments(ops_case *c, uint32_t segs)
     return s;
 }
 
-static void finish_segments(ops_case *c, segments *s, bool slack)
+static void finish_segments(ops_case *c, segments *s)
 {
     s->n = seg_begin(c, s, s->segs);
-    s->n_max = s->n + (slack ? below(c, 70) : 0);
+    s->n_max = s->n + below(c, 70);
     for (uint32_t k = 0; k < s->segs; ++k) {
         const uint32_t n = seg_begin(c, s, k + 1) - seg_begin(c, s, k);
         s->width = n > s->width ? n : s->width;
@@ -195,16 +200,7 @@ segments any_segments(ops_case *c, uint32_t n)
         left = n - c->w[s.at + k + 1];
     }
     c->w[s.at + s.segs] = n;
-    finish_segments(c, &s, true);
-    return s;
-}
-
-segments regular_segments(ops_case *c, uint32_t segs, uint32_t tokens)
-{
-    segments s = new_segments(c, segs);
-    for (uint32_t k = 0; k < segs; ++k)
-        c->w[s.at + k + 1] = (k + 1) * tokens;
-    finish_segments(c, &s, false);
+    finish_segments(c, &s);
     return s;
 }
 
@@ -241,7 +237,7 @@ list any_list(ops_case *c, const segments *s, uint32_t percent)
                 c->w[l.pos + n++] = i;
         c->w[l.seg.at + k + 1] = n;
     }
-    finish_segments(c, &l.seg, true);
+    finish_segments(c, &l.seg);
     return l;
 }
 
@@ -303,8 +299,26 @@ static wn_ref host_ref(uint32_t slot, const matrix *m)
                     .bytes = (uint64_t)m->rows * m->cols * dtype_bytes(m->dtype)};
 }
 
+/* A in the matrix workspace, from some element on and with gaps, as operations leave it. */
+static void use_a_in_pool(ops_case *c, wn_op *op)
+{
+    const uint32_t stride = c->a.cols + below(c, 4), first = below(c, 9);
+    const size_t bytes = dtype_bytes(c->a.dtype), row = c->a.cols * bytes;
+    make_pool(c, first + (uint64_t)c->a.rows * stride, c->a.dtype);
+    for (size_t r = 0; r < c->a.rows; ++r)
+        memcpy(c->pool.data + (first + r * stride) * bytes, c->a.data + r * row, row);
+    op->a = host_ref(WN_SLOT_MATRIX, &c->pool);
+    op->a.offset = first * bytes;
+    op->a.bytes -= op->a.offset;
+    op->args[1] = stride;
+}
+
 void use_a(ops_case *c, wn_op *op)
 {
+    if (c->a_may_move && !c->pool.data && c->a.dtype != WINNOW_I32 && chance(c, 40)) {
+        use_a_in_pool(c, op);
+        return;
+    }
     op->a = host_ref(WN_SLOT_IN + WINNOW_ROLE_TOKENS, &c->a);
     op->args[1] = c->a.cols;
 }

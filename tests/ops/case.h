@@ -41,6 +41,7 @@ typedef struct ops_case {
     matrix out[WINNOW_OUT_COUNT]; /* data unused: shapes */
     uint32_t emit_first; /* set where an operation of the generator's writes outputs itself */
     bool writes_out;
+    bool a_may_move; /* use_a may put A into a pool of its own, at any element and stride */
 } ops_case;
 
 /* -- random numbers -- */
@@ -49,6 +50,7 @@ bool chance(ops_case *c, uint32_t percent);
 float value(ops_case *c, flavour f);
 flavour any_flavour(ops_case *c);
 uint32_t any_size(ops_case *c, uint32_t most); /* 1 .. most: odd, prime, above a workgroup */
+bool many_groups(ops_case *c); /* true in a round: more workgroups than one dimension has */
 uint32_t any_cols(ops_case *c, uint32_t most);
 uint8_t any_dtype(ops_case *c); /* f32, f16, bf16 */
 
@@ -69,7 +71,6 @@ typedef struct segments {
     uint32_t segs, at, n, n_max, width;
 } segments;
 segments any_segments(ops_case *c, uint32_t n);
-segments regular_segments(ops_case *c, uint32_t segs, uint32_t tokens);
 uint32_t seg_begin(const ops_case *c, const segments *s, uint32_t k); /* k <= segs */
 /* A count a segment, up to a little more than its tokens. */
 uint32_t counts(ops_case *c, const segments *s);

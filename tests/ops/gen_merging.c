@@ -78,11 +78,11 @@ static void send_dropped(ops_case *c, merged_set *m)
 
 static merged_set any_merged_set(ops_case *c, uint32_t n)
 {
-    merged_set m = {.old = any_segments(c, n)};
+    static const uint32_t spans[] = {1, 2, 3, 20};
+    merged_set m = {.old = any_segments(c, n), .span = spans[c->round % 4]};
     const uint32_t most = n + 2 * m.old.segs + 1;
     m.first = chance(c, 30);
     m.last = chance(c, 30);
-    m.span = chance(c, 60) ? 1 : 1 + below(c, m.old.segs + 2);
     m.keep = flags(c, n, 30);
     m.seg_new = array(c, m.old.segs + 1, WORDS);
     m.from = array(c, most, WORDS);
@@ -102,12 +102,14 @@ void gen_resolve(ops_case *c)
         const uint32_t step = 1 + below(c, 2);
         set_word(c, dest, i, chance(c, 4) ? WN_NONE : chance(c, 60) ? (i + step) % n : below(c, n));
     }
-    if (chance(c, 30))
-        for (uint32_t i = 0; i + 1 < n; ++i) { /* one long chain */
-            set_word(c, dest, i, i + 1);
-            set_word(c, m.keep, i, 0);
-            set_word(c, m.map, i, WN_NONE);
-        }
+    const uint32_t end = n - 1;
+    for (uint32_t i = 0; c->round % 2 && i < end; ++i) { /* one long chain: too long for some */
+        set_word(c, dest, i, i + 1);
+        set_word(c, m.keep, i, 0);
+        set_word(c, m.map, i, WN_NONE);
+        set_word(c, m.keep, end, 1);
+        set_word(c, m.map, end, 7);
+    }
     describe(c, "n %u of %u", n, m.old.n_max);
     ADD(c, resolve, m.old.n_max, BOUNDED(m.old), .keep_at = m.keep, .dest_at = dest,
         .map_at = m.map, .map2_at = array(c, n, WORDS));

@@ -48,7 +48,9 @@ void gen_sim_matrix(ops_case *c)
 
 void gen_row_second(ops_case *c)
 {
-    const segments s = any_segments(c, any_size(c, 521));
+    segments s = any_segments(c, any_size(c, 521));
+    if (many_groups(c))
+        s.n_max += 70000;
     make_matrix(c, &c->a, s.n, s.width, WINNOW_F32, any_flavour(c));
     describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
     use_a(c, ADD(c, row_second, s.n_max, BOUNDED(s), .score_at = array(c, s.n_max, REALS)));

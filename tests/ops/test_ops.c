@@ -78,6 +78,7 @@ static void try_kind(winnow_device *cpu, winnow_device *other, const options *o,
     for (uint32_t round = 0; round < o->rounds; ++round) {
         ops_case c;
         case_init(&c, o->seed + 1000003u * kind + 7919u * round, round);
+        c.a_may_move = true;
         generators[kind](&c);
         close_case(&c);
         ++t->cases;

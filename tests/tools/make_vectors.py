@@ -30,7 +30,8 @@ class Case:
     def normal(self, name, *shape, dtype=np.float32):
         """Neighbours resemble each other, as in pictures: cosines then spread over -0.2..0.9."""
         base = self.random.standard_normal(shape[:-2] + (1, shape[-1]))
-        value = self.random.standard_normal(shape) + base * self.random.uniform(0, 1.5, shape[:-1] + (1,))
+        value = self.random.standard_normal(shape)
+        value += base * self.random.uniform(0, 1.5, shape[:-1] + (1,))
         return self.give(name, value.astype(dtype))
 
     def video(self, name, frames, tokens, dim, dtype=np.float32):

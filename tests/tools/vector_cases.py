@@ -1,153 +1,228 @@
-"""The cases that make_vectors.py writes: name, spec, and a function from a Case to what is expected.
+"""The cases of make_vectors.py: name, spec, and a function from a Case to what is expected.
 
-Shapes: one token, odd, prime, several frames, more than a workgroup; one head and many; f16 where no
-row is changed.
+Shapes: one token, odd, prime, several frames, more than a workgroup; one head and many; f16 where
+no row is changed.
 """
 import numpy as np
 
 import vector_methods as m
 
+F32, F16 = np.float32, np.float16
 
-def _grid_input(c, frames, h, w, dim):
+
+def numbered(stage, function, rows):
+    """(options, arguments of function behind the Case...) for each row."""
+    for number, (options, *arguments) in enumerate(rows):
+        spec = f"{stage}={options}" if options else stage
+        yield (f"{stage}-{number}", spec, lambda c, given=tuple(arguments): function(c, *given))
+
+
+# -- grids ---------------------------------------------------------------------------------------
+
+def grid_input(c, frames, h, w, dim):
     c.grid(frames, h, w)
     return c.normal("tokens", frames, h * w, dim)
 
 
-def _shuffles():
-    shapes = [("row", 3, 6, 4, 7, 2, None), ("row", 1, 9, 6, 5, 3, None), ("row", 1, 24, 24, 16, 2, None),
-              ("row", 1, 1, 1, 3, 1, None), ("row", 2, 5, 7, 6, 2, "zero"), ("row", 1, 5, 7, 6, 3, "edge"),
-              ("column", 2, 4, 6, 5, 2, None), ("column", 1, 10, 5, 3, 5, None),
-              ("channel", 2, 6, 9, 5, 3, None), ("channel", 1, 3, 5, 4, 2, "edge"),
-              ("blocks", 2, 6, 4, 6, 2, None), ("blocks", 1, 9, 3, 5, 3, None)]
-    for number, (layout, t, h, w, d, f, pad) in enumerate(shapes):
-        spec = f"pixel-shuffle=factor={f}:layout={layout}" + (f":pad={pad}" if pad else "")
-        yield (f"pixel-shuffle-{number}", spec, lambda c, t=t, h=h, w=w, d=d, f=f, layout=layout, pad=pad:
-               m.pixel_shuffle(_grid_input(c, t, h, w, d), (h, w), f, layout, pad))
+def pixel_shuffle(c, frames, h, w, dim, factor, layout, pad=None):
+    return m.pixel_shuffle(grid_input(c, frames, h, w, dim), (h, w), factor, layout, pad)
 
 
-def _pools():
-    for number, (t, h, w, d, f) in enumerate([(2, 7, 5, 9, 2), (1, 27, 27, 8, 2), (1, 11, 13, 3, 4)]):
-        yield (f"avg-pool-2d-{number}", f"avg-pool=factor={f}", lambda c, t=t, h=h, w=w, d=d, f=f:
-               m.average_windows(_grid_input(c, t, h, w, d), (h, w), f))
-    for number, (t, n, d, s) in enumerate([(1, 577, 16, 8), (2, 12, 5, 4), (1, 1, 7, 1), (1, 31, 4, 31)]):
-        yield (f"avg-pool-1d-{number}", f"avg-pool=stride={s}", lambda c, t=t, n=n, d=d, s=s:
-               m.average_runs(c.normal("tokens", t, n, d), s))
-    for number, (t, h, w, d, s) in enumerate([(2, 7, 5, 9, 3), (1, 13, 11, 4, 4), (1, 24, 24, 8, 12)]):
-        yield (f"adaptive-pool-{number}", f"adaptive-pool=size={s}", lambda c, t=t, h=h, w=w, d=d, s=s:
-               m.separable(_grid_input(c, t, h, w, d), (h, w), m.adaptive_axis(h, s), m.adaptive_axis(w, s)))
-    for number, (t, h, w, d, f) in enumerate([(2, 10, 7, 5, 3), (1, 27, 27, 8, 2), (1, 1, 9, 4, 2)]):
-        yield (f"bilinear-pool-{number}", f"bilinear-pool=factor={f}", lambda c, t=t, h=h, w=w, d=d, f=f:
-               m.separable(_grid_input(c, t, h, w, d), (h, w), m.bilinear_axis(h, f), m.bilinear_axis(w, f)))
-    yield ("adaptive-pool-up", "adaptive-pool=size=5", lambda c: {"tokens": m.separable(
-        _grid_input(c, 1, 2, 3, 6), (2, 3), m.adaptive_axis(2, 5), m.adaptive_axis(3, 5))["tokens"]})
+def average_windows(c, frames, h, w, dim, factor):
+    return m.average_windows(grid_input(c, frames, h, w, dim), (h, w), factor)
 
 
-def _attention():
-    for number, (t, n, d, heads, keep, kind) in enumerate([(3, 49, 10, 1, "25%", np.float32),
-                                                           (1, 576, 64, 16, "192", np.float16),
-                                                           (1, 1, 5, 1, "1", np.float32),
-                                                           (2, 101, 7, 3, "200", np.float32)]):
-        yield (f"fastervlm-{number}", f"fastervlm=keep={keep}", lambda c, t=t, n=n, d=d, heads=heads, keep=keep, kind=kind:
-               m.fastervlm(c.normal("tokens", t, n, d, dtype=kind), c.attention("cls_attention", t, heads, n), keep))
-    for number, (t, n, d, heads, rate) in enumerate([(1, 577, 12, 4, 0.5), (2, 30, 8, 1, 0.75), (1, 65, 5, 8, 0.9)]):
-        yield (f"fastv-{number}", f"fastv=rate={rate}", lambda c, t=t, n=n, d=d, heads=heads, rate=rate:
-               m.fastv(c.normal("tokens", t, n, d), c.attention("llm_attention", heads, t * n), rate))
-    for number, (t, n, d, dk, heads, a, b, cls) in enumerate([(2, 50, 12, 8, 1, 9, 4, False), (1, 576, 24, 16, 16, 53, 10, True),
-                                                              (1, 37, 5, 6, 2, 7, 20, False), (1, 23, 6, 4, 2, 0, 3, True)]):
-        yield (f"visionzip-{number}", f"visionzip=dominant={a}:contextual={b}",
-               lambda c, t=t, n=n, d=d, dk=dk, heads=heads, a=a, b=b, cls=cls: _visionzip(c, t, n, d, dk, heads, a, b, cls))
-    for number, (n, d, ratio, plus) in enumerate([(100, 24, 0.2, False), (101, 16, None, False), (20, 8, 0.3, False),
-                                                  (197, 16, None, True), (89, 12, 0.1, True)]):
-        name, option = "prumerge-plus" if plus else "prumerge", f"=ratio={ratio}" if ratio else ""
-        yield (f"{name}-{number}", name + option, lambda c, n=n, d=d, ratio=ratio, plus=plus: m.prumerge(
-            c.normal("tokens", 1, n, d)[0], c.normal("keys", 1, n, d)[0],
-            c.attention("cls_attention", 1, 1, n, sharp=1.5)[0, 0], ratio, plus))
-    for number, (t, n, d, heads, keep, share) in enumerate([(1, 63, 20, 1, "17", 0.5), (1, 257, 32, 16, "58", 0.5),
-                                                            (2, 40, 10, 3, "25%", 0.3), (1, 31, 9, 2, "5", 0), (1, 30, 9, 2, "7", 1)]):
-        yield (f"vispruner-{number}", f"vispruner=keep={keep}:important={share}",
-               lambda c, t=t, n=n, d=d, heads=heads, keep=keep, share=share: m.vispruner(
-                   c.normal("tokens", t, n, d), c.attention("cls_attention", t, heads, n), keep, share))
+def average_runs(c, frames, n, dim, stride):
+    return m.average_runs(c.normal("tokens", frames, n, dim), stride)
 
 
-def _visionzip(c, t, n, d, dk, heads, a, b, with_cls):
-    tokens, keys = c.normal("tokens", t, n, d), c.normal("keys", t, n, dk)
-    cls = c.give("cls", c.random.standard_normal((t, d)).astype(np.float32)) if with_cls else None
-    out = m.visionzip(tokens, keys, c.attention("cls_attention", t, heads, n), a, b, cls)
-    if with_cls:
-        del out["sizes"]
+def resampled(c, axis, frames, h, w, dim, number):
+    tokens = grid_input(c, frames, h, w, dim)
+    out = m.separable(tokens, (h, w), axis(h, number), axis(w, number))
+    if len(set(out["indices"])) < len(out["indices"]):
+        del out["indices"]  # upscaled: rows cannot be told apart by them
     return out
 
 
-def _tome(c, t, n, d, dk, sizes, merges):
-    tokens = c.normal("tokens", t, n, d)
-    metric = c.normal("keys", t, n, dk) if dk else tokens
-    size = c.give("sizes", c.random.integers(1, 9, (t, n)).astype(np.float32)) if sizes else np.ones((t, n))
-    return m.tome(tokens, metric, size, merges)
+def grids():
+    yield from numbered("pixel-shuffle", pixel_shuffle, [
+        ("factor=2:layout=row", 3, 6, 4, 7, 2, "row"),
+        ("factor=3:layout=row", 1, 9, 6, 5, 3, "row"),
+        ("factor=2:layout=row", 1, 24, 24, 16, 2, "row"),
+        ("factor=1:layout=row", 1, 1, 1, 3, 1, "row"),
+        ("factor=2:layout=row:pad=zero", 2, 5, 7, 6, 2, "row", "zero"),
+        ("factor=3:layout=row:pad=edge", 1, 5, 7, 6, 3, "row", "edge"),
+        ("factor=2:layout=column", 2, 4, 6, 5, 2, "column"),
+        ("factor=5:layout=column", 1, 10, 5, 3, 5, "column"),
+        ("factor=3:layout=channel", 2, 6, 9, 5, 3, "channel"),
+        ("factor=2:layout=channel:pad=edge", 1, 3, 5, 4, 2, "channel", "edge"),
+        ("factor=2:layout=blocks", 2, 6, 4, 6, 2, "blocks"),
+        ("factor=3:layout=blocks", 1, 9, 3, 5, 3, "blocks")])
+    rows = [("factor=2", 2, 7, 5, 9, 2), ("factor=2", 1, 27, 27, 8, 2),
+            ("factor=4", 1, 11, 13, 3, 4)]
+    for name, spec, make in numbered("avg-pool", average_windows, rows):
+        yield name.replace("pool", "pool-2d"), spec, make
+    rows = [("stride=8", 1, 577, 16, 8), ("stride=4", 2, 12, 5, 4), ("stride=1", 1, 1, 7, 1),
+            ("stride=31", 1, 31, 4, 31)]
+    for name, spec, make in numbered("avg-pool", average_runs, rows):
+        yield name.replace("pool", "pool-1d"), spec, make
+    yield from numbered("adaptive-pool", resampled, [
+        ("size=3", m.adaptive_axis, 2, 7, 5, 9, 3), ("size=4", m.adaptive_axis, 1, 13, 11, 4, 4),
+        ("size=12", m.adaptive_axis, 1, 24, 24, 8, 12), ("size=5", m.adaptive_axis, 1, 2, 3, 6, 5)])
+    yield from numbered("bilinear-pool", resampled, [
+        ("factor=3", m.bilinear_axis, 2, 10, 7, 5, 3),
+        ("factor=2", m.bilinear_axis, 1, 27, 27, 8, 2),
+        ("factor=2", m.bilinear_axis, 1, 1, 9, 4, 2)])
 
 
-def _similarity():
-    rows = [("r=1000", 1, 63, 12, 8, False, m.merge_count(r=1000)), ("r=17", 3, 41, 10, 6, True, m.merge_count(r=17)),
-            ("keep=20", 1, 100, 9, 8, True, m.merge_count(keep=20)), ("keep=10%", 2, 53, 6, 10, False, m.merge_count(keep=5)),
-            ("r=9:metric=tokens", 1, 30, 16, 0, False, m.merge_count(r=9)), ("r=288", 1, 576, 32, 24, False, m.merge_count(r=288)),
-            ("r=5", 1, 1, 4, 4, False, m.merge_count(r=5)), ("r=0", 1, 7, 4, 4, True, m.merge_count(r=0))]
-    for number, (option, t, n, d, dk, sizes, merges) in enumerate(rows):
-        yield (f"tome-{number}", f"tome={option}", lambda c, t=t, n=n, d=d, dk=dk, sizes=sizes, merges=merges:
-               _tome(c, t, n, d, dk, sizes, merges))
-    for number, (t, n, d, keep, kind) in enumerate([(1, 75, 16, "10%", np.float32), (1, 65, 16, "10%", np.float32),
-                                                    (2, 40, 12, "9", np.float32), (1, 576, 64, "57", np.float16),
-                                                    (1, 1, 8, "1", np.float32), (1, 29, 8, "100%", np.float32)]):
-        yield (f"divprune-{number}", f"divprune=keep={keep}", lambda c, t=t, n=n, d=d, keep=keep, kind=kind: m.divprune(
-            c.normal("tokens", t, n, d, dtype=kind), lambda k, keep=keep: m.count_of(keep, k, round)))
-    for number, (t, n, d, de, rows, keep) in enumerate([(2, 40, 32, 16, 1, "12"), (1, 576, 64, 12, 5, "48"), (1, 97, 48, 20, 3, "10%")]):
-        yield (f"cdpruner-{number}", f"cdpruner=keep={keep}", lambda c, t=t, n=n, d=d, de=de, rows=rows, keep=keep: m.cdpruner(
-            c.normal("tokens", t, n, d), c.normal("image_embeds", t, n, de), c.normal("text", rows, de), keep))
+# -- attention -----------------------------------------------------------------------------------
+
+def fastervlm(c, frames, n, dim, heads, keep, kind):
+    tokens = c.normal("tokens", frames, n, dim, dtype=kind)
+    return m.fastervlm(tokens, c.attention("cls_attention", frames, heads, n), keep)
 
 
-def _positions(out, n, width):
+def fastv(c, frames, n, dim, heads, rate):
+    tokens = c.normal("tokens", frames, n, dim)
+    return m.fastv(tokens, c.attention("llm_attention", heads, frames * n), rate)
+
+
+def visionzip(c, frames, n, dim, key_dim, heads, dominant, contextual, with_cls):
+    tokens, keys = c.normal("tokens", frames, n, dim), c.normal("keys", frames, n, key_dim)
+    cls = c.random.standard_normal((frames, dim)).astype(F32)
+    attention = c.attention("cls_attention", frames, heads, n)
+    out = m.visionzip(tokens, keys, attention, dominant, contextual,
+                      c.give("cls", cls) if with_cls else None)
+    if with_cls:
+        del out["sizes"]  # nobody says what a class token's is
+    return out
+
+
+def prumerge(c, n, dim, ratio, plus):
+    tokens, keys = c.normal("tokens", 1, n, dim)[0], c.normal("keys", 1, n, dim)[0]
+    attention = c.attention("cls_attention", 1, 1, n, sharp=1.5)[0, 0]
+    return m.prumerge(tokens, keys, attention, ratio, plus)
+
+
+def vispruner(c, frames, n, dim, heads, keep, important):
+    tokens = c.normal("tokens", frames, n, dim)
+    return m.vispruner(tokens, c.attention("cls_attention", frames, heads, n), keep, important)
+
+
+def attention():
+    yield from numbered("fastervlm", fastervlm, [
+        ("keep=25%", 3, 49, 10, 1, "25%", F32), ("keep=192", 1, 576, 64, 16, "192", F16),
+        ("keep=1", 1, 1, 5, 1, "1", F32), ("keep=200", 2, 101, 7, 3, "200", F32)])
+    yield from numbered("fastv", fastv, [
+        ("rate=0.5", 1, 577, 12, 4, 0.5), ("rate=0.75", 2, 30, 8, 1, 0.75),
+        ("rate=0.9", 1, 65, 5, 8, 0.9)])
+    yield from numbered("visionzip", visionzip, [
+        ("dominant=9:contextual=4", 2, 50, 12, 8, 1, 9, 4, False),
+        ("dominant=53:contextual=10", 1, 576, 24, 16, 16, 53, 10, True),
+        ("dominant=7:contextual=20", 1, 37, 5, 6, 2, 7, 20, False),
+        ("dominant=0:contextual=3", 1, 23, 6, 4, 2, 0, 3, True)])
+    yield from numbered("prumerge", prumerge, [
+        ("ratio=0.2", 100, 24, 0.2, False), ("", 101, 16, None, False),
+        ("ratio=0.3", 20, 8, 0.3, False)])
+    yield from numbered("prumerge-plus", prumerge, [
+        ("", 197, 16, None, True), ("ratio=0.1", 89, 12, 0.1, True)])
+    yield from numbered("vispruner", vispruner, [
+        ("keep=17:important=0.5", 1, 63, 20, 1, "17", 0.5),
+        ("keep=58:important=0.5", 1, 257, 32, 16, "58", 0.5),
+        ("keep=25%:important=0.3", 2, 40, 10, 3, "25%", 0.3),
+        ("keep=5:important=0", 1, 31, 9, 2, "5", 0), ("keep=7:important=1", 1, 30, 9, 2, "7", 1)])
+
+
+# -- similarity ----------------------------------------------------------------------------------
+
+def tome(c, frames, n, dim, key_dim, with_sizes, merges):
+    tokens = c.normal("tokens", frames, n, dim)
+    metric = c.normal("keys", frames, n, key_dim) if key_dim else tokens
+    sizes = np.ones((frames, n))
+    if with_sizes:
+        sizes = c.give("sizes", c.random.integers(1, 9, (frames, n)).astype(F32))
+    return m.tome(tokens, metric, sizes, merges)
+
+
+def divprune(c, frames, n, dim, keep, kind):
+    tokens = c.normal("tokens", frames, n, dim, dtype=kind)
+    return m.divprune(tokens, lambda count: m.count_of(keep, count, round))
+
+
+def cdpruner(c, frames, n, dim, text_dim, text_rows, keep):
+    tokens = c.normal("tokens", frames, n, dim)
+    embeds = c.normal("image_embeds", frames, n, text_dim)
+    return m.cdpruner(tokens, embeds, c.normal("text", text_rows, text_dim), keep)
+
+
+def similarity():
+    yield from numbered("tome", tome, [
+        ("r=1000", 1, 63, 12, 8, False, m.merge_count(r=1000)),
+        ("r=17", 3, 41, 10, 6, True, m.merge_count(r=17)),
+        ("keep=20", 1, 100, 9, 8, True, m.merge_count(keep=20)),
+        ("keep=10%", 2, 53, 6, 10, False, m.merge_count(keep=5)),
+        ("r=9:metric=tokens", 1, 30, 16, 0, False, m.merge_count(r=9)),
+        ("r=288", 1, 576, 32, 24, False, m.merge_count(r=288)),
+        ("r=5", 1, 1, 4, 4, False, m.merge_count(r=5)),
+        ("r=0", 1, 7, 4, 4, True, m.merge_count(r=0))])
+    yield from numbered("divprune", divprune, [
+        ("keep=10%", 1, 75, 16, "10%", F32), ("keep=10%", 1, 65, 16, "10%", F32),
+        ("keep=9", 2, 40, 12, "9", F32), ("keep=57", 1, 576, 64, "57", F16),
+        ("keep=1", 1, 1, 8, "1", F32), ("keep=100%", 1, 29, 8, "100%", F32)])
+    yield from numbered("cdpruner", cdpruner, [
+        ("keep=12", 2, 40, 32, 16, 1, "12"), ("keep=48", 1, 576, 64, 12, 5, "48"),
+        ("keep=10%", 1, 97, 48, 20, 3, "10%")])
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+def with_positions(out, n, width):
     i = np.asarray(out["indices"])
     return {**out, "positions": np.stack([i // n, i % n // width, i % n % width], 1)}
 
 
-def _evs(c, t, h, w, d, rate, kind):
-    c.grid(t, h, w)
-    return _positions(m.evs(c.video("tokens", t, h * w, d, dtype=kind), rate), h * w, w)
+def evs(c, frames, h, w, dim, rate, kind):
+    c.grid(frames, h, w)
+    tokens = c.video("tokens", frames, h * w, dim, dtype=kind)
+    return with_positions(m.evs(tokens, rate), h * w, w)
 
 
-def _dycoke(c, t, h, w, d, rate):
-    c.grid(t, h, w)
-    return _positions(m.dycoke(c.video("tokens", t, h * w, d), rate), h * w, w)
+def dycoke(c, frames, h, w, dim, rate):
+    c.grid(frames, h, w)
+    return with_positions(m.dycoke(c.video("tokens", frames, h * w, dim), rate), h * w, w)
 
 
-def _dycoke_kv(c, steps, heads, layout, rate, similarity, reuse):
+def dycoke_kv(c, steps, heads, layout, rate, threshold, reuse):
     columns = layout[2] + steps + 1
     rows = c.random.standard_normal((steps, heads, columns))
-    for t in range(1, steps):  # every other step or so is like the one before
+    for t in range(1, steps):  # about every other step is like the one before
         if c.random.uniform() < 0.6:
             rows[t] = rows[t - 1] + 0.05 * rows[t]
     rows = np.exp(rows)
     for t in range(steps):
         rows[t, :, layout[2] + t:] = 0
-    c.give("llm_attention", (rows / rows.sum(-1, keepdims=True)).astype(np.float32))
+    rows = (rows / rows.sum(-1, keepdims=True)).astype(F32)
+    c.give("llm_attention", rows)
     c.tensors["layout"] = np.array(layout, np.int32)
-    return m.dycoke_kv(c.tensors["llm_attention"].astype(np.float64), layout, rate, similarity, reuse)
+    return m.dycoke_kv(rows.astype(np.float64), layout, rate, threshold, reuse)
 
 
-def _time():
-    rows = [(1, 5, 7, 6, 0.5, np.float32), (7, 53, 1, 12, 0.9, np.float32), (16, 14, 14, 12, 0.7, np.float16),
-            (2, 1, 1, 8, 0.0, np.float32), (3, 6, 6, 9, 0.25, np.float32)]
-    for number, row in enumerate(rows):
-        yield f"evs-{number}", f"evs=rate={row[4]}", lambda c, row=row: _evs(c, *row)
-    rows = [(5, 5, 5, 10, 0.7), (9, 4, 5, 8, 0.5), (3, 7, 3, 8, 0.3), (1, 4, 4, 5, 0.7), (16, 10, 10, 12, 0.9), (6, 1, 13, 6, 0.7)]
-    for number, row in enumerate(rows):
-        yield f"dycoke-{number}", f"dycoke=rate={row[4]}", lambda c, row=row: _dycoke(c, *row)
-    rows = [(9, 1, (0, 50, 50), 0.7, 0.9, False), (12, 4, (7, 101, 120), 0.3, 0.9, True), (5, 3, (3, 20, 30), 0.95, 0.5, True),
-            (6, 2, (14, 64, 90), 0.5, 0.9, True)]
-    for number, (steps, heads, layout, rate, similarity, reuse) in enumerate(rows):
-        spec = f"dycoke-kv=rate={rate}:similarity={similarity}:similar={'reuse' if reuse else 'full'}"
-        yield (f"dycoke-kv-{number}", spec, lambda c, steps=steps, heads=heads, layout=layout, rate=rate, similarity=similarity,
-               reuse=reuse: _dycoke_kv(c, steps, heads, layout, rate, similarity, reuse))
+def time():
+    yield from numbered("evs", evs, [
+        ("rate=0.5", 1, 5, 7, 6, 0.5, F32), ("rate=0.9", 7, 53, 1, 12, 0.9, F32),
+        ("rate=0.7", 16, 14, 14, 12, 0.7, F16), ("rate=0.0", 2, 1, 1, 8, 0.0, F32),
+        ("rate=0.25", 3, 6, 6, 9, 0.25, F32)])
+    yield from numbered("dycoke", dycoke, [
+        ("rate=0.7", 5, 5, 5, 10, 0.7), ("rate=0.5", 9, 4, 5, 8, 0.5),
+        ("rate=0.3", 3, 7, 3, 8, 0.3), ("rate=0.7", 1, 4, 4, 5, 0.7),
+        ("rate=0.9", 16, 10, 10, 12, 0.9), ("rate=0.7", 6, 1, 13, 6, 0.7)])
+    yield from numbered("dycoke-kv", dycoke_kv, [
+        ("rate=0.7:similarity=0.9:similar=full", 9, 1, (0, 50, 50), 0.7, 0.9, False),
+        ("rate=0.3:similarity=0.9:similar=reuse", 12, 4, (7, 101, 120), 0.3, 0.9, True),
+        ("rate=0.95:similarity=0.5:similar=reuse", 5, 3, (3, 20, 30), 0.95, 0.5, True),
+        ("rate=0.5:similarity=0.9:similar=reuse", 6, 2, (14, 64, 90), 0.5, 0.9, True)])
 
 
 def rows():
-    for group in (_shuffles, _pools, _attention, _similarity, _time):
+    for group in (grids, attention, similarity, time):
         yield from group()

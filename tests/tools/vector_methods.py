@@ -138,7 +138,8 @@ def separable(tokens, grid, ys, xs):
         image = tokens[t].reshape(*grid, dim)
         for y_name, y_taps in ys:
             for x_name, x_taps in xs:
-                rows.append(sum(a * b * image[y, x] for y, a in y_taps.items() for x, b in x_taps.items()))
+                rows.append(sum(a * b * image[y, x] for y, a in y_taps.items()
+                                for x, b in x_taps.items()))
                 indices.append(t * n + y_name * grid[1] + x_name)
     return {"tokens": np.array(rows), "indices": indices}
 

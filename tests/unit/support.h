@@ -1,4 +1,4 @@
-/* support.h: a host for tests: counts memory, fails on demand, remembers the last line it was told. */
+/* support.h: a host for tests: counts memory, fails on demand, remembers the last line. */
 #ifndef WINNOW_TESTS_UNIT_SUPPORT_H
 #define WINNOW_TESTS_UNIT_SUPPORT_H
 
@@ -19,6 +19,7 @@ typedef struct test_host {
     size_t live;      /* blocks not released */
     size_t calls;     /* allocations asked for */
     size_t fail_at;   /* this one fails, counted from 1; 0: none */
+    size_t late;      /* of those, while running (for tests to count) */
     int lines;        /* logged */
     char line[1024];  /* the last */
 } test_host;

@@ -27,7 +27,8 @@ static void takes_stages_options_and_space(void **state)
     assert_int_equal(p.pipeline.stage_count, 2);
     assert_string_equal(p.pipeline.stages[0].stage->name, "evs");
     assert_true(p.pipeline.stages[0].values[0].number == 0.75);
-    assert_true(p.pipeline.stages[1].values[0].given && p.pipeline.stages[1].values[0].number == 16);
+    assert_true(p.pipeline.stages[1].values[0].given &&
+                p.pipeline.stages[1].values[0].number == 16);
     assert_false(p.pipeline.stages[1].values[1].given);
     assert_int_equal(p.pipeline.stages[1].values[2].choice, 1);
     assert_int_equal(p.mine.lines, 0);
@@ -49,7 +50,8 @@ static void fills_defaults(void **state)
     assert_false(p.pipeline.stages[0].values[0].given); /* its default "-" means off */
     for (uint32_t i = 0; i < wn_stage_count; ++i)
         for (uint32_t k = 0; k < wn_stages[i]->option_count; ++k)
-            assert_true(wn_stages[i]->option_count <= WN_MAX_OPTIONS && wn_stages[i]->options[k].help);
+            assert_true(wn_stages[i]->option_count <= WN_MAX_OPTIONS &&
+                        wn_stages[i]->options[k].help);
 }
 
 /* What is said of a bad spec: the sentence must hold each of these texts. */
@@ -105,7 +107,8 @@ static const mistake mistakes[] = {
     {"avg-pool", {"either factor="}},
     {"dycoke-kv,evs", {"dycoke-kv at character 1", "runs alone"}},
     {"evs,dycoke-kv", {"dycoke-kv at character 5", "runs alone"}},
-    {"divprune=keep=1111111111111111111111111111111111111111111111111111111111111111111", {"give a count"}},
+    {"divprune=keep=1111111111111111111111111111111111111111111111111111111111111111111",
+     {"give a count"}},
     {"evs=rate=0.5\n", {NULL}}, /* space around values is fine, a line feed too */
 };
 
@@ -123,7 +126,8 @@ static void says_what_is_wrong_and_where(void **state)
             fail_msg("`%s` gives %d and %d lines", mistakes[i].spec, (int)status, p.mine.lines);
         for (size_t k = 0; k < 3 && mistakes[i].says[k]; ++k)
             if (!strstr(p.mine.line, mistakes[i].says[k]))
-                fail_msg("`%s` says `%s`, not `%s`", mistakes[i].spec, p.mine.line, mistakes[i].says[k]);
+                fail_msg("`%s` says `%s`, not `%s`", mistakes[i].spec, p.mine.line,
+                         mistakes[i].says[k]);
         if (strncmp(p.mine.line, "spec: ", 6) != 0)
             fail_msg("`%s` does not begin with what it is about", p.mine.line);
     }
@@ -163,10 +167,8 @@ static void a_failed_spec_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_stages_options_and_space),
-        cmocka_unit_test(fills_defaults),
-        cmocka_unit_test(says_what_is_wrong_and_where),
-        cmocka_unit_test(limits_are_said),
+        cmocka_unit_test(takes_stages_options_and_space), cmocka_unit_test(fills_defaults),
+        cmocka_unit_test(says_what_is_wrong_and_where),   cmocka_unit_test(limits_are_said),
         cmocka_unit_test(a_failed_spec_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

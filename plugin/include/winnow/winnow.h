@@ -309,7 +309,7 @@ typedef struct winnow_api {
 
     /* Lists the devices, the plain C backend last, usable or not (see `unusable`). *count holds the
      * capacity of infos before and the number of devices after; infos may be NULL to ask for the
-     * number. E_TOO_SMALL if some were left out. No loader or driver is no error: the list is then
+     * number; infos[0].struct_size must be set and is the size of every element. E_TOO_SMALL if some were left out. No loader or driver is no error: the list is then
      * plain C alone. [any-thread] */
     winnow_status (*device_list)(const winnow_device_desc *desc, winnow_device_info *infos,
                                  uint32_t *count);

@@ -49,7 +49,8 @@ typedef struct winnow_vk_wants {
     VkBool32 timeline_semaphore;   /* needed by plan_submit with timeline semaphores */
 } winnow_vk_wants;
 
-/* A tensor in a VkBuffer. */
+/* A tensor in a VkBuffer. Memory is bound in whole 32-bit words: the buffer must reach to the end of the
+ * word in which a 16-bit tensor ends (what else is in that word stays as it is). */
 typedef struct winnow_vk_tensor {
     VkBuffer buffer;     /* VK_NULL_HANDLE: absent */
     uint64_t offset;     /* bytes; a multiple of the element size (of 4 for 32-bit outputs) */

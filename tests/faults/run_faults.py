@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Fails every Vulkan call of `winnow reduce` that can fail, one run for each.
+
+usage: run_faults.py --layer DIR --driver NAME WINNOW VECTORS
+
+The layer of this folder (see faults.h) fails the Nth call. Each run must then end with status 1 and
+one line on stderr, leave no output file, and have destroyed what it created; or get over it and
+write what a clean run writes. Past the last call a run succeeds. A lost device and lying limits
+are tried as well. Where there are many calls, every k-th is tried: all of it stays within minutes.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASES = [  # vector, options, most runs
+    ("tome-1", [], 400),
+    ("evs-1", [], 400),
+    ("dycoke-kv-0", [], 400),
+    ("divprune-1", ["--disable", "subgroup,storage16,push_descriptor,timeline,host_import"], 60),
+    ("prumerge-plus-0", [], 60),
+]
+RESULTS = ["device-memory", "host-memory", "init"]
+
+
+class Tester:
+    def __init__(self, options):
+        self.options = options
+        self.folder = tempfile.TemporaryDirectory()
+        self.out = os.path.join(self.folder.name, "out.safetensors")
+        self.report = os.path.join(self.folder.name, "report")
+        self.wrong = self.runs = self.survived = 0
+        self.clean = b""  # what a run without faults writes
+
+    def run(self, case, arguments, **settings):
+        """The finished process, and the layer's report as a dictionary of lists."""
+        for path in (self.out, self.report):
+            if os.path.exists(path):
+                os.remove(path)
+        env = dict(os.environ, VK_ADD_LAYER_PATH=self.options.layer,
+                   VK_INSTANCE_LAYERS="VK_LAYER_WINNOW_faults", WINNOW_FAULT_COUNT_FILE=self.report)
+        env.update({"WINNOW_FAULT_" + k.upper(): str(v) for k, v in settings.items()})
+        vector = os.path.join(self.options.vectors, case + ".safetensors")
+        command = [os.path.join(HERE, "..", "drivers", "with-driver.sh"), self.options.driver,
+                   self.options.winnow, "reduce", vector, "-o", self.out, "--backend", "gpu",
+                   *arguments]
+        self.runs += 1
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120,
+                              check=False)
+        report = {}
+        if os.path.exists(self.report):
+            with open(self.report, encoding="utf-8") as file:
+                for line in file:
+                    key, _, rest = line.strip().partition(" ")
+                    report.setdefault(key, []).append(rest)
+        return done, report
+
+    def complain(self, case, settings, what):
+        self.wrong += 1
+        print(f"{case} {settings}: {what}", flush=True)
+
+    def written(self):
+        with open(self.out, "rb") as file:
+            return file.read()
+
+    def check(self, case, arguments, **settings):
+        done, report = self.run(case, arguments, **settings)
+        struck = report.get("failed", ["nothing"])[0]
+        where = f"{settings}, {struck} failed"
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        said = done.stderr.strip()[:300]
+        if done.returncode == 0:
+            self.survived += struck != "nothing"
+            if self.written() != self.clean:
+                self.complain(case, where, "it went on and wrote something else")
+        elif done.returncode != 1:
+            self.complain(case, where, f"exit status {done.returncode}: {said}")
+        elif len(lines) != 1 or not lines[0].startswith("winnow: "):
+            self.complain(case, where, f"{len(lines)} lines on stderr: {said}")
+        elif os.path.exists(self.out):
+            self.complain(case, where, "it left an output file")
+        for key in ("leaked", "misuse"):
+            if key in report:
+                self.complain(case, where, f"{key}: {', '.join(report[key])}")
+        return report
+
+
+def fail_each(tester, case, arguments, most):
+    done, report = tester.run(case, arguments)
+    if done.returncode or "leaked" in report or "misuse" in report or "calls" not in report:
+        what = f"a clean run: status {done.returncode}, {report}, {done.stderr.strip()}"
+        return tester.complain(case, {}, what)
+    tester.clean = tester.written()
+    calls = int(report["calls"][0])
+    step = -(-calls // most)
+    for n in range(1, calls + 1, step):
+        tester.check(case, arguments, nth=n, result=RESULTS[n % len(RESULTS)])
+    after = tester.check(case, arguments, nth=calls + 1)
+    if "failed" in after:
+        tester.complain(case, {}, f"call {calls + 1} struck, though a clean run has {calls}")
+    print(f"{case}: {calls} calls, every {step} failed; {tester.survived} runs so far got over it",
+          flush=True)
+
+
+def lose_and_lie(tester):
+    tester.run("evs-1", [])
+    tester.clean = tester.written()
+    for n in (1, 2, 3):
+        tester.check("evs-1", [], nth=n, result="lost")
+    for limits in ("noncoherent", "discrete", "noncoherent,discrete"):
+        done, report = tester.run("evs-1", [], limits=limits)
+        if done.returncode or "leaked" in report or "misuse" in report:
+            what = f"status {done.returncode}, {report}, {done.stderr.strip()[:300]}"
+            tester.complain("evs-1", limits, what)
+    tester.check("evs-1", [], limits="heapSize=100000")
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2])
+    parser.add_argument("--layer", required=True)
+    parser.add_argument("--driver", required=True)
+    parser.add_argument("winnow")
+    parser.add_argument("vectors")
+    tester = Tester(parser.parse_args())
+    for case, arguments, most in CASES:
+        fail_each(tester, case, arguments, most)
+    lose_and_lie(tester)
+    print(f"{tester.runs} runs, {tester.wrong} not as they should be")
+    sys.exit(1 if tester.wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

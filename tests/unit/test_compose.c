@@ -1,0 +1,216 @@
+/* Stages one after another: what goes together, what does not, and what is said then. */
+#include <string.h>
+
+#include "support.h"
+
+enum { FRAMES = 3, ROWS = 4, COLUMNS = 6, TOKENS = ROWS * COLUMNS, DIM = 5 };
+
+static const winnow_shape shape = {.frames = FRAMES,
+                                   .tokens = TOKENS,
+                                   .dim = DIM,
+                                   .grid_h = ROWS,
+                                   .grid_w = COLUMNS,
+                                   .key_dim = 4,
+                                   .heads = 2,
+                                   .llm_heads = 2};
+#define ROLES                                                                      \
+    (1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES | 1u << WINNOW_ROLE_KEYS | \
+     1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_LLM_ATTENTION)
+
+static void what_does_not_go_together(void **state)
+{
+    (void)state;
+    const struct {
+        const char *spec, *stage;
+        winnow_status status;
+    } rows[] = {
+        {"divprune=keep=4,pixel-shuffle", "pixel-shuffle", WINNOW_E_SHAPE},
+        {"divprune=keep=4,avg-pool=factor=2", "avg-pool", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,adaptive-pool=size=2", "adaptive-pool", WINNOW_E_SHAPE},
+        {"tome=r=4,bilinear-pool", "bilinear-pool", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,dycoke", "dycoke", WINNOW_E_SHAPE},
+        {"dycoke,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
+        {"divprune=keep=4,evs=rate=0.5", "evs", WINNOW_E_SHAPE}, /* other places in every frame */
+        {"fastervlm=keep=4,dycoke", "dycoke", WINNOW_E_SHAPE},
+        {"pixel-shuffle=factor=5", "pixel-shuffle", WINNOW_E_SHAPE},
+        {"pixel-shuffle=factor=2,pixel-shuffle=factor=2", "pixel-shuffle",
+         WINNOW_E_SHAPE}, /* 2 x 3 */
+        {"avg-pool=factor=5", "avg-pool", WINNOW_E_SHAPE},
+        {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
+        {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
+        {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
+    };
+    test_host host;
+    test_run run;
+    test_host_open(&host);
+    winnow_device *device = test_device(&host.host);
+    test_run_open(&run, &shape, ROLES, 3, TOKENS * FRAMES, DIM);
+    int wrong = 0;
+    for (size_t i = 0; i < LENGTH(rows); ++i) {
+        winnow_plan *plan;
+        host.lines = 0;
+        const winnow_status status = test_plan(device, rows[i].spec, &run, 0, &plan);
+        if (status != rows[i].status || plan || host.lines != 1 ||
+            !strstr(host.line, rows[i].stage)) {
+            print_error("%s: %s, %d lines, `%s`\n", rows[i].spec, test_api()->status_name(status),
+                        host.lines, host.line);
+            ++wrong;
+        }
+        test_api()->plan_destroy(plan);
+    }
+    test_run_close(&run);
+    test_api()->device_destroy(device);
+    assert_int_equal(host.live, 0);
+    assert_int_equal(wrong, 0);
+}
+
+/* A row for each index, every token assigned to a row or dropped, sizes that add up. */
+static void check_bookkeeping(const char *spec, const test_run *run, bool merges)
+{
+    const uint32_t rows = run->result.rows;
+    float total = 0, given = 0;
+    for (uint32_t i = 0; i < rows; ++i) {
+        const int32_t source = run->indices[i];
+        if (source < 0 || source >= FRAMES * TOKENS || (i && source <= run->indices[i - 1]) ||
+            run->assignment[source] != (int32_t)i)
+            fail_msg("%s: row %u is of token %d, which went to %d", spec, i, source,
+                     source < 0 ? -1 : run->assignment[source]);
+        assert_int_equal(run->positions[3 * i], source / TOKENS);
+        assert_int_equal(run->positions[3 * i + 1], source % TOKENS / COLUMNS);
+        assert_int_equal(run->positions[3 * i + 2], source % COLUMNS);
+        total += run->sizes[i];
+    }
+    const float *sizes = run->run.in[WINNOW_ROLE_SIZES].data;
+    for (uint32_t i = 0; i < FRAMES * TOKENS; ++i) {
+        assert_true(run->assignment[i] >= -1 && run->assignment[i] < (int32_t)rows);
+        given += run->assignment[i] >= 0 ? sizes[i] : 0;
+    }
+    if (merges && total != given)
+        fail_msg("%s: sizes add up to %g, their tokens' to %g", spec, (double)total, (double)given);
+}
+
+static void what_goes_together(void **state)
+{
+    (void)state;
+    const struct {
+        const char *spec;
+        uint32_t rows, dim, grid[3];
+    } rows[] = {
+        {"pixel-shuffle=factor=2,divprune=keep=2", 6, 20, {0, 0, 0}},
+        {"avg-pool=factor=2,pixel-shuffle=factor=1", 18, 5, {3, 2, 3}},
+        {"bilinear-pool=factor=2,evs=rate=0.5", 9, 5, {0, 0, 0}},
+        {"evs=rate=0.5,divprune=keep=3", 9, 5, {0, 0, 0}},
+        {"evs=rate=0.25,tome=r=4", 42, 5, {0, 0, 0}},
+        {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
+        {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
+        {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
+        {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
+    };
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    int wrong = 0;
+    for (size_t i = 0; i < LENGTH(rows); ++i) {
+        test_run run;
+        winnow_plan *plan;
+        winnow_plan_info info = {.struct_size = sizeof info};
+        test_run_open(&run, &shape, ROLES, 3, TOKENS * FRAMES, rows[i].dim);
+        const winnow_status status =
+            test_plan(device, rows[i].spec, &run, WINNOW_PLAN_HOST_MEMORY, &plan);
+        assert_int_equal(status, WINNOW_OK);
+        assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
+        assert_int_equal(info.dim_out, rows[i].dim);
+        assert_memory_equal(info.grid_out, rows[i].grid, sizeof info.grid_out);
+        assert_int_equal(api->plan_run(plan, &run.run, &run.result), WINNOW_OK);
+        if (run.result.rows != rows[i].rows || info.rows_max < rows[i].rows) {
+            print_error("%s: %u rows, not %u (at most %u)\n", rows[i].spec, run.result.rows,
+                        rows[i].rows, info.rows_max);
+            ++wrong;
+        }
+        check_bookkeeping(rows[i].spec, &run, true);
+        api->plan_destroy(plan);
+        test_run_close(&run);
+    }
+    api->device_destroy(device);
+    assert_int_equal(wrong, 0);
+}
+
+static void smaller_runs_of_a_large_plan(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "pixel-shuffle", "adaptive-pool=size=2", "evs=rate=0.5",
+        "tome=keep=5",   "divprune=keep=4",      "dycoke",
+        "prumerge",      "avg-pool=stride=3",    "visionzip=dominant=2:contextual=2"};
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    for (size_t i = 0; i < LENGTH(specs); ++i) {
+        winnow_shape small = shape;
+        small.frames = 2;
+        small.tokens = 8;
+        small.grid_h = 4;
+        small.grid_w = 2;
+        test_run large, alone, within;
+        winnow_plan *plan_large, *plan_small;
+        test_run_open(&large, &shape, ROLES, 3, TOKENS * FRAMES + 8, 4 * DIM);
+        test_run_open(&alone, &small, ROLES, 4, TOKENS * FRAMES + 8, 4 * DIM);
+        test_run_open(&within, &small, ROLES, 4, TOKENS * FRAMES + 8, 4 * DIM);
+        assert_int_equal(test_plan(device, specs[i], &large, WINNOW_PLAN_HOST_MEMORY, &plan_large),
+                         WINNOW_OK);
+        assert_int_equal(test_plan(device, specs[i], &alone, WINNOW_PLAN_HOST_MEMORY, &plan_small),
+                         WINNOW_OK);
+        assert_int_equal(api->plan_run(plan_large, &large.run, &large.result), WINNOW_OK);
+        assert_int_equal(api->plan_run(plan_large, &within.run, &within.result), WINNOW_OK);
+        assert_int_equal(api->plan_run(plan_small, &alone.run, &alone.result), WINNOW_OK);
+        assert_int_equal(within.result.rows, alone.result.rows);
+        assert_memory_equal(within.rows, alone.rows, alone.result.rows * DIM * sizeof(float));
+        assert_memory_equal(within.indices, alone.indices, alone.result.rows * sizeof(int32_t));
+        assert_memory_equal(within.assignment, alone.assignment, 16 * sizeof(int32_t));
+        api->plan_destroy(plan_large);
+        api->plan_destroy(plan_small);
+        test_run_close(&large);
+        test_run_close(&alone);
+        test_run_close(&within);
+    }
+    api->device_destroy(device);
+}
+
+static void a_small_output_is_left_alone(void **state)
+{
+    (void)state;
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    test_run run;
+    winnow_plan *plan;
+    test_run_open(&run, &shape, ROLES, 3, 12, DIM);
+    assert_int_equal(test_plan(device, "divprune=keep=4", &run, WINNOW_PLAN_HOST_MEMORY, &plan),
+                     WINNOW_OK);
+    for (uint32_t output = 0; output <= WINNOW_OUT_POSITIONS; ++output) {
+        run.run.out[output].capacity = 11;
+        memset(run.rows, 0x5a, 12 * DIM * sizeof(float));
+        memset(run.indices, 0x5a, 12 * sizeof(int32_t));
+        assert_int_equal(api->plan_run(plan, &run.run, &run.result), WINNOW_E_TOO_SMALL);
+        for (uint32_t i = 0; i < 12; ++i)
+            assert_int_equal(run.indices[i], 0x5a5a5a5a);
+        assert_int_equal(((unsigned char *)run.rows)[0], 0x5a);
+        run.run.out[output].capacity = 12;
+    }
+    run.run.out[WINNOW_OUT_ASSIGNMENT].capacity = FRAMES * TOKENS - 1;
+    assert_int_equal(api->plan_run(plan, &run.run, &run.result), WINNOW_E_TOO_SMALL);
+    run.run.out[WINNOW_OUT_ASSIGNMENT].capacity = FRAMES * TOKENS;
+    assert_int_equal(api->plan_run(plan, &run.run, &run.result), WINNOW_OK);
+    api->plan_destroy(plan);
+    test_run_close(&run);
+    api->device_destroy(device);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_does_not_go_together),
+        cmocka_unit_test(what_goes_together),
+        cmocka_unit_test(smaller_runs_of_a_large_plan),
+        cmocka_unit_test(a_small_output_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

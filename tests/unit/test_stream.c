@@ -1,0 +1,174 @@
+/* Streams: a video in pushes of any size gives what it should, whatever the sizes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+
+enum { FRAMES = 8, TOKENS = 15, DIM = 5, ALL = FRAMES * TOKENS };
+
+static const winnow_shape whole = {
+    .frames = FRAMES, .tokens = TOKENS, .dim = DIM, .grid_h = 3, .grid_w = 5};
+
+/* Source tokens kept of the whole video, given in pushes of these sizes (ended by 0). */
+typedef struct kept {
+    uint32_t count;
+    int32_t indices[ALL];
+} kept;
+
+static void push_all(winnow_stream *stream, const test_run *video, const uint32_t *pushes,
+                     kept *out)
+{
+    uint32_t frame = 0;
+    out->count = 0;
+    for (; *pushes; frame += *pushes++) {
+        winnow_run run = video->run;
+        winnow_result result = {.struct_size = sizeof result};
+        run.shape.frames = *pushes;
+        run.in[WINNOW_ROLE_TOKENS].data = video->tokens + (size_t)frame * TOKENS * DIM;
+        assert_int_equal(test_api()->stream_push(stream, &run, &result), WINNOW_OK);
+        for (uint32_t i = 0; i < result.rows; ++i) {
+            const int32_t source = video->indices[i] + (int32_t)(frame * TOKENS);
+            assert_memory_equal(video->rows + (size_t)i * DIM, video->tokens + (size_t)source * DIM,
+                                DIM * sizeof(float));
+            assert_int_equal(video->positions[3 * i], video->indices[i] / TOKENS);
+            assert_int_equal(video->positions[3 * i + 1], video->indices[i] % TOKENS / 5);
+            out->indices[out->count++] = source;
+        }
+    }
+    assert_int_equal(frame, FRAMES);
+}
+
+static kept in_pushes(const char *spec, const test_run *video, const uint32_t *pushes)
+{
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    winnow_plan *plan;
+    winnow_stream *stream;
+    kept first, second;
+    assert_int_equal(test_plan(device, spec, video, WINNOW_PLAN_STREAM, &plan), WINNOW_OK);
+    assert_int_equal(api->stream_create(plan, &stream), WINNOW_OK);
+    push_all(stream, video, pushes, &first);
+    assert_int_equal(api->stream_reset(stream), WINNOW_OK); /* a new video: the same again */
+    push_all(stream, video, pushes, &second);
+    assert_int_equal(first.count, second.count);
+    assert_memory_equal(first.indices, second.indices, first.count * sizeof *first.indices);
+    winnow_stream *other = NULL;
+    assert_int_equal(api->stream_create(plan, &other), WINNOW_E_STATE);
+    assert_int_equal(api->plan_run(plan, &video->run, NULL), WINNOW_E_STATE);
+    api->stream_destroy(stream);
+    assert_int_equal(api->stream_create(plan, &stream), WINNOW_OK);
+    api->stream_destroy(stream);
+    api->plan_destroy(plan);
+    api->device_destroy(device);
+    return first;
+}
+
+static double dissimilarity(const float *tokens, uint32_t place)
+{
+    const float *a = tokens + (size_t)place * DIM, *b = a - (size_t)TOKENS * DIM;
+    double ab = 0, aa = 0, bb = 0;
+    for (int c = 0; c < DIM; ++c) {
+        ab += (double)a[c] * (double)b[c];
+        aa += (double)a[c] * (double)a[c];
+        bb += (double)b[c] * (double)b[c];
+    }
+    return 1 - ab / sqrt(aa * bb);
+}
+
+/* EVS, each push by itself: the int(T*N*(1-rate)) most unlike the frame before, at least N of the
+ * first. */
+static kept evs_by_hand(const float *tokens, const uint32_t *pushes, double rate)
+{
+    kept out = {0};
+    for (uint32_t frame = 0; *pushes; frame += *pushes++) {
+        const uint32_t from = frame * TOKENS, n = *pushes * TOKENS;
+        uint32_t keep = (uint32_t)(n * (1 - rate));
+        if (frame == 0 && keep < TOKENS)
+            keep = TOKENS;
+        for (uint32_t i = from; i < from + n; ++i) {
+            uint32_t better = 0;
+            const double mine = i < TOKENS ? 255 : dissimilarity(tokens, i);
+            for (uint32_t k = from; k < from + n; ++k) {
+                const double his = k < TOKENS ? 255 : dissimilarity(tokens, k);
+                better += his > mine || (his == mine && k < i);
+            }
+            if (better < keep)
+                out.indices[out.count++] = (int32_t)i;
+        }
+    }
+    return out;
+}
+
+static const uint32_t partitions[][9] = {
+    {8, 0}, {1, 3, 4, 0}, {4, 4, 0}, {3, 1, 2, 2, 0}, {1, 1, 1, 1, 1, 1, 1, 1, 0}, {5, 3, 0}};
+
+static void evs_looks_back_over_pushes(void **state)
+{
+    (void)state;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 11, ALL, DIM);
+    for (size_t i = 0; i < LENGTH(partitions); ++i) {
+        const kept got = in_pushes("evs=rate=0.6", &video, partitions[i]);
+        const kept want = evs_by_hand(video.tokens, partitions[i], 0.6);
+        assert_int_equal(got.count, want.count);
+        assert_memory_equal(got.indices, want.indices, want.count * sizeof *want.indices);
+    }
+    test_run_close(&video);
+}
+
+static void dycoke_does_not_see_where_pushes_end(void **state)
+{
+    (void)state;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 12, ALL, DIM);
+    const kept want = in_pushes("dycoke=rate=0.6", &video, partitions[0]);
+    const uint32_t keep = (uint32_t)((1 - 0.6) * TOKENS);
+    assert_int_equal(want.count, 2 * (TOKENS + 3 * keep)); /* both windows, all of their passes */
+    for (size_t i = 1; i < LENGTH(partitions); ++i) {
+        const kept got = in_pushes("dycoke=rate=0.6", &video, partitions[i]);
+        assert_int_equal(got.count, want.count);
+        assert_memory_equal(got.indices, want.indices, want.count * sizeof *want.indices);
+    }
+    test_run_close(&video);
+}
+
+static void stages_without_memory_work_too(void **state)
+{
+    (void)state;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 13, ALL, DIM);
+    const kept want = in_pushes("divprune=keep=4", &video, partitions[0]);
+    assert_int_equal(want.count, 4 * FRAMES);
+    for (size_t i = 1; i < LENGTH(partitions); ++i) {
+        const kept got = in_pushes("divprune=keep=4", &video, partitions[i]);
+        assert_int_equal(got.count, want.count);
+        assert_memory_equal(got.indices, want.indices, want.count * sizeof *want.indices);
+    }
+    test_run_close(&video);
+}
+
+static void merging_into_the_past_is_refused(void **state)
+{
+    (void)state;
+    winnow_device *device = test_device(NULL);
+    winnow_plan *plan;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 13, ALL, DIM);
+    assert_int_equal(test_plan(device, "dycoke=mode=merge", &video, WINNOW_PLAN_STREAM, &plan),
+                     WINNOW_E_UNSUPPORTED);
+    assert_null(plan);
+    test_run_close(&video);
+    test_api()->device_destroy(device);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(evs_looks_back_over_pushes),
+        cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
+        cmocka_unit_test(stages_without_memory_work_too),
+        cmocka_unit_test(merging_into_the_past_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
