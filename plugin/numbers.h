@@ -41,7 +41,8 @@ static inline float rsqrt_(float x)
     for (int i = 0; i < 5; ++i) {
         const float hy = h * y;
         const float hyy = hy * y;
-        y = y * (1.5f - hyy);
+        const float error = 0.5f - hyy;
+        y = y + y * error;
     }
     return y;
 }
@@ -52,7 +53,8 @@ static inline float recip_(float x)
     float y = bits_f32(0x7ef311c7u - f32_bits(x));
     for (int i = 0; i < 5; ++i) {
         const float xy = x * y;
-        y = y * (2.0f - xy);
+        const float error = 1.0f - xy;
+        y = y + y * error;
     }
     return y;
 }

@@ -15,8 +15,9 @@ float rsqrt_(float x)
     for (int i = 0; i < 5; ++i) {
         precise float hy = h * y;
         precise float hyy = hy * y;
-        precise float t = 1.5 - hyy;
-        y = y * t;
+        precise float error = 0.5 - hyy;
+        precise float change = y * error;
+        y = y + change;
     }
     return y;
 }
@@ -27,8 +28,9 @@ float recip_(float x)
     precise float y = uintBitsToFloat(0x7ef311c7u - floatBitsToUint(x));
     for (int i = 0; i < 5; ++i) {
         precise float xy = x * y;
-        precise float t = 2.0 - xy;
-        y = y * t;
+        precise float error = 1.0 - xy;
+        precise float change = y * error;
+        y = y + change;
     }
     return y;
 }
