@@ -63,6 +63,7 @@ typedef struct wn_build_input {
 
 typedef struct wn_build {
     const wn_host *host;
+    uint32_t loop_limit, group_size; /* of the device: see winnow_device */
     wn_build_input in;
     const char *stage; /* name for messages */
     wn_set set;
@@ -133,6 +134,15 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
 /* Similarities of the listed tokens (NULL: all) with all tokens of their frame. */
 wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
                         wn_arr inv);
+
+/* Greedy selections of `most` picks a frame at most, in as many operations as the driver's loop limit asks for. */
+void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const wn_mat *sim,
+                         uint32_t most);
+void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat *sim,
+                      const wn_mat *factor, uint32_t most);
+/* VisPruner's rounds, at most `most` tokens dropped a frame. */
+void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim,
+                      uint32_t most);
 
 /* -- the set after ----------------------------------------------------------------------------- */
 typedef struct wn_bounds {

@@ -3,6 +3,29 @@
 
 #define SET_SEG .n_max = b->set.n_max, .segs = b->set.segs, .seg_at = b->set.seg.at
 
+/* -- long loops: some drivers stop an invocation after so many iterations, so the work is dealt in parts ---------- */
+
+/* Fails where not even the smallest part of an operation stays under the limit. */
+static bool loops_fit(wn_build *b, uint32_t kind, uint64_t iterations)
+{
+    if (iterations <= b->loop_limit)
+        return b->status == WINNOW_OK;
+    build_fail(
+        b, WINNOW_E_UNSUPPORTED,
+        "%s runs %llu loop iterations, and this driver stops a shader after %u (use plain C, a GPU, or Mesa 25 and newer)",
+        wn_op_name(kind), (unsigned long long)iterations, b->loop_limit);
+    return false;
+}
+
+/* Rounds of an invocation of a GROUPS operation over n tokens. */
+static uint64_t strides(const wn_build *b, uint32_t n)
+{
+    return (n + b->group_size - 1) / b->group_size;
+}
+
+/* Iterations of a reduction over the workgroup, roughly. */
+enum { REDUCTION = 80 };
+
 /* -- counts ------------------------------------------------------------------------------------ */
 
 static wn_arr counts_constant(wn_build *b, wn_count_fn count, uint32_t parts, const void *user)
@@ -155,6 +178,7 @@ wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value)
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
+    loops_fit(b, WN_OP_topk, 12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
     const struct wn_args_topk args = {.segs = b->set.segs,
                                       .seg_at = b->set.seg.at,
                                       .score_at = score.at,
@@ -255,18 +279,84 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
 {
     *best = build_array(b, sources->n_max);
     *arg = build_array(b, sources->n_max);
-    const struct wn_args_match args = {.n_max = sources->n_max,
-                                       .segs = b->set.segs,
-                                       .src_seg_at = sources->seg.at,
-                                       .src_pos_at = sources->pos.at,
-                                       .dst_seg_at = targets->seg.at,
-                                       .dst_pos_at = targets->pos.at,
-                                       .list_at = list.at,
-                                       .inv_at = inv.at,
-                                       .cols = mat->cols,
-                                       .best_at = best->at,
-                                       .arg_at = arg->at};
-    BUILD_OP(b, match, sources->n_max, mat, NULL, args, WRITES_W);
+    struct wn_args_match args = {.n_max = sources->n_max,
+                                 .segs = b->set.segs,
+                                 .src_seg_at = sources->seg.at,
+                                 .src_pos_at = sources->pos.at,
+                                 .dst_seg_at = targets->seg.at,
+                                 .dst_pos_at = targets->pos.at,
+                                 .list_at = list.at,
+                                 .inv_at = inv.at,
+                                 .cols = mat->cols,
+                                 .best_at = best->at,
+                                 .arg_at = arg->at};
+    /* Tiles of four targets; four sources may lie in four frames. */
+    const uint64_t tile = (uint64_t)mat->cols + 8, frames = b->set.segs < 4 ? b->set.segs : 4;
+    if (!loops_fit(b, WN_OP_match, tile * frames))
+        return;
+    const uint64_t most = b->loop_limit / (tile * frames) * 4;
+    args.most = most < targets->width ? (uint32_t)most : 0;
+    do {
+        BUILD_OP(b, match, sources->n_max, mat, NULL, args, WRITES_W);
+        args.from += args.most;
+    } while (args.most && args.from < targets->width && b->status == WINNOW_OK);
+}
+
+void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const wn_mat *sim,
+                         uint32_t most)
+{
+    const uint64_t pick = strides(b, b->set.width) + REDUCTION;
+    if (!loops_fit(b, WN_OP_greedy_maxmin, 2 * pick))
+        return;
+    const uint64_t picks = b->loop_limit / pick - 1;
+    args.picks = picks < most ? (uint32_t)picks : 0;
+    do {
+        BUILD_OP(b, greedy_maxmin, b->set.segs, sim, NULL, args, WRITES_W);
+        args.pick_from += args.picks;
+    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
+}
+
+/* Pick t goes through t rows of the factor, eight at a time and then the rest, for four tokens at once. */
+static uint64_t dpp_pick_cost(const wn_build *b, uint32_t t)
+{
+    return (strides(b, b->set.width) / 4 + 1) * (t / 8 + 14) + REDUCTION;
+}
+
+void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat *sim,
+                      const wn_mat *factor, uint32_t most)
+{
+    const uint64_t first = strides(b, b->set.width);
+    do {
+        uint64_t cost = first;
+        for (args.picks = 0; args.pick_from + args.picks < most; ++args.picks) {
+            const uint64_t pick = dpp_pick_cost(b, args.pick_from + args.picks);
+            if (args.picks && cost + pick > b->loop_limit)
+                break;
+            cost += pick;
+        }
+        if (!loops_fit(b, WN_OP_greedy_dpp, cost))
+            return;
+        BUILD_OP(b, greedy_dpp, b->set.segs, sim, factor, args, WRITES_W);
+        args.pick_from += args.picks;
+    } while (args.pick_from < most && b->status == WINNOW_OK);
+}
+
+void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim, uint32_t most)
+{
+    const uint64_t width = b->set.width, half = (width + 1) / 2, own = strides(b, (uint32_t)half);
+    const uint64_t start = 3 * strides(b, b->set.width) + strides(b, b->set.width) * REDUCTION;
+    const uint64_t round = 2 * own * (half / 8 + 10) + 4 * own;
+    if (!loops_fit(b, WN_OP_pair_prune, start + round))
+        return;
+    const uint64_t rounds = (b->loop_limit - start) / round;
+    uint64_t left = most / 8 + 16; /* short lists drop fewer than eight a round */
+    do {
+        args.more = left > rounds;
+        args.rounds = args.more ? (uint32_t)rounds : 0;
+        BUILD_OP(b, pair_prune, b->set.segs, sim, NULL, args, WRITES_W);
+        args.resume = 1;
+        left -= args.more ? rounds : left;
+    } while (left && b->status == WINNOW_OK);
 }
 
 wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,

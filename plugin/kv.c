@@ -118,6 +118,8 @@ winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipelin
     kv->threshold = (float)values[1].number;
     kv->similar = values[2].choice;
     kv->build.host = &kv->host;
+    kv->build.loop_limit = device->loop_limit;
+    kv->build.group_size = device->group_size;
     kv->build.may_grow = true;
     kv->row = wn_alloc(&kv->host, ((size_t)desc.max_columns + 2) * sizeof *kv->row);
     const winnow_status status =

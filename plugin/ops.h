@@ -128,6 +128,9 @@ struct winnow_device {
     winnow_device_info info;
     uint64_t max_matrix; /* bytes that one A or B can span; UINT64_MAX in plain C */
     uint64_t max_w;      /* bytes that W can span */
+    uint32_t
+        loop_limit; /* loop iterations after which the driver stops an invocation; UINT32_MAX: never */
+    uint32_t group_size; /* invocations of a GROUPS operation */
 };
 
 extern const wn_backend wn_cpu_backend;

@@ -256,6 +256,8 @@ static winnow_status plan_largest(winnow_plan *plan)
     const wn_run_layout layout = {.outputs = plan->desc.outputs | 1u << WINNOW_OUT_COUNT_WORD,
                                   .streaming = (plan->desc.flags & WINNOW_PLAN_STREAM) != 0};
     plan->build.host = &plan->host;
+    plan->build.loop_limit = plan->device->loop_limit;
+    plan->build.group_size = plan->device->group_size;
     plan->build.may_grow = true;
     WN_TRY(wn_plan_prepare(plan, &plan->desc.max_shape, &layout));
     /* The most operations and constants are those of the largest shape with every output. */

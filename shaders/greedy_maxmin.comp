@@ -16,12 +16,17 @@ void main()
 
     uvec2 best = uvec2(0u, WN_NONE);
     for (uint j = begin + t; j < end; j += LOCAL) {
+        if (pc.pick_from != 0u) {    // go on where the picks before left
+            if (w_u(pc.flag_at + j) == 0u) best = better(best, uvec2(score_key(w_f(pc.md_at + j)), j));
+            continue;
+        }
         float first = w_f(pc.first_at + j);
         w_set_u(pc.md_at + j, is_nan(first) ? 0x7fc00000u : 0x7f800000u);
         w_set_u(pc.flag_at + j, 0u);
         best = better(best, uvec2(score_key(first), j));
     }
-    for (uint pick = 0u; pick < k; ++pick) {
+    uint stop = pc.picks == 0u ? k : min(k, pc.pick_from + pc.picks);
+    for (uint pick = pc.pick_from; pick < stop; ++pick) {
         uint p = group_best(best).y;
         if (t == 0u && pc.order_at != WN_NONE) w_set_u(pc.order_at + begin + pick, p);
 

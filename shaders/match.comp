@@ -1,7 +1,9 @@
 // match: for each source the target of its segment with the highest cos = dotseq(x, y) * (inv_x * inv_y).
 // One invocation takes four neighbouring sources and walks the targets of their segments in tiles of four:
 // 16 dot products in registers for 8 loads a dimension. Sources of several segments walk the targets of all of
-// these and take those of their own. Shared: none. Cost: targets * cols * 16 multiply-adds in tiles of 4x4.
+// these and take those of their own. A dispatch may look at a
+// part of each segment's targets and go on from the part before. Shared: none. Cost: targets * cols * 16 multiply-adds in
+// tiles of 4x4.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define ARGS wn_args_match
@@ -40,6 +42,22 @@ uvec2 targets_of(uint e)
     return uvec2(w_u(pc.dst_seg_at + s), w_u(pc.dst_seg_at + s + 1u));
 }
 
+// The part of them that this dispatch looks at.
+uvec2 part_of(uint s)
+{
+    uint begin = w_u(pc.dst_seg_at + s), end = w_u(pc.dst_seg_at + s + 1u);
+    uint from = min(begin + pc.from, end);
+    return uvec2(from, pc.most == 0u ? end : min(end, from + pc.most));
+}
+
+// The best of the parts before.
+candidate so_far(uint e)
+{
+    if (pc.from == 0u) return candidate(quiet_nan(), 0u, WN_NONE);
+    float c = w_f(pc.best_at + e);
+    return candidate(c, score_key(c), w_u(pc.arg_at + e));
+}
+
 void main()
 {
     uint e = item() * 4u, count = w_u(pc.src_seg_at + pc.segs);
@@ -57,16 +75,21 @@ void main()
         range2 = targets_of(min(e + 2u, last));
     }
 
-    candidate best0 = candidate(quiet_nan(), 0u, WN_NONE), best1 = best0, best2 = best0, best3 = best0;
-    for (uint u = range0.x; u < range3.y; u += 4u) {
-        uvec4 q = list_entries(pc.dst_pos_at, min(uvec4(u, u + 1u, u + 2u, u + 3u), uvec4(range3.y - 1u)));
-        vec4 dots0, dots1, dots2, dots3;
-        dot_tile(x, list_entries(pc.list_at, q), pc.cols, dots0, dots1, dots2, dots3);
-        vec4 y_inv = w_f4(pc.inv_at, q);
-        offer4(best0, dots0, x_inv.x, y_inv, q, u, range0);
-        offer4(best1, dots1, x_inv.y, y_inv, q, u, range1);
-        offer4(best2, dots2, x_inv.z, y_inv, q, u, range2);
-        offer4(best3, dots3, x_inv.w, y_inv, q, u, range3);
+    candidate best0 = so_far(e), best1 = so_far(min(e + 1u, last)), best2 = so_far(min(e + 2u, last));
+    candidate best3 = so_far(min(e + 3u, last));
+    // One segment: its part of the targets. Several: all segments between, each its part.
+    for (uint s = segment_of(e, pc.src_seg_at, pc.segs); s < pc.segs && w_u(pc.src_seg_at + s) <= min(e + 3u, last); ++s) {
+        uvec2 part = part_of(s);
+        for (uint u = part.x; u < part.y; u += 4u) {
+            uvec4 q = list_entries(pc.dst_pos_at, min(uvec4(u, u + 1u, u + 2u, u + 3u), uvec4(part.y - 1u)));
+            vec4 dots0, dots1, dots2, dots3;
+            dot_tile(x, list_entries(pc.list_at, q), pc.cols, dots0, dots1, dots2, dots3);
+            vec4 y_inv = w_f4(pc.inv_at, q);
+            offer4(best0, dots0, x_inv.x, y_inv, q, u, min(range0, part.yy));
+            offer4(best1, dots1, x_inv.y, y_inv, q, u, min(range1, part.yy));
+            offer4(best2, dots2, x_inv.z, y_inv, q, u, min(range2, part.yy));
+            offer4(best3, dots3, x_inv.w, y_inv, q, u, min(range3, part.yy));
+        }
     }
 
     put(e, best0);

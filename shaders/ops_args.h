@@ -137,9 +137,10 @@ struct wn_args_compact { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_
  * highest cos = dotseq(x, y) * (inv[p] * inv[q]) with p = src_pos[e], q = dst_pos[u] (WN_NONE as src_pos_at: p = e),
  * x = A(list[p]), y = A(list[q]); a list entry WN_NONE/negative has dot 0. Ties and all-NaN: the lower u.
  * best[e] = that cos, arg[e] = q. No target: best = NaN bits 0x7fc00000, arg = WN_NONE. items = n_max sources
- * (a shader may take several sources an invocation). */
+ * (a shader may take several sources an invocation). most != 0: only the targets at places from .. from+most-1 of each segment; from != 0: best and
+ * arg already hold the best of the places before. (Some drivers stop a shader after 65535 loop iterations: long work is dealt in parts.) */
 struct wn_args_match { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u dst_seg_at; wn_u dst_pos_at;
-    wn_u list_at; wn_u inv_at; wn_u cols; wn_u best_at; wn_u arg_at; };
+    wn_u list_at; wn_u inv_at; wn_u cols; wn_u best_at; wn_u arg_at; wn_u from; wn_u most; };
 
 /* B(e, u) = cos of source e (as in match) with token u of its segment of the whole set (q = seg[s] + u).
  * Columns past the segment are not written. B is f32. width = most tokens a segment. items = number of 4x4 tiles =
@@ -155,24 +156,28 @@ struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u sc
 /* Farthest-point selection of k[s] tokens a segment on the similarity matrix A. The first pick is the best of first[]
  * (from row_second); then the unpicked token with the largest md[j], md[j] = min over the picks p of 1 - A(p, j)
  * (NaN distances are ignored: md keeps its value; md starts at +infinity, at NaN for tokens whose first[] is NaN, which so come last).
- * flag[i] = 1 for picks, else 0; order[seg[s]+t] = position of pick t (order_at may be WN_NONE). md: scratch. items = segs. */
-struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; };
+ * flag[i] = 1 for picks, else 0; order[seg[s]+t] = position of pick t (order_at may be WN_NONE). md: scratch. items = segs.
+ * picks != 0: only picks pick_from .. pick_from+picks-1 (of at most k[s]); pick_from != 0: md and flag hold what the picks before left. */
+struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
 
 /* Greedy MAP of a determinantal point process, k[s] picks a segment. S: similarity matrix A. Kernel of row p, column j:
  *   mode 0: K = (rel[p] * S(p,j)) * rel[j];  mode 1: K = one_minus_weight * S(p,j) + weight * ((rel[p]*S(p,j))*rel[j]).
  * d[j] = K(j,j). Pick t: p = unpicked token of largest d (order of scores); x = rsqrt_(max(d[p], 1e-12)) (mode 1: rsqrt_(max(d[p] + 1e-6, 1e-12)));
  * for each j of the segment: a = K(p,j); for u = 0..t-1: a = a - c_u[p]*c_u[j] (one multiply, one subtract); e = a * x; c_t[j] = e; d[j] = d[j] - e*e.
  * c_u[j] = B(s*k_max + u, j - seg[s]); B is f32, read and written.
- * flag, order as in greedy_maxmin. items = segs. */
+ * flag, order, pick_from, picks as in greedy_maxmin (d, flag and B hold what the picks before left). items = segs. */
 struct wn_args_greedy_dpp { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u k_max; wn_u rel_at; wn_u d_at; wn_u flag_at; wn_u order_at;
-    wn_u mode; wn_f weight; wn_f one_minus_weight; };
+    wn_u pick_from; wn_u picks; wn_u mode; wn_f weight; wn_f one_minus_weight; };
 
 /* VisPruner's duplicate removal. The tokens of segment s with flag 0, in descending score order (rank[] over the whole
  * segment gives it: flagged tokens are skipped), form list L. While |L| > want[s]: r = min(8, |L| - want); a = even places, b = odd places;
  * score of each a = max over b of A(a, b - seg[s]) (no b: NaN); drop the r best a (ties: the earlier place) ; L = the other a by descending score (ties: the
  * earlier place), then all b in order. r is clamped to |a|. At the end flag = 1 for the tokens of L. list1, list2: scratch of n words each at list_at,
- * list2_at (indexed from seg[s]); sc: scratch floats at sc_at. A: similarity matrix. items = segs. */
-struct wn_args_pair_prune { WN_HEAD; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u want_at; wn_u flag_at; wn_u list_at; wn_u list2_at; wn_u sc_at; };
+ * list2_at (indexed from seg[s]); sc: scratch floats at sc_at. A: similarity matrix. items = segs.
+ * rounds != 0: at most so many drops; more = 1: then L stays at list_at, its length at len[s], and no flag is written; resume = 1: L and len are what a part
+ * before left. */
+struct wn_args_pair_prune { WN_HEAD; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u want_at; wn_u flag_at; wn_u list_at; wn_u list2_at; wn_u sc_at; wn_u len_at;
+    wn_u resume; wn_u rounds; wn_u more; };
 
 /* The `many` tokens u nearest by A(e, u) to source e (row e of A; p = src_pos[e]) in its segment, itself and tokens with index < 0 left out,
  * best first (order of scores): near[e*many + t] = position, WN_NONE past the end. items = n_max sources (e < src_seg[segs]). */

@@ -29,6 +29,19 @@ uint first_list(uint first, uint n, uint list, uint scratch)
     return length;
 }
 
+// The score key of a row and the y-th odd place of the list.
+uint pair_key(uint row, uint list, uint y, uint first)
+{
+    return score_key(load_a(row, w_u(list + 2u * y + 1u) - first));
+}
+
+// 1 if even place z comes before place x, whose key is `key`.
+uint before(uint score, uint z, uint key, uint x)
+{
+    uint other = w_u(score + z);
+    return other > key || (other == key && z < x) ? 1u : 0u;
+}
+
 void main()
 {
     uint s = group_index();
@@ -37,25 +50,36 @@ void main()
     uint want = w_u(pc.want_at + s), score = pc.sc_at + first;
     uint list = pc.list_at + first, next = pc.list2_at + first;
 
-    uint length = first_list(first, n, list, next);
-    while (length > want) {
+    uint length;
+    if (pc.resume != 0u) length = w_u(pc.len_at + s);
+    else length = first_list(first, n, list, next);
+    uint rounds = pc.rounds == 0u ? WN_NONE : pc.rounds;
+    for (uint round = 0u; round < rounds && length > want; ++round) {
         uint evens = (length + 1u) >> 1, odds = length >> 1;
         uint drop = min(min(8u, length - want), evens);
 
         for (uint x = t; x < evens; x += LOCAL) {
             uint row = w_u(list + 2u * x), key = 0u;
-            for (uint y = 0u; y < odds; ++y)
-                key = max(key, score_key(load_a(row, w_u(list + 2u * y + 1u) - first)));
+            uint y = 0u;    // eight places an iteration: some drivers count those
+            for (; y + 8u <= odds; y += 8u) {
+                key = max(max(max(key, pair_key(row, list, y, first)), max(pair_key(row, list, y + 1u, first),
+                    pair_key(row, list, y + 2u, first))), pair_key(row, list, y + 3u, first));
+                key = max(max(max(key, pair_key(row, list, y + 4u, first)), max(pair_key(row, list, y + 5u, first),
+                    pair_key(row, list, y + 6u, first))), pair_key(row, list, y + 7u, first));
+            }
+            for (; y < odds; ++y) key = max(key, pair_key(row, list, y, first));
             w_set_u(score + x, key);
         }
         exchange();
 
         for (uint x = t; x < evens; x += LOCAL) {
             uint key = w_u(score + x), rank = 0u;
-            for (uint z = 0u; z < evens; ++z) {
-                uint other = w_u(score + z);
-                if (other > key || (other == key && z < x)) ++rank;
-            }
+            uint z = 0u;
+            for (; z + 8u <= evens; z += 8u)
+                rank += before(score, z, key, x) + before(score, z + 1u, key, x) + before(score, z + 2u, key, x) +
+                        before(score, z + 3u, key, x) + before(score, z + 4u, key, x) + before(score, z + 5u, key, x) +
+                        before(score, z + 6u, key, x) + before(score, z + 7u, key, x);
+            for (; z < evens; ++z) rank += before(score, z, key, x);
             if (rank >= drop) w_set_u(next + rank - drop, w_u(list + 2u * x));
         }
         for (uint y = t; y < odds; y += LOCAL)
@@ -66,6 +90,12 @@ void main()
         list = next;
         next = swap;
         length -= drop;
+    }
+    if (pc.more != 0u) {    // the next part finds L at list_at
+        if (list != pc.list_at + first)
+            for (uint x = t; x < length; x += LOCAL) w_set_u(pc.list_at + first + x, w_u(list + x));
+        if (t == 0u) w_set_u(pc.len_at + s, length);
+        return;
     }
     for (uint x = t; x < length; x += LOCAL) w_set_u(pc.flag_at + w_u(list + x), 1u);
 }

@@ -163,6 +163,8 @@ static winnow_status encoder_create(winnow_device *device, const char *model, ui
     e->max_width = max_width;
     e->max_height = max_height;
     e->build.host = &e->host;
+    e->build.loop_limit = device->loop_limit;
+    e->build.group_size = device->group_size;
     e->build.may_grow = true;
     const winnow_status status = open_encoder(e, model);
     if (status != WINNOW_OK) {

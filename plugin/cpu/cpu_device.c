@@ -46,6 +46,8 @@ winnow_status wn_cpu_device_create(const wn_host *host, winnow_device **out)
     device->backend = &wn_cpu_backend;
     device->max_matrix = UINT64_MAX;
     device->max_w = UINT64_MAX;
+    device->loop_limit = UINT32_MAX;
+    device->group_size = 1;
     wn_cpu_device_info(&device->info);
     *out = device;
     return WINNOW_OK;

@@ -32,11 +32,12 @@ void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memo
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t begin = seg[s], end = seg[s + 1];
         const uint32_t k = least(m->w[pc->k_at + s], end - begin);
-        for (uint32_t j = begin; j < end; ++j) {
+        const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
+        for (uint32_t j = begin; pc->pick_from == 0 && j < end; ++j) {
             m->w[pc->md_at + j] = is_nan(real(m, pc->first_at, j)) ? 0x7fc00000u : 0x7f800000u;
             m->w[pc->flag_at + j] = 0;
         }
-        for (uint32_t t = 0; t < k; ++t) {
+        for (uint32_t t = pc->pick_from; t < stop; ++t) {
             const uint32_t from_at = t == 0 ? pc->first_at : pc->md_at;
             const uint32_t p = best_unpicked(m, from_at, pc->flag_at, begin, end);
             take(m, pc->flag_at, pc->order_at, begin + t, p);
@@ -87,11 +88,12 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
     const uint32_t *seg = m->w + pc->seg_at;
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t k = least(m->w[pc->k_at + s], seg[s + 1] - seg[s]);
-        for (uint32_t j = seg[s]; j < seg[s + 1]; ++j) {
+        const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
+        for (uint32_t j = seg[s]; pc->pick_from == 0 && j < seg[s + 1]; ++j) {
             set_real(m, pc->d_at, j, dpp_kernel(pc, m, f32_row(&m->a, j)[j - seg[s]], j, j));
             m->w[pc->flag_at + j] = 0;
         }
-        for (uint32_t t = 0; t < k; ++t)
+        for (uint32_t t = pc->pick_from; t < stop; ++t)
             dpp_pick(pc, m, s, t);
     }
 }
@@ -143,20 +145,32 @@ static uint32_t drop_duplicates(const struct wn_args_pair_prune *pc, const wn_cp
     return length;
 }
 
+/* The unflagged tokens of a segment in descending score order. Their number. */
+static uint32_t first_list(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
+                           uint32_t begin, uint32_t count, uint32_t *list, uint32_t *other)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; ++i)
+        other[m->w[pc->rank_at + begin + i]] = begin + i;
+    for (uint32_t i = 0; i < count; ++i)
+        if (!m->w[pc->flag_at + other[i]])
+            list[n++] = other[i];
+    return n;
+}
+
 void cpu_pair_prune(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t begin = seg[s], count = seg[s + 1] - begin, want = m->w[pc->want_at + s];
-        uint32_t *list = m->w + pc->list_at + begin, *other = m->w + pc->list2_at + begin, n = 0;
-        for (uint32_t i = 0; i < count; ++i)
-            other[m->w[pc->rank_at + begin + i]] = begin + i;
-        for (uint32_t i = 0; i < count; ++i)
-            if (!m->w[pc->flag_at + other[i]])
-                list[n++] = other[i];
-        while (n > want)
+        uint32_t *list = m->w + pc->list_at + begin, *other = m->w + pc->list2_at + begin;
+        uint32_t n =
+            pc->resume ? m->w[pc->len_at + s] : first_list(pc, m, begin, count, list, other);
+        for (uint32_t round = 0; n > want && (pc->rounds == 0 || round < pc->rounds); ++round)
             n = drop_duplicates(pc, m, list, other, n, least(8, n - want), begin);
-        for (uint32_t i = 0; i < n; ++i)
+        if (pc->more)
+            m->w[pc->len_at + s] = n;
+        for (uint32_t i = 0; !pc->more && i < n; ++i)
             m->w[pc->flag_at + list[i]] = 1;
     }
 }

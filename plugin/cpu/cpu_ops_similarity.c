@@ -61,13 +61,15 @@ void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
     const uint32_t *src = m->w + pc->src_seg_at, *dst = m->w + pc->dst_seg_at;
     float *x_room = m->scratch;
     block y = {.columns = x_room + pc->cols};
-    for (uint32_t e = 0; e < src[pc->segs]; ++e) {
+    for (uint32_t e = 0; pc->from == 0 && e < src[pc->segs]; ++e) {
         m->w[pc->best_at + e] = 0x7fc00000u;
         m->w[pc->arg_at + e] = WN_NONE;
     }
     for (uint32_t s = 0; s < pc->segs; ++s) {
-        for (uint32_t u = dst[s]; src[s] < src[s + 1] && u < dst[s + 1]; u += BLOCK) {
-            y.n = least(BLOCK, dst[s + 1] - u);
+        const uint32_t from = least(pc->from, dst[s + 1] - dst[s]) + dst[s];
+        const uint32_t end = pc->most ? from + least(pc->most, dst[s + 1] - from) : dst[s + 1];
+        for (uint32_t u = from; src[s] < src[s + 1] && u < end; u += BLOCK) {
+            y.n = least(BLOCK, end - u);
             for (uint32_t l = 0; l < y.n; ++l) {
                 y.position[l] = entry(m, pc->dst_pos_at, u + l);
                 y.row[l] = entry(m, pc->list_at, y.position[l]);

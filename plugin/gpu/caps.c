@@ -210,6 +210,18 @@ winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
     return WINNOW_OK;
 }
 
+/* llvmpipe of Mesa 22 leaves every loop of a shader after 65535 iterations, counted over all its loops, and says
+ * nothing; Mesa 25 does not. Between them it was not looked at, so all before 25 are held to half of it. */
+uint32_t wn_caps_loop_limit(const wn_caps *caps)
+{
+    const char *mesa = strstr(caps->driver, "Mesa ");
+    unsigned major;
+    if (!strstr(caps->driver, "llvmpipe") || !mesa || sscanf(mesa, "Mesa %u", &major) != 1 ||
+        major >= 25)
+        return UINT32_MAX;
+    return 65535 / 2;
+}
+
 static uint64_t largest_local_heap(const VkPhysicalDeviceMemoryProperties *memory)
 {
     uint64_t most = 0;

@@ -239,6 +239,8 @@ static void choose_windows(wn_gpu *gpu)
     gpu->base.max_matrix =
         WN_WINDOWS * (4ull << gpu->window_shift) - limits->minStorageBufferOffsetAlignment;
     gpu->base.max_w = most;
+    gpu->base.loop_limit = wn_caps_loop_limit(&gpu->caps);
+    gpu->base.group_size = gpu->local[WN_GROUPS];
 }
 
 winnow_status wn_gpu_finish(wn_gpu *gpu, uint32_t mask)

@@ -81,7 +81,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
                                             .mode = openvino,
                                             .weight = (float)v[WEIGHT].number,
                                             .one_minus_weight = (float)(1.0 - v[WEIGHT].number)};
-    BUILD_OP(b, greedy_dpp, b->set.segs, &sim, &factor, args, WRITES_W);
+    build_greedy_dpp(b, args, &sim, &factor, k_max);
     b->set.seg = frames.seg;
     b->set.segs = frames.segs;
     b->set.width = frames.width;

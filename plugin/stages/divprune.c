@@ -30,8 +30,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
                                                  .md_at = md.at,
                                                  .flag_at = flags.at,
                                                  .order_at = order.at};
-    BUILD_OP(b, greedy_maxmin, b->set.segs, &sim, NULL, greedy, WRITES_W);
-    build_prune(b, flags, build_bounds(b, kept, 0, &v[0]), order);
+    const wn_bounds after = build_bounds(b, kept, 0, &v[0]);
+    build_greedy_maxmin(b, greedy, &sim, after.width);
+    build_prune(b, flags, after, order);
     return b->status;
 }
 

@@ -44,8 +44,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
                                             .flag_at = flags.at,
                                             .list_at = list.at,
                                             .list2_at = other.at,
-                                            .sc_at = scores.at};
-    BUILD_OP(b, pair_prune, b->set.segs, &sim, NULL, args, WRITES_W);
+                                            .sc_at = scores.at,
+                                            .len_at = build_array(b, b->set.segs).at};
+    build_pair_prune(b, args, &sim, b->set.width);
     build_prune(b, flags, build_bounds(b, kept, 0, v), WN_NO_ARR);
     return b->status;
 }
