@@ -32,12 +32,14 @@ typedef struct wn_mat {
 
 /* The token set between stages; see ops_args.h for the arrays. */
 typedef struct wn_set {
-    uint32_t segs;           /* frames */
-    uint32_t n_max;          /* tokens at most, all frames */
-    uint32_t width;          /* tokens of a frame at most */
-    bool regular;            /* every frame has exactly `width` tokens */
-    bool exact;              /* there are exactly n_max tokens */
-    bool aligned;            /* the i-th tokens of all frames lie at the same place (regular) */
+    uint32_t segs;  /* frames */
+    uint32_t n_max; /* tokens at most, all frames */
+    uint32_t width; /* tokens of a frame at most */
+    bool regular;   /* every frame has exactly `width` tokens */
+    bool exact;     /* there are exactly n_max tokens */
+    bool aligned;   /* the i-th tokens of all frames lie at the same place (regular) */
+    bool
+        specials; /* rows that stand for no one token (class token, pooled rest) may be among them */
     uint32_t grid_h, grid_w; /* a full grid (width = h*w, regular), or 0 */
     wn_mat mat;              /* where rows[] points */
     wn_arr seg, rows, index;
@@ -170,6 +172,8 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
 /* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
                          bool sum_sizes);
+/* Instead, where all others go to the row behind: the pooled rest. */
+void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep);
 /* Rows of the new set from mat/list of the old tokens; into `out`. weights WN_NO_ARR: 1. */
 void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                       const wn_mat *out, uint32_t rule, wn_arr weights);

@@ -316,10 +316,10 @@ void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const w
     } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
 }
 
-/* Pick t goes through t rows of the factor, eight at a time and then the rest, for four tokens at once. */
+/* Pick t goes through t rows of the factor for four tokens at once. */
 static uint64_t dpp_pick_cost(const wn_build *b, uint32_t t)
 {
-    return (strides(b, b->set.width) / 4 + 1) * (t / 8 + 14) + REDUCTION;
+    return (strides(b, b->set.width) / 4 + 1) * (uint64_t)(t + 6) + REDUCTION;
 }
 
 void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat *sim,

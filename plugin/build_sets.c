@@ -69,6 +69,7 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
     after.n_max += added * b->set.segs;
     wn_set set = set_after(b, after, true);
     set.fresh = true;
+    set.specials = m.old.specials || added > 0;
     m.map = build_array(b, m.old.n_max);
     m.map2 = m.map;
     m.from = build_array(b, set.n_max);
@@ -92,6 +93,23 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
     BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
     b->set = set;
     return m;
+}
+
+void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep)
+{
+    if (!((b->in.outputs >> WINNOW_OUT_ASSIGNMENT) & 1u))
+        return; /* nobody asks where they went */
+    m->map2 = build_array(b, m->old.n_max);
+    const struct wn_args_resolve args = {.n_max = m->old.n_max,
+                                         .segs = m->old.segs,
+                                         .seg_at = m->old.seg.at,
+                                         .keep_at = keep.at,
+                                         .dest_at = WN_NONE,
+                                         .map_at = m->map.at,
+                                         .map2_at = m->map2.at,
+                                         .pooled = 1,
+                                         .seg_new_at = b->set.seg.at};
+    BUILD_OP(b, resolve, args.n_max, NULL, NULL, args, WRITES_W);
 }
 
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,

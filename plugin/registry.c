@@ -45,7 +45,7 @@ winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out)
 
 uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double))
 {
-    const double want = keep->percent ? round(n * (keep->number / 100.0)) : keep->number;
+    const double want = keep->percent ? round(n * keep->share) : keep->number;
     if (want >= n)
         return n;
     return want < 1.0 ? 1u : (uint32_t)want;

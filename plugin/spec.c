@@ -157,6 +157,15 @@ static bool in_range(const char *range, double number)
     return number >= strtod(low, NULL) && (open ? number < high : number <= high);
 }
 
+/* "0.7" percent as the double nearest to 0.007, which 0.7 / 100 is not: Python's counts start from that literal. */
+static double ratio_of(text digits, double percent)
+{
+    char literal[72];
+    snprintf(literal, sizeof literal, "%.*se-2", (int)digits.size, digits.at);
+    const bool plain = !memchr(digits.at, 'e', digits.size) && !memchr(digits.at, 'E', digits.size);
+    return plain ? strtod(literal, NULL) : percent / 100.0;
+}
+
 static winnow_status parse_value(const parser *p, const winnow_option_info *option, text value,
                                  wn_value *out)
 {
@@ -182,6 +191,8 @@ static winnow_status parse_value(const parser *p, const winnow_option_info *opti
                        "spec: %s is %.*s at character %d (it must lie in %s)", option->name,
                        (int)value.size, value.at, place(p, value.at),
                        out->percent ? "0%..100%, above 0%" : option->choices);
+    if (out->percent)
+        out->share = ratio_of(digits, out->number);
     out->given = true;
     return WINNOW_OK;
 }

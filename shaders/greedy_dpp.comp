@@ -38,20 +38,14 @@ vec4 cholesky_entries(uint row_p, uint c_rows, uint t, uint p, uvec4 place, vec4
     precise float a1 = kernel(a_element(row_p + place.y), rel_p, rel_j.y);
     precise float a2 = kernel(a_element(row_p + place.z), rel_p, rel_j.z);
     precise float a3 = kernel(a_element(row_p + place.w), rel_p, rel_j.w);
-#define TAKE(row)                                    \
-    {                                                \
-        uint c = b_row(c_rows + (row));              \
-        float at_p = b_element(c + p);               \
-        a0 = a0 - at_p * b_element(c + place.x);     \
-        a1 = a1 - at_p * b_element(c + place.y);     \
-        a2 = a2 - at_p * b_element(c + place.z);     \
-        a3 = a3 - at_p * b_element(c + place.w);     \
+    for (uint u = 0u; u < t; ++u) {
+        uint c = b_row(c_rows + u);
+        float at_p = b_element(c + p);
+        a0 = a0 - at_p * b_element(c + place.x);
+        a1 = a1 - at_p * b_element(c + place.y);
+        a2 = a2 - at_p * b_element(c + place.z);
+        a3 = a3 - at_p * b_element(c + place.w);
     }
-    uint u = 0u;    // eight rows an iteration: some drivers count those
-    for (; u + 8u <= t; u += 8u) {
-        TAKE(u) TAKE(u + 1u) TAKE(u + 2u) TAKE(u + 3u) TAKE(u + 4u) TAKE(u + 5u) TAKE(u + 6u) TAKE(u + 7u)
-    }
-    for (; u < t; ++u) TAKE(u)
     precise vec4 e = vec4(a0, a1, a2, a3) * x;
     return e;
 }

@@ -193,8 +193,9 @@ struct wn_args_dest { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_u src_
 struct wn_args_frame_dest { WN_HEAD; wn_u n_max; wn_u tokens; wn_u ref_at; wn_u dest_at; };
 
 /* map[i] for tokens that are not kept (map[i] == WN_NONE on entry): follow q = dest[q] from i until keep[q] != 0
- * (at most 64 steps; WN_NONE: dropped), then map2[i] = map[q], else WN_NONE; kept tokens: map2[i] = map[i]. items = n_max, i < seg[segs]. */
-struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u dest_at; wn_u map_at; wn_u map2_at; };
+ * (at most 64 steps; WN_NONE: dropped), then map2[i] = map[q], else WN_NONE; kept tokens: map2[i] = map[i].
+ * dest_at WN_NONE: all others are dropped. pooled = 1: a dropped token of segment s goes to seg_new[s+1]-1, the row behind. items = n_max, i < seg[segs]. */
+struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u dest_at; wn_u map_at; wn_u map2_at; wn_u pooled; wn_u seg_new_at; };
 
 /* Members of each new row r (r < seg_new[segs], segment s): old positions i in [seg[s], seg[min(s+span, segs)]) with map2[i] == r and
  * i != from[r], ascending, as a linked list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE.

@@ -15,7 +15,7 @@ void main()
     uint to = w_u(pc.map_at + i);
     if (to == WN_NONE && w_u(pc.keep_at + i) == 0u) {
         uint q = i;
-        for (uint step = 0u; step < STEPS; ++step) {
+        for (uint step = 0u; pc.dest_at != WN_NONE && step < STEPS; ++step) {
             q = w_u(pc.dest_at + q);
             if (q == WN_NONE) break;
             if (w_u(pc.keep_at + q) != 0u) {
@@ -23,6 +23,8 @@ void main()
                 break;
             }
         }
+        if (to == WN_NONE && pc.pooled != 0u)
+            to = w_u(pc.seg_new_at + segment_of(i, pc.seg_at, pc.segs) + 1u) - 1u;
     }
     w_set_u(pc.map2_at + i, to);
 }

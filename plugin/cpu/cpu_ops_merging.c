@@ -29,7 +29,7 @@ void cpu_frame_dest(const struct wn_args_frame_dest *pc, const wn_cpu_memory *m)
 /* The new row of the token where the chain of destinations from i ends. */
 static uint32_t follow(const struct wn_args_resolve *pc, const wn_cpu_memory *m, uint32_t i)
 {
-    for (int step = 0; step < 64; ++step) {
+    for (int step = 0; pc->dest_at != WN_NONE && step < 64; ++step) {
         i = m->w[pc->dest_at + i];
         if (i == WN_NONE)
             return WN_NONE;
@@ -41,9 +41,14 @@ static uint32_t follow(const struct wn_args_resolve *pc, const wn_cpu_memory *m,
 
 void cpu_resolve(const struct wn_args_resolve *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = m->w[pc->seg_at + pc->segs];
-    for (uint32_t i = 0; i < n; ++i)
-        m->w[pc->map2_at + i] = m->w[pc->keep_at + i] ? m->w[pc->map_at + i] : follow(pc, m, i);
+    const uint32_t *seg = m->w + pc->seg_at;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t rest = pc->pooled ? m->w[pc->seg_new_at + s + 1] - 1 : WN_NONE;
+        for (uint32_t i = seg[s]; i < seg[s + 1]; ++i) {
+            const uint32_t to = m->w[pc->keep_at + i] ? m->w[pc->map_at + i] : follow(pc, m, i);
+            m->w[pc->map2_at + i] = to == WN_NONE && !m->w[pc->keep_at + i] ? rest : to;
+        }
+    }
 }
 
 /* Whether old position i may be a member of new row r: the span of r's segment, and not itself. */

@@ -2,8 +2,9 @@
  * NeurIPS 2025, arXiv:2506.10967. Official: Theia-4869/CDPruner llava_arch.py encode_images; agrees with it.
  * S = cos of tokens; r = mean over text rows of -cos(image_embeds, text), then (r - min + 1e-6)/(max - min) over the
  * whole input; kernel r_i S_ij r_j; greedy MAP of the determinantal point process, `keep` picks a frame, raster order.
- * weight=, split=: as OpenVINO GenAI ships it: r scaled to 0..1 (1 where all are equal), kernel (1-w) S + w r S r, and
- * frames of more than `split` tokens selected in two halves, keep/2 and the rest, each scaled by itself.
+ * weight=, split=: the kernel that OpenVINO GenAI ships: r = mean of +cos (its default; no negation), scaled to 0..1,
+ * kernel (1-w) S + w r S r, and frames of more than `split` tokens selected in two halves, keep/2 and the rest, each scaled by
+ * itself. Ours: r = 1 where all are equal (theirs 0), the range without their 1e-6, keep=% truncates (theirs rounds).
  * Differs: d is held above 1e-12 where duplicates would make it 0 or negative (the official code divides by sqrt(d)).
  * Cost: n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory. */
 #include "build.h"
@@ -53,7 +54,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
             "split=%g after a stage that leaves frames of different sizes (leave split= out, or put cdpruner first)",
             v[SPLIT].number);
     const wn_bounds after = build_bounds(b, kept, 0, &v[KEEP]);
-    const wn_arr rel = build_relevance(b, -1.0f / (float)b->in.shape.text_rows);
+    const wn_arr rel = build_relevance(b, (openvino ? 1.0f : -1.0f) / (float)b->in.shape.text_rows);
     const wn_set frames = b->set;
     const wn_arr k =
         split ? build_counts(b, kept_of_half, 2, &v[KEEP]) : build_counts(b, kept, 1, &v[KEEP]);

@@ -4,7 +4,7 @@
  * whole. The max(N, int(T*N*(1-rate))) most dissimilar of the whole video stay (stable, descending), raster order.
  * In a stream the first frame of a push looks back to the last of the push before, and each push keeps its own
  * int(T*N*(1-rate)), the first at least N.
- * compat=bf16 rounds as bf16 production runtimes do. Cost: reads every token once (twice where caches are small). */
+ * compat=bf16 rounds as torch 2 computes it in bf16 (norms by linalg_vector_norm; torch 1.13 rounds their squares first). Cost: reads every token once (twice where caches are small). */
 #include "build.h"
 
 enum { RATE, COMPAT };

@@ -1,7 +1,8 @@
 /* FastV: Chen et al., "An Image is Worth 1/2 Tokens After Layer 2", ECCV 2024, arXiv:2403.06764. Official:
  * pkunlp-icler/FastV, as isolated in ModelTC/LightCompress fastv.py fastv_pruning_hook; agrees with it.
  * Score: attention of the last prompt token (LLM layer 2), mean over heads; keeps round(N*(1-rate)) of all visual
- * tokens together (Python's round, half to even), raster order.
+ * tokens together (Python's round, half to even; at least 1),
+ * raster order.
  * Cost: reads the attention once, moves the kept rows once. */
 #include "build.h"
 #include <math.h>
@@ -10,7 +11,8 @@ static uint32_t kept(uint32_t n, uint32_t part, const void *user)
 {
     (void)part;
     const wn_value *rate = user;
-    return (uint32_t)rint(n * (1.0 - rate->number));
+    const double k = rint(n * (1.0 - rate->number));
+    return k < 1.0 && n ? 1 : (uint32_t)k; /* a picture never vanishes */
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)

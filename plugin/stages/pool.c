@@ -84,6 +84,10 @@ static winnow_status pool_grid(wn_build *b, axis_fn make, uint32_t py, uint32_t 
 /* Windows of `stride` tokens of the whole sequence: a merge of each window into its first token. */
 static winnow_status pool_sequence(wn_build *b, uint32_t stride)
 {
+    if (stride > b->set.n_max)
+        return build_fail(b, WINNOW_E_SHAPE,
+                          "stride=%u on %u tokens leaves nothing (use a smaller stride)", stride,
+                          b->set.n_max);
     const wn_arr flags = build_array(b, b->set.n_max), dest = build_array(b, b->set.n_max);
     const struct wn_args_pick args = {.rule = WN_PICK_WINDOW,
                                       .want = stride,

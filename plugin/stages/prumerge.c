@@ -117,6 +117,10 @@ static wn_arr keep_flags(wn_build *b, const wn_value *v, wn_arr score, bool plus
 static winnow_status build_with(wn_build *b, const wn_value *v, bool plus)
 {
     const uint32_t one = 0x3f800000u;
+    if (b->set.specials)
+        return build_fail(
+            b, WINNOW_E_UNSUPPORTED,
+            "rows that stand for no one token (class token, pooled rest) have no attention to weigh by (put it first)");
     const wn_mat keys = build_role(b, WINNOW_ROLE_KEYS);
     const wn_arr score = build_head_sum(b, WINNOW_ROLE_CLS_ATTENTION,
                                         1.0f / (float)(b->in.shape.heads ? b->in.shape.heads : 1));
@@ -138,7 +142,8 @@ static winnow_status build_with(wn_build *b, const wn_value *v, bool plus)
                                                .many = NEAREST,
                                                .near_at = near.at};
     BUILD_OP(b, neighbours, chosen.n_max, &sim, NULL, nearest, WRITES_W);
-    const wn_merge m = build_merge_begin(b, keep, after, 0, 1);
+    wn_merge m = build_merge_begin(b, keep, after, 0, 1);
+    build_merge_pooled(b, &m, keep);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_near(b, &m, &m.old.mat, m.old.rows, &out, score, near, NEAREST);
     const struct wn_args_pool_rest rest = {.segs = b->set.segs,

@@ -117,6 +117,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
         fixed[KEEP] =
             (wn_value){.given = true, .number = wn_keep_count(&v[KEEP], b->set.width, trunc)};
     }
+    if (b->set.regular && removed(b->set.width, fixed) == 0)
+        return b->status; /* the official do_nothing: the order stays too */
     metric by = first_metric(b, v);
     wn_arr order = WN_NO_ARR;
     for (uint32_t n = b->set.width, number = 0; b->status == WINNOW_OK; ++number) {

@@ -3,7 +3,7 @@
  * int(keep*important) tokens by class attention (mean over heads); the rest, in descending attention, loses duplicates: again
  * and again the list is dealt into even and odd places, each even one scored by its highest cosine to an odd one, the
  * (up to 8) highest dropped, the surviving even ones re-ordered by descending score, then the odd ones. Raster order out.
- * Differs: lists of odd length work (the official code raises): the even places are one more than the odd.
+ * Differs: lists of odd length work (the official code raises, or keeps one too few): the even places are one more than the odd.
  * Cost: n*n*D multiply-adds a frame; keeps the n x n similarities, which every round reads. */
 #include "build.h"
 #include <math.h>

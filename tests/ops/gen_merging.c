@@ -111,8 +111,10 @@ void gen_resolve(ops_case *c)
         set_word(c, m.map, end, 7);
     }
     describe(c, "n %u of %u", n, m.old.n_max);
-    ADD(c, resolve, m.old.n_max, BOUNDED(m.old), .keep_at = m.keep, .dest_at = dest,
-        .map_at = m.map, .map2_at = array(c, n, WORDS));
+    const bool pooled = chance(c, 30);
+    ADD(c, resolve, m.old.n_max, BOUNDED(m.old), .keep_at = m.keep,
+        .dest_at = pooled && chance(c, 50) ? WN_NONE : dest, .map_at = m.map,
+        .map2_at = array(c, n, WORDS), .pooled = pooled, .seg_new_at = m.seg_new);
 }
 
 static uint32_t add_group(ops_case *c, const merged_set *m, uint32_t *next)

@@ -1,4 +1,7 @@
 /* Random programs around the operations on similarities. */
+#include <stddef.h>
+#include <string.h>
+
 #include "case.h"
 
 #define SEG(s)     .segs = (s).segs, .seg_at = (s).at
@@ -10,6 +13,23 @@ static uint32_t size_for(ops_case *c, uint32_t cols)
     return any_size(c, cols > 100 ? 65 : cols > 33 ? 300 : 521);
 }
 
+/* Sometimes the same work in two operations, as for drivers that stop long loops: `part` limits the first, `rest` is where the
+ * second goes on; words of their arguments. */
+static void maybe_in_parts(ops_case *c, wn_op *op, size_t part, size_t rest)
+{
+    if (!chance(c, 40))
+        return;
+    const wn_op whole = *op;
+    const uint32_t first = 1 + below(c, 7);
+    op->args[part] = first;
+    wn_op *second = add_op(c, whole.kind, whole.items, whole.args, whole.args_bytes);
+    second->a = whole.a;
+    second->b = whole.b;
+    memcpy(second->args, whole.args, sizeof whole.args);
+    second->args[rest] = first;
+}
+#define WORD(name, member) (offsetof(struct wn_args_##name, member) / sizeof(uint32_t))
+
 void gen_match(ops_case *c)
 {
     const uint32_t cols = any_cols(c, 1024);
@@ -19,12 +39,14 @@ void gen_match(ops_case *c)
     make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
     describe(c, "sources %u, targets %u, segments %u, cols %u, dtype %u", src.seg.n, dst.seg.n,
              set.segs, cols, c->a.dtype);
-    use_a(c,
-          ADD(c, match, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs,
-              .src_seg_at = src.seg.at, .src_pos_at = src.pos, .dst_seg_at = dst.seg.at,
-              .dst_pos_at = dst.pos == WN_NONE ? ramp(c, set.n) : dst.pos,
-              .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols,
-              .best_at = array(c, src.seg.n_max, REALS), .arg_at = array(c, src.seg.n_max, WORDS)));
+    wn_op *op =
+        ADD(c, match, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs,
+            .src_seg_at = src.seg.at, .src_pos_at = src.pos, .dst_seg_at = dst.seg.at,
+            .dst_pos_at = dst.pos == WN_NONE ? ramp(c, set.n) : dst.pos,
+            .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols,
+            .best_at = array(c, src.seg.n_max, REALS), .arg_at = array(c, src.seg.n_max, WORDS));
+    use_a(c, op);
+    maybe_in_parts(c, op, WORD(match, most), WORD(match, from));
 }
 
 void gen_sim_matrix(ops_case *c)
@@ -115,10 +137,12 @@ void gen_greedy_maxmin(ops_case *c)
     if (f == WILD)
         spoil_cosines(c, &s);
     describe(c, "n %u, segments %u, flavour %u", s.n, s.segs, (unsigned)f);
-    use_a(c,
-          ADD(c, greedy_maxmin, s.segs, SEG(s), .k_at = counts(c, &s), .first_at = reals(c, s.n, f),
-              .md_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
-              .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE));
+    wn_op *op =
+        ADD(c, greedy_maxmin, s.segs, SEG(s), .k_at = counts(c, &s), .first_at = reals(c, s.n, f),
+            .md_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
+            .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE);
+    use_a(c, op);
+    maybe_in_parts(c, op, WORD(greedy_maxmin, picks), WORD(greedy_maxmin, pick_from));
 }
 
 void gen_greedy_dpp(ops_case *c)
@@ -143,6 +167,7 @@ void gen_greedy_dpp(ops_case *c)
                     .weight = 0.3f, .one_minus_weight = 0.7f);
     use_a(c, op);
     write_pool(c, op, 1, width);
+    maybe_in_parts(c, op, WORD(greedy_dpp, picks), WORD(greedy_dpp, pick_from));
 }
 
 void gen_pair_prune(ops_case *c)
@@ -150,7 +175,19 @@ void gen_pair_prune(ops_case *c)
     const segments s = any_segments(c, any_size(c, 300));
     make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, any_flavour(c));
     describe(c, "n %u, segments %u, flavour %u", s.n, s.segs, (unsigned)any_flavour(c));
-    use_a(c, ADD(c, pair_prune, s.segs, SEG(s), .rank_at = ranks(c, &s), .want_at = counts(c, &s),
-                 .flag_at = flags(c, s.n, 15), .list_at = array(c, s.n, SCRATCH),
-                 .list2_at = array(c, s.n, SCRATCH), .sc_at = array(c, s.n, SCRATCH)));
+    wn_op *op = ADD(c, pair_prune, s.segs, SEG(s), .rank_at = ranks(c, &s),
+                    .want_at = counts(c, &s), .flag_at = flags(c, s.n, 15),
+                    .list_at = array(c, s.n, SCRATCH), .list2_at = array(c, s.n, SCRATCH),
+                    .sc_at = array(c, s.n, SCRATCH), .len_at = array(c, s.segs, WORDS));
+    use_a(c, op);
+    const wn_op whole = *op;
+    if (!chance(c, 40))
+        return;
+    op->args[WORD(pair_prune, rounds)] = 1 + below(c, 4);
+    op->args[WORD(pair_prune, more)] = 1;
+    wn_op *second = add_op(c, whole.kind, whole.items, whole.args, whole.args_bytes);
+    second->a = whole.a;
+    second->b = whole.b;
+    memcpy(second->args, whole.args, sizeof whole.args);
+    second->args[WORD(pair_prune, resume)] = 1;
 }
