@@ -26,7 +26,10 @@ static void keep_counts(void **state)
         {50, true, 5, rint, 2},      {99.999, true, 4294967295u, trunc, 4294924345u},
     };
     for (size_t i = 0; i < LENGTH(rows); ++i) {
-        const wn_value keep = {.given = true, .percent = rows[i].percent, .number = rows[i].number};
+        const wn_value keep = {.given = true,
+                               .percent = rows[i].percent,
+                               .number = rows[i].number,
+                               .share = rows[i].number / 100.0};
         const uint32_t got = wn_keep_count(&keep, rows[i].n, rows[i].round);
         if (got != rows[i].want)
             fail_msg("row %zu: %u, not %u", i, got, rows[i].want);

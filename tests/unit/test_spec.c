@@ -34,7 +34,11 @@ static void takes_stages_options_and_space(void **state)
     assert_int_equal(p.mine.lines, 0);
     assert_int_equal(parse(&p, "divprune=keep=12.5%"), WINNOW_OK);
     assert_true(p.pipeline.stages[0].values[0].percent);
+    assert_true(p.pipeline.stages[0].values[0].share ==
+                p.pipeline.stages[0].values[0].number / 100.0);
     assert_true(p.pipeline.stages[0].values[0].number == 12.5);
+    assert_int_equal(parse(&p, "divprune=keep=0.7%"), WINNOW_OK);
+    assert_true(p.pipeline.stages[0].values[0].share == 0.007); /* which 0.7 / 100 is not */
     assert_int_equal(parse(&p, "divprune=keep=6.4e1"), WINNOW_OK);
     assert_true(p.pipeline.stages[0].values[0].number == 64);
 }
