@@ -89,6 +89,15 @@ wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n)
     return arr;
 }
 
+wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step)
+{
+    const wn_arr out = build_const(b, NULL, n);
+    uint32_t *data = build_const_data(b, out);
+    for (uint32_t i = 0; data && i < n; ++i)
+        data[i] = i * step;
+    return out;
+}
+
 uint32_t *build_const_data(wn_build *b, wn_arr constant)
 {
     return b->status == WINNOW_OK && constant.at != WN_NONE ? b->consts + constant.at : NULL;

@@ -89,6 +89,7 @@ typedef struct wn_build {
 /* -- memory ------------------------------------------------------------------------------------ */
 wn_arr build_array(wn_build *b, uint64_t words);
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
+wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step); /* 0, step, 2*step, ... */
 uint32_t *build_const_data(wn_build *b, wn_arr constant);        /* to fill; NULL after an error */
 wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);  /* f32 workspace */
 wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols); /* f32, lives between pushes */

@@ -136,15 +136,6 @@ static wn_arr sizes_summed(wn_build *b, const places *p)
     return turned;
 }
 
-static wn_arr counting(wn_build *b, uint32_t n, uint32_t step)
-{
-    const wn_arr out = build_const(b, NULL, n);
-    uint32_t *data = build_const_data(b, out);
-    for (uint32_t i = 0; data && i < n; ++i)
-        data[i] = i * step;
-    return out;
-}
-
 void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,
                       bool transposed)
 {
@@ -155,8 +146,8 @@ void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_
     const wn_arr map = map_after(b, &p);
     set.sizes = b->set.sizes.at == WN_NONE ? each_window(b, &p, put_size, build_const(b, NULL, all))
                                            : sizes_summed(b, &p);
-    set.seg = counting(b, set.segs + 1, frame);
-    set.rows = counting(b, all, 1);
+    set.seg = build_counting(b, set.segs + 1, frame);
+    set.rows = build_counting(b, all, 1);
     set.n_max = all;
     set.width = frame;
     set.regular = set.exact = set.fresh = set.aligned = true;

@@ -1,15 +1,6 @@
 /* build_pipeline.c: a whole pipeline as a program: the first set, the stages, the outputs. */
 #include "build.h"
 
-static wn_arr counting(wn_build *b, uint32_t n, uint32_t step)
-{
-    const wn_arr out = build_const(b, NULL, n);
-    uint32_t *data = build_const_data(b, out);
-    for (uint32_t i = 0; data && i < n; ++i)
-        data[i] = i * step;
-    return out;
-}
-
 static void first_set(wn_build *b)
 {
     const winnow_shape *shape = &b->in.shape;
@@ -26,8 +17,8 @@ static void first_set(wn_build *b)
                       .sizes = WN_NO_ARR,
                       .fresh = true};
     b->set.mat = build_role(b, WINNOW_ROLE_TOKENS);
-    b->set.seg = counting(b, shape->frames + 1, shape->tokens);
-    b->set.rows = counting(b, all, 1);
+    b->set.seg = build_counting(b, shape->frames + 1, shape->tokens);
+    b->set.rows = build_counting(b, all, 1);
     b->set.index = b->set.rows;
     if (!build_has(b, WINNOW_ROLE_SIZES) || b->status != WINNOW_OK)
         return;

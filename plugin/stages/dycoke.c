@@ -52,10 +52,7 @@ static void remember(wn_build *b, const wn_mat *history)
     if (last_even < b->in.frames_before)
         return; /* one odd frame: what is remembered stays */
     const wn_arr src = {b->set.rows.at + (last_even - b->in.frames_before) * n, n};
-    const wn_arr dst = build_const(b, NULL, n);
-    uint32_t *data = build_const_data(b, dst);
-    for (uint32_t i = 0; data && i < n; ++i)
-        data[i] = i;
+    const wn_arr dst = build_counting(b, n, 1);
     build_copy_rows(b, &b->set.mat, src, history, dst, n);
 }
 

@@ -23,10 +23,7 @@ static void remember(wn_build *b, const wn_mat *history)
     /* The last frame's rows, and where they go: lists, since rows[] may be anything. */
     const uint32_t n = b->set.width;
     const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
-    const wn_arr dst = build_const(b, NULL, n);
-    uint32_t *data = build_const_data(b, dst);
-    for (uint32_t i = 0; data && i < n; ++i)
-        data[i] = i;
+    const wn_arr dst = build_counting(b, n, 1);
     build_copy_rows(b, &b->set.mat, src, history, dst, n);
 }
 
