@@ -30,7 +30,7 @@ read -ra flags <<<"$(pkg --cflags --libs)"
 [ "$(LD_LIBRARY_PATH=$(dirname "$library") "$root/by-pkg")" = "winnow $version" ]
 [ "$(pkg --variable=plugin)" -ef "$library" ] # the path for dlopen
 
-quietly cmake -S "$here/project" -B "$root/project" -DCMAKE_PREFIX_PATH="$root/prefix" \
+quietly cmake -G Ninja -S "$here/project" -B "$root/project" -DCMAKE_PREFIX_PATH="$root/prefix" \
     -DCMAKE_C_COMPILER="$compiler"
 quietly cmake --build "$root/project"
 [ "$("$root/project/consumer")" = "winnow $version" ]
