@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_ID (WN_HAZARD_WORDS * 64u - 1u)
-
 winnow_status build_fail(wn_build *b, winnow_status status, const char *format, ...)
 {
     if (b->status != WINNOW_OK)
@@ -52,16 +50,6 @@ static bool reserve(wn_build *b, void **memory, uint32_t *capacity, uint64_t cou
     return true;
 }
 
-/* W is one binding of every shader, so it is one resource for barriers: the arrays in it are apart, but neither the
- * validation layer nor a driver can know that. Matrices are bound each by itself. */
-enum { ID_W = 1 };
-
-static uint32_t new_matrix_id(wn_build *b)
-{
-    /* Past the last id everything shares one: more barriers than needed, never fewer. */
-    return b->next_id < LAST_ID ? b->next_id++ : LAST_ID;
-}
-
 wn_arr build_array(wn_build *b, uint64_t words)
 {
     if (words == 0)
@@ -104,39 +92,59 @@ uint32_t *build_const_data(wn_build *b, wn_arr constant)
 }
 
 static wn_mat workspace_rows(wn_build *b, uint8_t slot, uint64_t *used, uint64_t rows,
-                             uint32_t cols)
+                             uint32_t cols, int32_t dtype)
 {
-    wn_mat mat = {.ref = {.slot = slot, .dtype = WINNOW_F32},
-                  .stride = cols,
-                  .cols = cols,
-                  .id = new_matrix_id(b)};
-    const uint64_t bytes = rows * cols * sizeof(float);
-    if (rows > UINT32_MAX || rows * cols > UINT32_MAX) {
+    const bool wide = dtype == WINNOW_F32 || dtype == WINNOW_I32;
+    const uint64_t stride = wide ? cols : (cols + 1ull) & ~1ull;
+    wn_mat mat = {.ref = {.slot = slot, .dtype = (uint8_t)dtype}, .cols = cols};
+    if (rows > UINT32_MAX || rows * stride > UINT32_MAX) {
         build_fail(b, WINNOW_E_SHAPE,
                    "a matrix of %llu x %u passes 2^32 elements (use smaller sizes)",
                    (unsigned long long)rows, cols);
         return mat;
     }
+    mat.stride = (uint32_t)stride;
     mat.rows = (uint32_t)rows;
     mat.ref.offset = *used;
-    mat.ref.bytes = bytes;
-    *used += (bytes + 255u) & ~255ull;
+    mat.ref.bytes = rows * stride * (wide ? 4 : 2);
+    *used += (mat.ref.bytes + WN_MATRIX_ALIGNMENT - 1) & ~(WN_MATRIX_ALIGNMENT - 1ull);
+    return mat;
+}
+
+wn_mat build_matrix_of(wn_build *b, uint64_t rows, uint32_t cols, int32_t dtype)
+{
+    const wn_mat mat = workspace_rows(b, WN_SLOT_MATRIX, &b->matrix_used, rows, cols, dtype);
+    if (b->matrix_bytes < b->matrix_used)
+        b->matrix_bytes = b->matrix_used;
     return mat;
 }
 
 wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols)
 {
-    return workspace_rows(b, WN_SLOT_MATRIX, &b->matrix_bytes, rows, cols);
+    return build_matrix_of(b, rows, cols, WINNOW_F32);
 }
 
 wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols)
 {
-    return workspace_rows(b, WN_SLOT_HISTORY, &b->history_bytes, rows, cols);
+    return workspace_rows(b, WN_SLOT_HISTORY, &b->history_bytes, rows, cols, WINNOW_F32);
+}
+
+uint64_t build_mark(const wn_build *b)
+{
+    return b->matrix_used;
+}
+
+void build_release(wn_build *b, uint64_t mark)
+{
+    if (mark >= b->matrix_used)
+        return;
+    b->matrix_used = mark;
+    b->reuses_memory = true;
 }
 
 bool build_has(const wn_build *b, uint32_t role)
 {
-    return (b->in.roles >> role) & 1u;
+    return ((b->in.roles | b->roles_made) >> role) & 1u;
 }
 
 void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32_t *cols)
@@ -170,6 +178,8 @@ wn_mat build_role(wn_build *b, uint32_t role)
                    wn_role_name(role));
         return mat;
     }
+    if ((b->roles_made >> role) & 1u)
+        return b->role_made[role];
     uint64_t rows;
     wn_role_extent(&b->in.shape, role, &rows, &mat.cols);
     const uint64_t stride = b->in.stride[role] ? b->in.stride[role] : mat.cols;
@@ -185,41 +195,74 @@ wn_mat build_role(wn_build *b, uint32_t role)
     return mat;
 }
 
-/* -- hazards ----------------------------------------------------------------------------------- */
-
-static void add_id(uint64_t *set, uint32_t id)
+void build_give_role(wn_build *b, uint32_t role, const wn_mat *mat)
 {
-    if (id)
-        set[id / 64] |= 1ull << (id % 64);
+    b->roles_made |= 1u << role;
+    b->role_made[role] = *mat;
 }
 
-/* A barrier is needed where this operation reads what was written since the last one, or writes what
- * was read or written. Id 0 (inputs, outputs) makes no hazard: nothing reads an output. */
-static bool needs_barrier(const wn_build *b, const uint64_t *reads, const uint64_t *writes)
+/* -- hazards ----------------------------------------------------------------------------------- */
+
+/* What one operation touches. W is one binding of every shader, so it is one resource: the arrays in it are apart,
+ * but neither the validation layer nor a driver can know that. Matrices are ranges of bytes, so that memory that is
+ * given out again, and parts of a matrix, are seen for what they are. */
+typedef struct touched {
+    bool writes_w;
+    uint32_t count;
+    wn_touch part[3];
+} touched;
+
+/* Inputs of the host make no hazard: nothing writes them. A binding may start before its matrix (alignment). */
+static void touch(touched *t, const wn_mat *mat, bool written)
 {
-    for (uint32_t i = 0; i < WN_HAZARD_WORDS; ++i)
-        if ((reads[i] & b->written_since[i]) ||
-            (writes[i] & (b->written_since[i] | b->read_since[i])))
-            return true;
+    const wn_ref *ref = &mat->ref;
+    if (ref->slot >= WN_SLOT_OUT && ref->slot != WN_SLOT_NONE && ref->bytes)
+        t->part[t->count++] = (wn_touch){.begin = ref->offset & ~(WN_MATRIX_ALIGNMENT - 1ull),
+                                         .end = (ref->offset + ref->bytes + 3) & ~3ull,
+                                         .slot = ref->slot,
+                                         .written = written};
+}
+
+static bool collide(const wn_touch *x, const wn_touch *y)
+{
+    return x->slot == y->slot && x->begin < y->end && y->begin < x->end &&
+           (x->written || y->written);
+}
+
+/* A barrier is needed where this operation reads what was written since the last one, or writes what was read or
+ * written; and where the notes are full. */
+static bool needs_barrier(const wn_build *b, const touched *t)
+{
+    if ((t->writes_w && b->w_read) || b->w_written || b->touch_count + t->count > WN_TOUCH_MOST)
+        return true;
+    for (uint32_t i = 0; i < b->touch_count; ++i)
+        for (uint32_t k = 0; k < t->count; ++k)
+            if (collide(&b->touch[i], &t->part[k]))
+                return true;
     return false;
 }
 
-static void note_hazards(wn_build *b, wn_op *op, const uint64_t *reads, const uint64_t *writes)
+static void forget_hazards(wn_build *b)
 {
-    if (needs_barrier(b, reads, writes)) {
-        op->barrier = 1;
-        ++b->barriers;
-        memset(b->read_since, 0, sizeof b->read_since);
-        memset(b->written_since, 0, sizeof b->written_since);
-    }
-    for (uint32_t i = 0; i < WN_HAZARD_WORDS; ++i) {
-        b->read_since[i] |= reads[i];
-        b->written_since[i] |= writes[i];
-    }
+    b->touch_count = 0;
+    b->w_read = b->w_written = false;
 }
 
-void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
-              const wn_mat *a, const wn_mat *bm, bool writes_w)
+static void note_hazards(wn_build *b, wn_op *op, const touched *t)
+{
+    if (needs_barrier(b, t)) {
+        op->barrier = 1;
+        ++b->barriers;
+        forget_hazards(b);
+    }
+    memcpy(b->touch + b->touch_count, t->part, t->count * sizeof *t->part);
+    b->touch_count += t->count;
+    b->w_read = true; /* every operation may read W */
+    b->w_written |= t->writes_w;
+}
+
+void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
+               const wn_mat *a, const wn_mat *bm, const wn_mat *c, bool writes_w)
 {
     if (b->status != WINNOW_OK)
         return;
@@ -234,24 +277,31 @@ void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, u
     *op = (wn_op){
         .kind = (uint16_t)kind, .items = (uint32_t)items, .args_bytes = (uint32_t)args_bytes};
     memcpy(op->args, args, args_bytes);
-    op->a.slot = op->b.slot = WN_SLOT_NONE;
-    uint64_t read[WN_HAZARD_WORDS] = {0}, written[WN_HAZARD_WORDS] = {0};
+    op->a.slot = op->b.slot = op->c.slot = WN_SLOT_NONE;
+    touched t = {.writes_w = writes_w};
     if (a) {
         op->a = a->ref;
-        op->args[1] = a->stride;
-        add_id(read, a->id);
+        op->args[WN_ARG_A_STRIDE] = a->stride;
+        touch(&t, a, false);
     }
     if (bm) {
         op->b = bm->ref;
-        op->args[3] = bm->stride;
-        /* frame_sim and relevance only read B; for the others it is written (and, by greedy_dpp, read). */
-        const bool reads_b = kind == WN_OP_frame_sim || kind == WN_OP_relevance;
-        add_id(reads_b ? read : written, bm->id);
+        op->args[WN_ARG_B_STRIDE] = bm->stride;
+        /* frame_sim and relevance only read B. Others write it, and some read it too: a write waits for all. */
+        touch(&t, bm, kind != WN_OP_frame_sim && kind != WN_OP_relevance);
     }
-    add_id(read, ID_W);
-    if (writes_w)
-        add_id(written, ID_W);
-    note_hazards(b, op, read, written);
+    if (c) {
+        op->c = c->ref;
+        op->args[WN_ARG_C_STRIDE] = c->stride;
+        touch(&t, c, false);
+    }
+    note_hazards(b, op, &t);
+}
+
+void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
+              const wn_mat *a, const wn_mat *bm, bool writes_w)
+{
+    build_op3(b, kind, args, args_bytes, items, a, bm, NULL, writes_w);
 }
 
 /* -- passes ------------------------------------------------------------------------------------ */
@@ -261,13 +311,14 @@ void build_start(wn_build *b)
     b->status = WINNOW_OK;
     b->op_count = b->const_count = 0;
     b->w_words = b->const_words;
-    b->matrix_bytes = b->history_bytes = 0;
-    b->next_id = ID_W + 1;
+    b->matrix_used = b->matrix_bytes = b->history_bytes = 0;
+    b->reuses_memory = false;
     b->barriers = 0;
     b->emit_first = 0;
-    memset(b->read_since, 0, sizeof b->read_since);
-    memset(b->written_since, 0, sizeof b->written_since);
+    forget_hazards(b);
     b->assign = WN_NO_ARR;
+    b->roles_made = 0;
+    b->class_first = b->inside = false;
     b->stats = build_const(b, NULL, 1); /* zero at the start of every run */
 }
 

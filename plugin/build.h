@@ -27,8 +27,19 @@ typedef struct wn_mat {
     uint32_t stride; /* elements between rows */
     uint32_t cols;
     uint32_t rows; /* at most */
-    uint32_t id;   /* orders what is written before what is read; 0: an input or output */
 } wn_mat;
+
+/* Matrices of a workspace start at multiples of this; parts of a matrix that share one are one to barriers. */
+#define WN_MATRIX_ALIGNMENT 256u
+
+/* Bytes begin .. end of a slot that an operation since the last barrier touched. */
+typedef struct wn_touch {
+    uint64_t begin, end;
+    uint8_t slot;
+    bool written;
+} wn_touch;
+
+#define WN_TOUCH_MOST 64 /* between two barriers: one more than needed is made where they are more */
 
 /* The token set between stages; see ops_args.h for the arrays. */
 typedef struct wn_set {
@@ -47,6 +58,15 @@ typedef struct wn_set {
     wn_arr order; /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
     bool fresh;   /* rows[i] == i */
 } wn_set;
+
+/* laco's trained layers, in an encoder's weights. */
+typedef struct wn_merge_layer {
+    wn_mat weight; /* [in, out] */
+    uint32_t bias_at;
+} wn_merge_layer;
+typedef struct wn_merge_mlp {
+    wn_merge_layer first, second;
+} wn_merge_mlp;
 
 /* What is fixed for one build. */
 typedef struct wn_build_input {
@@ -69,6 +89,13 @@ typedef struct wn_build {
     wn_build_input in;
     const char *stage; /* name for messages */
     wn_set set;
+    /* Roles that an encoder made on the way, addressed by source token as the host's are. */
+    uint32_t roles_made;
+    wn_mat role_made[WINNOW_ROLE_COUNT];
+    bool reuses_memory; /* matrices of an encoder's layers lie where earlier ones lay */
+    bool inside;        /* a stage runs inside an encoder's layer */
+    bool class_first;   /* and a class token stands before each frame's tokens */
+    const wn_merge_mlp *merge_mlp; /* laco's weights; NULL: none were given */
     wn_arr assign;     /* source token -> position in the set; WN_NO_ARR: the same */
     bool assign_known; /* a stage has moved tokens */
     wn_arr stats;      /* one counter: NaN scores */
@@ -80,8 +107,11 @@ typedef struct wn_build {
     uint32_t const_count, const_capacity;
     uint32_t const_words; /* of the pass before: where arrays start */
     uint64_t w_words, matrix_bytes, history_bytes;
-    uint32_t next_id, barriers;
-    uint64_t read_since[WN_HAZARD_WORDS], written_since[WN_HAZARD_WORDS];
+    uint64_t matrix_used; /* of matrix_bytes, in use now: see build_mark */
+    uint32_t barriers;
+    uint32_t touch_count; /* since the last barrier */
+    wn_touch touch[WN_TOUCH_MOST];
+    bool w_read, w_written; /* since then */
     bool may_grow; /* ops and consts may be reallocated: at planning only */
     uint32_t emit_first;
 } wn_build;
@@ -92,6 +122,13 @@ wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values N
 wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step); /* 0, step, 2*step, ... */
 uint32_t *build_const_data(wn_build *b, wn_arr constant);        /* to fill; NULL after an error */
 wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);  /* f32 workspace */
+/* The same in another type; rows of 16-bit types are an even number of elements apart. */
+wn_mat build_matrix_of(wn_build *b, uint64_t rows, uint32_t cols, int32_t dtype);
+/* Scopes of the matrix workspace: all matrices taken after build_mark are dead from build_release on, and the next
+ * ones lie in their memory. Hazards go by bytes, not by names, so that the first operation on memory that is used
+ * again waits for the last one on what was there. Scopes nest. Arrays of W are not given back. */
+uint64_t build_mark(const wn_build *b);
+void build_release(wn_build *b, uint64_t mark);
 wn_mat build_history(wn_build *b, uint64_t rows, uint32_t cols); /* f32, lives between pushes */
 /* A role's tensor as a matrix of `rows` x `cols`; fails with E_ROLE where it was not given. */
 wn_mat build_role(wn_build *b, uint32_t role);
@@ -212,11 +249,22 @@ void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, u
               const wn_mat *a, const wn_mat *bm, bool writes_w);
 #define BUILD_OP(b, name, items, a, bm, args, writes_w) \
     build_op((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (writes_w))
+/* The same for operations with a third matrix (WN_HEAD3). */
+void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
+               const wn_mat *a, const wn_mat *bm, const wn_mat *c, bool writes_w);
+#define BUILD_OP3(b, name, items, a, bm, c, args, writes_w) \
+    build_op3((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (c), (writes_w))
 enum { READS_W = 0, WRITES_W = 1 };
 
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */
 winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);
+/* Its parts, for encoders: the first set on the given tokens, one stage, the outputs. */
+void build_first_set(wn_build *b, const wn_mat *tokens);
+winnow_status build_stage(wn_build *b, const wn_stage_use *use);
+void build_emit(wn_build *b);
+/* A role made on the way: stages see it from here on. */
+void build_give_role(wn_build *b, uint32_t role, const wn_mat *mat);
 void build_finish(wn_build *b); /* frees ops and consts */
 wn_program build_program(const wn_build *b);
 /* Starts a program by hand (encoders, kv): twice, the second time with the constants' size known. */

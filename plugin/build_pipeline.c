@@ -1,7 +1,7 @@
 /* build_pipeline.c: a whole pipeline as a program: the first set, the stages, the outputs. */
 #include "build.h"
 
-static void first_set(wn_build *b)
+void build_first_set(wn_build *b, const wn_mat *tokens)
 {
     const winnow_shape *shape = &b->in.shape;
     const uint32_t all = shape->frames * shape->tokens;
@@ -16,7 +16,7 @@ static void first_set(wn_build *b)
                       .order = WN_NO_ARR,
                       .sizes = WN_NO_ARR,
                       .fresh = true};
-    b->set.mat = build_role(b, WINNOW_ROLE_TOKENS);
+    b->set.mat = *tokens;
     b->set.seg = build_counting(b, shape->frames + 1, shape->tokens);
     b->set.rows = build_counting(b, all, 1);
     b->set.index = b->set.rows;
@@ -62,7 +62,8 @@ static bool reads_matrix(const wn_op *op, const wn_mat *mat)
 /* 16-bit rows are written a word at a time by emit_rows; others write pairs, which must not cross rows. */
 static bool can_write_output(const wn_build *b, const wn_mat *out)
 {
-    if (!b->set.fresh || b->set.order.at != WN_NONE || b->set.mat.ref.slot != WN_SLOT_MATRIX)
+    if (!b->set.fresh || b->set.order.at != WN_NONE || b->reuses_memory ||
+        b->set.mat.ref.slot != WN_SLOT_MATRIX)
         return false;
     return b->in.out_dtype == WINNOW_F32 ||
            (!b->in.out_odd && out->cols % 2 == 0 && out->stride % 2 == 0);
@@ -141,7 +142,7 @@ static void emit_meta(wn_build *b)
              READS_W);
 }
 
-static void emit(wn_build *b)
+void build_emit(wn_build *b)
 {
     const wn_mat out = output_tokens(b);
     if ((uint64_t)out.stride * out.rows > UINT32_MAX)
@@ -154,21 +155,29 @@ static void emit(wn_build *b)
     emit_meta(b);
 }
 
+winnow_status build_stage(wn_build *b, const wn_stage_use *use)
+{
+    const char *before = b->stage;
+    if (b->status != WINNOW_OK)
+        return b->status;
+    b->stage = use->stage->name;
+    if (!use->stage->needs_grid || build_need_grid(b) == WINNOW_OK)
+        use->stage->build(b, use->values);
+    if (b->status == WINNOW_OK)
+        b->stage = before;
+    return b->status;
+}
+
 static void one_pass(wn_build *b, const winnow_pipeline *pipeline)
 {
     build_start(b);
     b->stage = "pipeline";
-    first_set(b);
-    for (uint32_t i = 0; i < pipeline->stage_count && b->status == WINNOW_OK; ++i) {
-        const wn_stage_use *use = &pipeline->stages[i];
-        b->stage = use->stage->name;
-        if (use->stage->needs_grid && build_need_grid(b) != WINNOW_OK)
-            return;
-        use->stage->build(b, use->values);
-    }
-    b->stage = "pipeline";
+    const wn_mat tokens = build_role(b, WINNOW_ROLE_TOKENS);
+    build_first_set(b, &tokens);
+    for (uint32_t i = 0; i < pipeline->stage_count; ++i)
+        build_stage(b, &pipeline->stages[i]);
     if (b->status == WINNOW_OK)
-        emit(b);
+        build_emit(b);
 }
 
 /* Constants come first in W, and how many there are is known at the end: a second pass where it changed. */

@@ -20,17 +20,20 @@ enum wn_op_kind {
 
 enum wn_grouping { WN_THREADS, WN_LANES, WN_GROUPS };
 
+#define WN_WEIGHT_PARTS 16 /* buffers that an encoder's weights may be spread over */
+
 /* Where a matrix lives. Slots of inputs come first, by role. */
 enum wn_slot {
     WN_SLOT_IN = 0,                                  /* + WINNOW_ROLE_* */
     WN_SLOT_OUT = WINNOW_ROLE_COUNT,                 /* + WINNOW_OUT_* */
     WN_SLOT_MATRIX = WN_SLOT_OUT + WINNOW_OUT_COUNT, /* matrix workspace of the plan */
     WN_SLOT_HISTORY, /* frames that a stream remembers; lives between runs */
-    WN_SLOT_COUNT,
+    WN_SLOT_WEIGHTS, /* + 0 .. WN_WEIGHT_PARTS-1: an encoder's; written by its loading programs */
+    WN_SLOT_COUNT = WN_SLOT_WEIGHTS + WN_WEIGHT_PARTS,
     WN_SLOT_NONE = 255
 };
 
-/* The part of a slot that an operation's A or B is bound to. Strides and bases are in the args. */
+/* The part of a slot that an operation's A, B or C is bound to. Strides and bases are in the args. */
 typedef struct wn_ref {
     uint8_t slot;    /* wn_slot, WN_SLOT_NONE: unused */
     uint8_t dtype;   /* WINNOW_F32, F16, BF16 or I32 (words) */
@@ -38,8 +41,9 @@ typedef struct wn_ref {
     uint64_t bytes;  /* that the operation may touch */
 } wn_ref;
 
-#define WN_ARGS_WORDS   32 /* 128 bytes: the push constants that every device has */
-#define WN_HAZARD_WORDS 8
+#define WN_ARGS_WORDS 32 /* 128 bytes: the push constants that every device has */
+/* Words of every operation's arguments (WN_HEAD, WN_HEAD3); backends fill the bases. */
+enum { WN_ARG_A_STRIDE = 1, WN_ARG_B_STRIDE = 3, WN_ARG_C_STRIDE = 5 };
 
 typedef struct wn_op {
     uint16_t kind;       /* wn_op_kind */
@@ -48,6 +52,7 @@ typedef struct wn_op {
     uint32_t args_bytes; /* sizeof the kind's args */
     uint32_t args[WN_ARGS_WORDS];
     wn_ref a, b;
+    wn_ref c; /* read; operations with a WN_HEAD3 alone have one, and bytes 0 means none */
 } wn_op;
 
 /* The operations from emit_first on write outputs of the host that earlier ones do not read. */
@@ -93,10 +98,13 @@ typedef struct wn_exec_desc {
     uint32_t flags;                       /* WINNOW_PLAN_* */
     const wn_program *program;            /* the largest */
     uint64_t history_bytes;               /* WN_SLOT_HISTORY, zeroed; 0: none */
+    uint64_t weight_bytes[WN_WEIGHT_PARTS]; /* WN_SLOT_WEIGHTS + i, zeroed; 0: none */
     uint64_t in_bytes[WINNOW_ROLE_COUNT]; /* packed, largest; 0: absent */
     uint64_t out_bytes[WINNOW_OUT_COUNT];
     /* Types that A and B of any later, smaller program can have: bits 1 << WINNOW_F32.. */
     uint32_t a_types, b_types;
+    const wn_program *others; /* more programs whose pipelines are made at once; may be NULL */
+    uint32_t other_count;
 } wn_exec_desc;
 
 typedef struct wn_exec wn_exec; /* a backend's memory and state for one plan */

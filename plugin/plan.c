@@ -104,6 +104,10 @@ static winnow_status check_roles(const winnow_plan *plan)
         if (stage->decode)
             return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED,
                            "plan: %s is a decode stage (use kv_create)", stage->name);
+        if (wn_stage_is_inside(&plan->pipeline.stages[i]))
+            return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED,
+                           "plan: %s runs inside an encoder's layers (use encoder_open; on the command line encode --model FILE --pipeline)",
+                           stage->name);
         const uint32_t missing = stage->roles_needed & ~plan->desc.roles;
         for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
             if ((missing >> role) & 1u)

@@ -50,3 +50,23 @@ uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double)
         return n;
     return want < 1.0 ? 1u : (uint32_t)want;
 }
+
+/* Layer n counted from behind where n is negative. */
+static int32_t from_behind(int32_t n, uint32_t layers)
+{
+    return n < 0 ? n + (int32_t)layers : n;
+}
+
+bool wn_stage_is_inside(const wn_stage_use *use)
+{
+    return use->inside.has_layers || use->stage->only_inside;
+}
+
+bool wn_stage_runs_inside(const wn_stage_use *use, uint32_t layer, uint32_t layers)
+{
+    const int32_t l = (int32_t)layer;
+    if (use->stage->only_inside)
+        return use->values[0].given && (double)l + 1 == use->values[0].number;
+    return use->inside.has_layers && l >= from_behind(use->inside.first, layers) &&
+           l <= from_behind(use->inside.last, layers);
+}

@@ -113,9 +113,14 @@ static const char *stage_name_at(const void *user, uint32_t i)
     return wn_stages[i]->name;
 }
 
+/* What every stage takes, for encoders; a stage's own option of that name comes first. */
+static const char *const inside_names[] = {"layer", "layers", "attention"};
+enum { INSIDE_LAYER, INSIDE_LAYERS, INSIDE_ATTENTION, INSIDE_COUNT };
+
 static const char *option_name_at(const void *user, uint32_t i)
 {
-    return ((const wn_stage *)user)->options[i].name;
+    const wn_stage *stage = user;
+    return i < stage->option_count ? stage->options[i].name : inside_names[i - stage->option_count];
 }
 
 static winnow_status parse_choice(const parser *p, const winnow_option_info *option, text value,
@@ -197,6 +202,65 @@ static winnow_status parse_value(const parser *p, const winnow_option_info *opti
     return WINNOW_OK;
 }
 
+/* A layer's number, -512..511. */
+static bool parse_layer(text value, int32_t *out)
+{
+    double number;
+    if (!parse_number(value, &number) || number != floor(number) || number < -512 || number > 511)
+        return false;
+    *out = (int32_t)number;
+    return true;
+}
+
+/* "all", "6" or "6..11". */
+static bool parse_layers(text value, wn_inside *inside)
+{
+    text first = value, last = value;
+    if (same(value, "all")) {
+        inside->first = 0;
+        inside->last = -1;
+        return true;
+    }
+    for (size_t i = 1; i + 2 < value.size; ++i)
+        if (value.at[i] == '.' && value.at[i + 1] == '.') {
+            first.size = i;
+            last = (text){value.at + i + 2, value.size - i - 2};
+            break;
+        }
+    return parse_layer(first, &inside->first) && parse_layer(last, &inside->last);
+}
+
+static bool parse_attention(text value, wn_inside *inside)
+{
+    static const char *const names[] = {[WN_ATTENTION_CLASS] = "class",
+                                        [WN_ATTENTION_RECEIVED] = "received",
+                                        [WN_ATTENTION_POOL] = "pool"};
+    for (uint32_t i = WN_ATTENTION_CLASS; i <= WN_ATTENTION_POOL; ++i)
+        if (same(value, names[i])) {
+            inside->attention = i;
+            return true;
+        }
+    return false;
+}
+
+static winnow_status parse_inside(const parser *p, uint32_t which, text value, wn_inside *inside)
+{
+    static const char *const wants[] = {"a layer such as 6, or -2 for the last but one",
+                                        "`all`, a layer such as 6, or a range such as 6..11",
+                                        "`class`, `received` or `pool`"};
+    bool good = false;
+    if (which == INSIDE_LAYER)
+        good = inside->has_layer = parse_layer(value, &inside->layer);
+    else if (which == INSIDE_LAYERS)
+        good = inside->has_layers = parse_layers(value, inside);
+    else
+        good = parse_attention(value, inside);
+    return good ? WINNOW_OK
+                : wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is `%.*s` at character %d (give %s)",
+                          inside_names[which], (int)value.size, value.at, place(p, value.at),
+                          wants[which]);
+}
+
 static winnow_status parse_option(const parser *p, wn_stage_use *use, text part, uint32_t *seen)
 {
     const wn_stage *stage = use->stage;
@@ -206,21 +270,25 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
     const bool has_value = rest.at != NULL;
     text value = has_value ? trim(rest) : (text){part.at + part.size, 0};
     name = trim(name);
-    for (uint32_t i = 0; i < stage->option_count; ++i) {
-        if (!same(name, stage->options[i].name))
+    const uint32_t count = stage->option_count + (stage->name && !stage->decode && stage->build ? INSIDE_COUNT : 0u);
+    for (uint32_t i = 0; i < count; ++i) {
+        const char *known = option_name_at(stage, i);
+        if (!same(name, known))
             continue;
         if (*seen & (1u << i))
             return wn_fail(p->host, WINNOW_E_SPEC,
-                           "spec: %s is given twice, again at character %d (leave one)",
-                           stage->options[i].name, place(p, name.at));
+                           "spec: %s is given twice, again at character %d (leave one)", known,
+                           place(p, name.at));
         *seen |= 1u << i;
         if (!has_value || value.size == 0)
             return wn_fail(p->host, WINNOW_E_SPEC,
-                           "spec: %s has no value at character %d (write %s=...)",
-                           stage->options[i].name, place(p, value.at), stage->options[i].name);
+                           "spec: %s has no value at character %d (write %s=...)", known,
+                           place(p, value.at), known);
+        if (i >= stage->option_count)
+            return parse_inside(p, i - stage->option_count, value, &use->inside);
         return parse_value(p, &stage->options[i], value, &use->values[i]);
     }
-    suggest(hint, sizeof hint, name, stage->option_count, option_name_at, stage);
+    suggest(hint, sizeof hint, name, count, option_name_at, stage);
     return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s has no option `%.*s` at character %d (%s)",
                    stage->name, (int)name.size, name.at, place(p, name.at), hint);
 }
@@ -308,7 +376,8 @@ winnow_status wn_options_parse(const wn_host *host, const char *name,
                                wn_value *values)
 {
     const parser p = {host, spec};
-    const wn_stage like = {.name = name, .options = options, .option_count = count};
+    const wn_stage like = {.name = name, /* no build: no options for encoders */
+                            .options = options, .option_count = count};
     wn_stage_use use = {.stage = &like};
     text rest = {spec, strlen(spec)}, head, option;
     uint32_t seen = 0;

@@ -27,6 +27,9 @@ typedef struct wn_stage {
     uint32_t option_count;                 /* at most WN_MAX_OPTIONS */
     uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */
     bool needs_grid;
+    bool flat_keys;     /* keys of all channels and attention of one head over them, where an encoder gives them */
+    bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
+    bool only_inside;   /* it has no place outside an encoder; its first option says after how many layers */
     bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
     /* Options that do not go together; returns what is wrong, or NULL. May be NULL. */
     const char *(*check)(const wn_value *values);
@@ -38,10 +41,25 @@ typedef struct wn_stage {
 extern const wn_stage *const wn_stages[];
 extern const uint32_t wn_stage_count;
 
+/* Options that every stage has, for encoders (vit/): where attention and keys come from, and where the stage runs. */
+enum wn_attention { WN_ATTENTION_DEFAULT, WN_ATTENTION_CLASS, WN_ATTENTION_RECEIVED, WN_ATTENTION_POOL };
+typedef struct wn_inside {
+    bool has_layer, has_layers;
+    int32_t layer;       /* of attention and keys; negative counts from behind */
+    int32_t first, last; /* layers that it runs in */
+    enum wn_attention attention;
+} wn_inside;
+
 typedef struct wn_stage_use {
     const wn_stage *stage;
     wn_value values[WN_MAX_OPTIONS];
+    wn_inside inside;
 } wn_stage_use;
+
+/* Does the stage run in layer `layer` of an encoder of `layers`? */
+bool wn_stage_runs_inside(const wn_stage_use *use, uint32_t layer, uint32_t layers);
+/* Does it run in some layer, whatever the encoder? */
+bool wn_stage_is_inside(const wn_stage_use *use);
 
 #define WN_MAX_STAGES 16
 

@@ -7,10 +7,10 @@
 //   #include "common.glsl"
 // which gives it its arguments as `pc`, and adds reduce.glsl if its invocations work together. An operation
 // whose invocations pass values to each other through W or B defines WN_EXCHANGE too and calls exchange()
-// between the phases.
+// between the phases. One with a third matrix C defines WN_C.
 //
 // A and B are each seen through up to four windows of 2^WINDOW_SHIFT words, for matrices above the device's
-// largest storage buffer range; WINDOWED = 0 folds that away.
+// largest storage buffer range; WINDOWED = 0 folds that away. C has one binding.
 #ifndef COMMON_GLSL
 #define COMMON_GLSL
 #ifdef WN_STORAGE16
@@ -44,6 +44,7 @@ layout(constant_id = 2) const uint B_TYPE = TYPE_F32;
 layout(constant_id = 3) const uint WINDOWED = 0u;
 layout(constant_id = 4) const uint WINDOW_SHIFT = 25u;
 layout(constant_id = 5) const uint SUBGROUP_SIZE = 32u;    // WN_SUBGROUP only
+layout(constant_id = 6) const uint C_TYPE = TYPE_F32;      // WN_C only
 
 layout(set = 0, binding = 0, std430) readonly buffer a0_block { uint a0[]; };
 layout(set = 0, binding = 1, std430) readonly buffer a1_block { uint a1[]; };
@@ -59,6 +60,9 @@ layout(set = 0, binding = 10, std430) buffer out2_block { uint out2[]; };
 layout(set = 0, binding = 11, std430) buffer out3_block { uint out3[]; };
 layout(set = 0, binding = 12, std430) buffer out4_block { uint out4[]; };
 layout(set = 0, binding = 13, std430) buffer out5_block { uint out5[]; };
+#ifdef WN_C
+layout(set = 0, binding = 14, std430) readonly buffer c0_block { uint c0[]; };
+#endif
 #ifdef WN_STORAGE16    // the same memory in halves
 layout(set = 0, binding = 0, std430) readonly buffer a0_halves { uint16_t a0h[]; };
 layout(set = 0, binding = 1, std430) readonly buffer a1_halves { uint16_t a1h[]; };
@@ -170,6 +174,20 @@ uint b_row(uint row) { return pc.b_base + row * pc.b_stride; }
 float load_a(uint row, uint col) { return a_element(a_row(row) + col); }
 float load_b(uint row, uint col) { return b_element(b_row(row) + col); }
 
+#ifdef WN_C
+// C by its elements, and its f32 words counted from element (0, 0).
+float c_element(uint at)
+{
+    if (C_TYPE == TYPE_F32 || C_TYPE == TYPE_WORDS) return uintBitsToFloat(c0[at]);
+    uint half_ = (c0[at >> 1] >> ((at & 1u) * 16u)) & 0xffffu;
+    return C_TYPE == TYPE_F16 ? f16_to_f32(half_) : bf16_to_f32(half_);
+}
+uint c_row(uint row) { return pc.c_base + row * pc.c_stride; }
+float load_c(uint row, uint col) { return c_element(c_row(row) + col); }
+uint c_words() { return C_TYPE == TYPE_F32 || C_TYPE == TYPE_WORDS ? pc.c_base : pc.c_base >> 1; }
+float c_f(uint at) { return uintBitsToFloat(c0[c_words() + at]); }
+#endif
+
 // The bits of a float in B's 16-bit type.
 uint to_half(float value) { return B_TYPE == TYPE_F16 ? f32_to_f16(value) : f32_to_bf16(value); }
 
@@ -216,6 +234,33 @@ uint segment_of(uint i, uint seg_at, uint segs)
         else high = middle;
     }
     return low;
+}
+
+// The tokens of a set whose segments may be absent, and those of segment s (absent: all are one segment).
+uint set_count(uint n_max, uint segs, uint seg_at) { return seg_at == WN_NONE ? n_max : W[seg_at + segs]; }
+uvec2 segment_range(uint s, uint n_max, uint seg_at)
+{
+    return seg_at == WN_NONE ? uvec2(0u, n_max) : uvec2(W[seg_at + s], W[seg_at + s + 1u]);
+}
+
+// One element of A from an even distance on, and it with its neighbour; of 16-bit types they share a word. Few loads to
+// compile: for loops that are written out.
+const bool A_WIDE = A_TYPE == TYPE_F32 || A_TYPE == TYPE_WORDS;
+vec2 a_halves(uint word)
+{
+    if (A_TYPE == TYPE_F16) return vec2(f16_to_f32(word & 0xffffu), f16_to_f32(word >> 16));
+    return vec2(bf16_to_f32(word & 0xffffu), bf16_to_f32(word >> 16));
+}
+float a_even(uint at)
+{
+    uint word = a_word(A_WIDE ? at : at >> 1);
+    return A_WIDE ? uintBitsToFloat(word) : a_halves(word).x;
+}
+vec2 a_pair(uint at)
+{
+    uint word = a_word(A_WIDE ? at : at >> 1);
+    if (A_WIDE) return vec2(uintBitsToFloat(word), uintBitsToFloat(a_word(at + 1u)));
+    return a_halves(word);
 }
 
 // dotseq of rows x of A with rows y of A, given as entries of a list: an entry that is no row has dot 0, and

@@ -1,5 +1,5 @@
 // merge_order: ToMe's official row order after a pass: of each segment first the sources that were not merged, by
-// rank, then the targets by place.
+// rank or by place, then the targets by place.
 // THREADS: an invocation a source, and after them an invocation a target. Shared: none.
 // Cost: the search for the segment.
 #version 460
@@ -22,6 +22,10 @@ void main()
         uint q = w_u(pc.rank_at + e);
         if (q < k) return;
         place = q - k;
+        if (pc.by_place != 0u) {
+            place = 0u;
+            for (uint b = w_u(pc.src_seg_at + s); b < e; ++b) place += w_u(pc.rank_at + b) >= k ? 1u : 0u;
+        }
         p = w_u(pc.src_pos_at + e);
     } else {
         place = own - k + (u - w_u(pc.dst_seg_at + s));

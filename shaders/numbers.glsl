@@ -35,6 +35,40 @@ float recip_(float x)
     return y;
 }
 
+// e^x: 2^n * (1 + (r + r*r*q(r))), r = x - n*ln 2. From 88.7 on infinite, below -87.3 zero.
+float exp_(float x)
+{
+    precise float t = x * 1.44269504 + 12582912.0;    // n in the low bits: rounded to nearest
+    precise float n = t - 12582912.0;
+    precise float r = (x - n * 0.693359375) - n * -2.12194440e-4;
+    precise float q = 0.00138145348 * r + 0.00836874638;
+    q = q * r + 0.0416683927;
+    q = q * r + 0.166665196;
+    q = q * r + 0.49999994;
+    q = (q * r) * r + r;
+    q = q + 1.0;
+    uint bits = floatBitsToUint(q) + (floatBitsToUint(t) << 23);
+    bits = x > 88.7 ? 0x7f800000u : x < -87.3 ? 0u : bits;
+    return is_nan(x) ? x : uintBitsToFloat(bits);
+}
+
+// erf(x): 1 - e^(-t q(t)), t = |x| at most 4, with the sign of x.
+float erf_(float x)
+{
+    uint u = floatBitsToUint(x), size = u & 0x7fffffffu;
+    float t = size > 0x40800000u ? 4.0 : uintBitsToFloat(size);
+    precise float q = 3.14401332e-05 * t + -0.000308801798;
+    q = q * t + 0.00103240006;
+    q = q * t + 0.000536936451;
+    q = q * t + -0.0195839629;
+    q = q * t + 0.102919616;
+    q = q * t + 0.636597753;
+    q = q * t + 1.1283803;
+    q = q * t;
+    precise float y = 1.0 - exp_(-q);
+    return is_nan(x) ? x : uintBitsToFloat(floatBitsToUint(y) | (u & 0x80000000u));
+}
+
 // 1/max(|x|, eps) from the squared length s; eps2 = eps*eps.
 float norm_factor(float s, float eps2, float inv_eps)
 {
@@ -84,13 +118,13 @@ uint f32_to_f16(float x)
     }
     return sign | ((a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13);
 }
+// Without branches; a subnormal is (1 + m/1024) * 2^-14 - 2^-14.
 float f16_to_f32(uint h)
 {
-    uint sign = (h & 0x8000u) << 16, e = (h >> 10) & 31u, m = h & 0x3ffu;
-    if (e == 31u) return uintBitsToFloat(sign | 0x7f800000u | (m << 13) | (m != 0u ? 0x400000u : 0u));
-    if (e != 0u) return uintBitsToFloat(sign | ((e + 112u) << 23) | (m << 13));
-    if (m == 0u) return uintBitsToFloat(sign);
-    int top = findMSB(m);
-    return uintBitsToFloat(sign | ((uint(top) + 103u) << 23) | ((m << uint(23 - top)) & 0x7fffffu));
+    uint m = (h & 0x7fffu) << 13, e = m & 0x0f800000u;
+    precise float subnormal = uintBitsToFloat(m + 0x38800000u) - uintBitsToFloat(0x38800000u);
+    uint large = m + (e == 0x0f800000u ? 0x70000000u : 0x38000000u);
+    if (m > 0x0f800000u) large |= 0x400000u;
+    return uintBitsToFloat((h & 0x8000u) << 16 | (e == 0u ? floatBitsToUint(subnormal) : large));
 }
 #endif

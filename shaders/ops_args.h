@@ -222,10 +222,11 @@ struct wn_args_merge { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_new_at; wn_u lis
 struct wn_args_pool_rest { WN_HEAD; wn_u segs; wn_u seg_at; wn_u seg_new_at; wn_u keep_at; wn_u list_at; wn_u weight_at; wn_u cols; wn_u sizes_at; wn_u sizes_new_at; };
 
 /* ToMe's official row order after a pass. Sources e with rank q >= k[s]: order[seg_new[s] + q - k[s]] = map[src_pos[e]];
+ * by_place = 1 (official order beside a class token): by the number of unmerged sources of the segment before e instead of q - k[s];
  * targets u (place j of the segment's targets): order[seg_new[s] + (sources of s - k[s]) + j] = map[dst_pos[u]]. k clamped to the sources.
  * items = n_max >= sources + targets: item < src_seg[segs] is source e, the following dst_seg[segs] are targets. */
 struct wn_args_merge_order { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u dst_seg_at; wn_u dst_pos_at; wn_u rank_at; wn_u k_at; wn_u map_at;
-    wn_u seg_new_at; wn_u order_at; };
+    wn_u seg_new_at; wn_u order_at; wn_u by_place; };
 
 /* Space to channel on a regular set of frames x (h x w). f: factor; oh x ow: output grid. B row for output cell (t, y, x) is
  * (t*oh + y)*ow + x, for layout COLUMN (t*ow + x)*oh + y. Channel of B: ROW, COLUMN, BLOCKS: (di*f + dj)*cols + c; CHANNEL: c*f*f + di*f + dj.
@@ -280,5 +281,129 @@ struct wn_args_kv_select { WN_HEAD; wn_u heads; wn_u columns; wn_u first; wn_u c
  * orthonormal DCT-II basis divided by p at basis_at (f32 [p*p]); zigzag[k] = u*p+v at zigzag_at. B(token, 0..luma) the luma coefficients, then chroma of Cb, then of Cr.
  * items = tokens * dim. */
 struct wn_args_patch_dct { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u patch; wn_u luma; wn_u chroma; wn_u basis_at; wn_u zigzag_at; };
+
+/* ---- the vision encoder (vit/) ------------------------------------------------------------------
+ * These may read a third matrix C: element (r, c) at c_base + r * c_stride + c, in elements of C's type from the start of its binding; "C words at x_at" are f32
+ * at word x_at counted from the first element of C (r = c = 0), so that a bias lies behind its matrix (of 16-bit types, C then starts at a whole word).
+ * Rows of 16-bit A, B and C have an even base and an even stride here, unless the operation reads or writes single elements.
+ * exp_, erf_: numbers.glsl and numbers.h. Rows of a set that is `fresh` (rows[i] == i) are read straight. n = seg_at WN_NONE ? n_max : seg[segs]. */
+#define WN_HEAD3 WN_HEAD; wn_u c_base; wn_u c_stride
+
+/* A tensor of a model file to numbers. A: the file's bytes as words (a_base in words, starting with the tensor); element (r, c) of `rows` x `cols`, row-major, of type WN_FILE_*
+ * (blocks of quantised types run along a row; cols is a multiple of the block; layouts as in ggml's ggml-quants). turn = 0: B(r, c); turn = 1: B(c, r).
+ * B is f32 or f16, its rows even in stride. q4_0: d*(q-8); q8_0: d*q; k-quants: d1*q - m1 as ggml writes it, one rounding each product and difference.
+ * items = rows of B * ceil(columns of B / 2): an invocation writes two neighbouring columns. */
+#define WN_FILE_F32 0u
+#define WN_FILE_F16 1u
+#define WN_FILE_BF16 2u
+#define WN_FILE_Q4_0 3u
+#define WN_FILE_Q8_0 4u
+#define WN_FILE_Q4_K 5u
+#define WN_FILE_Q5_K 6u
+#define WN_FILE_Q6_K 7u
+struct wn_args_unpack { WN_HEAD; wn_u type; wn_u rows; wn_u cols; wn_u turn; };
+
+/* One axis of a separable resize of byte pictures, in Pillow's fixed point. A, B: frames of packed RGB bytes as words. Along the axis (vertical 0: x, 1: y) output o is
+ * clip8((32768*64 + sum over k < count[o] of coef[o*taps + k] * A(start[o] + k)) >> 22), sums in i32 (arithmetic shift, clip to 0..255); count[o] == 0: the byte of `fill` (0xBBGGRR).
+ * in_w x in_h -> out_w x out_h; the other axis keeps its size: vertical 0 has out_h == in_h, vertical 1 has out_w == in_w.
+ * items = ceil(frames*out_w*out_h*3 / 4): an invocation writes one word of four bytes; bytes past the end are 0. */
+struct wn_args_resize { WN_HEAD; wn_u frames; wn_u in_w; wn_u in_h; wn_u out_w; wn_u out_h; wn_u vertical; wn_u taps; wn_u start_at; wn_u count_at; wn_u coef_at; wn_u fill; };
+
+/* Patches of pictures as rows, ready for the product with a convolution's kernel. A: frames of packed RGB bytes as words, frames x height x width. patch p, `times` frames a patch
+ * (1, or 2: pairs; a last odd frame is used twice). Row r of frame group g: cell number r' = r - g*cells, cells = (height/p)*(width/p), in blocks of f x f cells: block
+ * (by, bx) raster, cells inside raster (f = 1: plain raster). Column ((t*3 + ch)*p + dy)*p + dx = byte * scale[ch] + shift[ch] of frame min(g*times + t, frames-1).
+ * items = groups*cells * ceil(times*3*p*p / 2): two neighbouring columns. B f32, f16 or bf16. */
+struct wn_args_patchify { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u patch; wn_u times; wn_u f; wn_f scale0; wn_f scale1; wn_f scale2; wn_f shift0; wn_f shift1; wn_f shift2; };
+
+/* Rows made of a table's rows. v = sum over t = 0..taps-1, ascending, of weight[r*taps + t] * C(src[r*taps + t], c) (weight_at WN_NONE: 1 and no multiply; sum from the first product);
+ * d = dst[r] (dst_at WN_NONE: r; negative: nothing is written); add = 0: B(d, c) = v; add = 1: B(d, c) = B(d, c) + v. src_at WN_NONE: r*taps + t. B f32. items = n_max*cols. */
+struct wn_args_table_mix { WN_HEAD3; wn_u n_max; wn_u taps; wn_u src_at; wn_u weight_at; wn_u dst_at; wn_u cols; wn_u add; };
+
+/* Normalised rows: x = A(r, 0..cols-1). rms = 0: mean = dot32(x, 1) * inv_cols, y = x - mean; rms = 1: y = x. s = rsqrt_(dot32(y, y) * inv_cols + eps);
+ * B(r, c) = (y*s)*g[c] + b[c] (f32, f16 or bf16): g, b: C words at gain_at, bias_at (WN_NONE: no multiply; no add). items = n_max rows (LANES), r < n. B is not A. */
+struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; wn_u rms; wn_u gain_at; wn_u bias_at; wn_f eps; wn_f inv_cols; };
+
+/* B(r, j) = finish(dotseq over k of A(r, k) * C(k, j)), r < n, j < cols, k < inner <= 32768 (see `match`: long loops). C is the turned weight [inner][cols].
+ * finish(v): v = v + C words [bias_at + j] (WN_NONE: none); v = act(v); v = v * C words [scale_at + j] (WN_NONE: none);
+ * with = 1: v = v * B(r, j) as it was; with = 2: v = B(r, j) as it was + v. sig(x) = recip_(1 + exp_(x < -80 ? 80 : -x)). act: WN_ACT_NONE; GELU_ERF: (0.5*v)*(1 + erf_(v*0.70710678));
+ * GELU_TANH: v*sig(1.59576912*(v + 0.044715*((v*v)*v))), which is 0.5*v*(1 + tanh); QUICK: v*sig(1.702*v); SILU: v*sig(v); RELU: v < 0 ? 0 : v.
+ * A, B, C: f32, f16 or bf16. items = ceil(n_max/8) * ceil(cols/128) tiles of 8 rows x 128 columns (LANES): tile k covers rows 8*(k / ceil(cols/128)).. and columns
+ * 128*(k % ceil(cols/128)).. . B is neither A nor C. */
+#define WN_ACT_NONE 0u
+#define WN_ACT_GELU_ERF 1u
+#define WN_ACT_GELU_TANH 2u
+#define WN_ACT_QUICK 3u
+#define WN_ACT_SILU 4u
+#define WN_ACT_RELU 5u
+struct wn_args_matmul { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u inner; wn_u cols; wn_u bias_at; wn_u scale_at; wn_u act; wn_u with; };
+
+/* Rotary positions in place on B (f32 or f16): for columns from col, `heads` heads of head_dim = 4*quarter: d < 2*quarter: with p = index[r] (index_at WN_NONE: r; negative: left alone),
+ * angle entry e = (d < quarter ? y[p] : x[p])*quarter + d % quarter, c = cos[e], s = sin[e] (f32 arrays of W): (u, v) = B(r, o + d), B(r, o + d + 2*quarter), o = col + h*head_dim:
+ * u' = u*c - v*s, v' = v*c + u*s (each product rounded, one subtract or add). items = n_max*heads*quarter: an invocation does the neighbouring d = 2i and 2i+1 (quarter even, or
+ * 2*quarter even in any case). r < n. y_at, x_at: u32 arrays. */
+struct wn_args_rope { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u y_at; wn_u x_at; wn_u cos_at; wn_u sin_at; wn_u col; wn_u heads; wn_u quarter; };
+
+/* Attention in each segment, without the matrix. Token i of segment s lies in row list[i] of A and B (list_at WN_NONE: i); q, k, v at columns q_col, k_col, v_col + h*head_dim of A.
+ * seg_at WN_NONE: one segment of n_max tokens. Keys j of the segment in blocks of 8 from its start. A block: s_j = dotseq(q, k_j) * scale; m' = max(m, s_j...) (as "s > m ? s : m", ascending;
+ * m starts at -infinity); f = exp_(m - m') (1 where m' is -infinity), l = l*f, o[d] = o[d]*f; then ascending p_j = size_j * exp_(s_j - m') (sizes_at WN_NONE: no multiply; sizes are f32 by
+ * token), l = l + p_j, o[d] = o[d] + p_j*v_j[d]. B(list[i], out_col + h*head_dim + d) = o[d] * recip_(l). (sizes: ToMe's proportional attention, as adding log(size) to s_j.)
+ * All columns and head_dim are even. width: tokens of a segment at most. items = segs * heads * ceil(head_dim/32) * ceil(width/128) (LANES): 128 queries, up to 32 dimensions each; the last
+ * factor runs fastest. B is not A. */
+struct wn_args_attention { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_u v_col; wn_u out_col; wn_f scale; };
+
+/* One query's attention a segment, head by head: q = C(q_row[s], q_col + h*head_dim ..) (q_row_at WN_NONE: row 0 for all), keys in A as in `attention` (n_max, seg_at, list_at, k_col).
+ * s_j = dotseq(q, k_j)*scale, m = max (from -infinity, NaN left out, -0 as +0), p_j = size_j * exp_(s_j - m), l = dot32(p, 1) over the segment;
+ * B(s*heads + h, j) = p_(j+skip) * recip_(l) for j = 0..len-skip-1: the first `skip` tokens of a segment take part but are not written. index_at given: the
+ * column of token i is index[i] % columns instead (negative: not written). B f32. items = segs*heads (GROUPS). */
+struct wn_args_attention_row { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u q_row_at; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_u skip; wn_u index_at; wn_u columns; wn_f scale; };
+
+/* The softmax's maximum and sum of every query: B(i, 2h) = m, B(i, 2h+1) = recip_(l), as `attention` computes m and l. B f32. items = segs * heads * ceil(width/128) (LANES). */
+struct wn_args_attention_stats { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_f scale; };
+
+/* Attention that a token receives, averaged over the queries i of its segment (from place `skip` on): B(s*heads + h, j - skip) = (sum over i ascending, from 0, of (size_j*exp_(s_ij - m_i)) * r_i) *
+ * recip_(number of queries), m_i = C(i, 2h), r_i = C(i, 2h+1) of attention_stats; for tokens j from place `skip` on; index_at as in
+ * attention_row. B f32. items = segs * heads * ceil(width/128) (LANES). */
+struct wn_args_attention_received { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_u skip; wn_u index_at; wn_u columns; wn_f scale; };
+
+/* Head-mean logits, the whole matrix, before the softmax: B(i, j) = (sum over h ascending, from 0, of dotseq(q_ih, k_jh)*scale) * inv_heads for tokens i and the j-th token of i's segment; columns
+ * past the segment are not written. B f32. items = segs * ceil(width/128) * ceil(width/8) (LANES): 128 queries by 8 keys. */
+struct wn_args_attention_logits { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_f scale; wn_f inv_heads; };
+
+/* B(i, c) = (sum over h = 0..parts-1 ascending of A(list[i], col + h*part_stride + c*step)) * inv_parts. Heads' mean: part_stride = head_dim, step 1. Means of neighbouring channels: part_stride 1,
+ * step parts. add = 1: B(i, c) = B(i, c) + that. i < n; list_at WN_NONE: i; negative: the sum is 0. B f32. items = n_max*cols. */
+struct wn_args_part_mean { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u col; wn_u cols; wn_u parts; wn_u part_stride; wn_u step; wn_u add; wn_f inv_parts; };
+
+/* B(r, c) = A(rows[i], c) for i < n with r = to[i] (to_at WN_NONE: i); rows_at WN_NONE: i; either entry WN_NONE or negative: nothing. For moving whole rows where lists are known on the device alone.
+ * B f32, f16 or bf16. items = n_max * ceil(cols/2). */
+struct wn_args_gather { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_at; wn_u to_at; wn_u cols; };
+
+/* ---- FiCoCo (stages/ficoco.c) -------------------------------------------------------------------
+ * A: the matrix of attention_logits; row i, column j - seg[s] for tokens i, j of segment s. The rows of a segment have an order of the method's: place r of segment s is
+ * position order[seg[s] + r] (order_at WN_NONE: seg[s] + r). Place 0 is protected. */
+
+/* x[i] = A(position of place 0, i's column); y[i] = (sum of A(i, j) over the tokens j of the segment but place 0, in dot32's order with 0 for place 0) * recip_(n - 1) (n == 1: recip_(1)).
+ * items = n_max (LANES), i < seg[segs]. */
+struct wn_args_logit_means { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; };
+
+/* v[i] = (x[i]*fx)*wx + (y[i]*fy)*wy; fx = f(dot32(x, x)) over the segment with 0 for place 0, fy likewise, f as in row_norm with eps 1e-12. Place 0: v = -infinity. items = segs (GROUPS). */
+struct wn_args_unit_mix { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; wn_u v_at; wn_f wx; wn_f wy; };
+
+/* A grid of h x w numbers a segment at grid_at + s*h*w; -infinity: used up. First the cells that are not used up, in raster order, take v of places 1, 2, ... of the segment, as long as
+ * there are both. Then of every whole 2 x 2 window the cell p of the best number (order of scores; ties and all NaN: the first of (0,0), (0,1), (1,0), (1,1)), used up or not,
+ * raises place p + 1 if the segment has it: v = v < 0 ? v*0.5 : v*2 (as it was before), and the cell is used up. items = segs (GROUPS). */
+struct wn_args_window_raise { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u v_at; wn_u grid_at; wn_u h; wn_u w; };
+
+/* Row i with rank[i] < k[s] (the others: keep[i] = 1 and no more): keep[i] = 0; with at = q * (n - 1), lo = floor(at), g = at - lo, a and b the lo-th and (g > 0: lo+1-th) of A(i, ...) in
+ * ascending order, bound = g < 0.5 ? a + g*(b - a) : b - (b - a)*(1 - g); m = min(n - 1 - lo, most): the m best of the row, best first (order of scores): near[i*most + t] = position,
+ * value[i*most + t] = number; W[count_at + s] = max with the number of those above bound (atomic). items = n_max (GROUPS), i < seg[segs]. */
+struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u k_at; wn_u keep_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_f q; };
+
+/* Shares of merged tokens as a set of their own, for `group` and `merge`: token i has slots o = i*(most+1) .. o+most; seg_out[s] = seg[s]*(most+1); every slot's rows_out is rows[i].
+ * Kept: slot o has weight 1, size size[i] and goes to map[i]; from_out[map[i]] = o; the other slots go nowhere (map_out WN_NONE, weight and size 0). map2[i] = map[i].
+ * Merged: slot o goes nowhere (weight, size 0); c = count[s]: slot o+1+t, t < c: e_t = exp_(value_t - value_0), weight = e_t * recip_(e_0 + e_1 + ...), size = weight * size[i]; it goes to
+ * order_new[seg_new[s] + d], d = place[near_t] - seg[s] (place_at WN_NONE: near_t - seg[s]), where d >= n - k: d - k instead (FiCoCo's own; k[s] clamped so that it is a place). t >= c:
+ * nowhere, weight and size 0. map2[i] = where slot o+1 goes. items = n_max + 1 (the last for seg_out; segs <= n_max). */
+struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u rows_at; wn_u sizes_at; wn_u map_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u k_at;
+    wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; };
 
 #endif

@@ -9,6 +9,8 @@ struct wn_exec {
     const wn_host *host;
     uint32_t *w;
     unsigned char *matrix, *history;
+    unsigned char *weights[WN_WEIGHT_PARTS];
+    uint64_t weight_bytes[WN_WEIGHT_PARTS];
     void *scratch;
     uint64_t w_words, matrix_bytes, history_bytes, scratch_bytes;
 };
@@ -63,14 +65,32 @@ static void device_destroy(winnow_device *device)
 
 /* ---- memory ---- */
 
-static uint64_t largest_scratch(const wn_program *program)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < program->op_count; ++i) {
-        const uint64_t wants = wn_cpu_scratch_bytes(&program->ops[i]);
-        bytes = wants > bytes ? wants : bytes;
+    return a > b ? a : b;
+}
+
+/* Room for each of the desc's programs. */
+static void take_sizes(wn_exec *exec, const wn_exec_desc *desc)
+{
+    for (uint32_t p = 0; p <= desc->other_count; ++p) {
+        const wn_program *program = p ? &desc->others[p - 1] : desc->program;
+        exec->w_words = larger(exec->w_words, program->w_words);
+        exec->matrix_bytes = larger(exec->matrix_bytes, program->matrix_bytes);
+        for (uint32_t i = 0; i < program->op_count; ++i)
+            exec->scratch_bytes =
+                larger(exec->scratch_bytes, wn_cpu_scratch_bytes(&program->ops[i]));
     }
-    return bytes;
+    exec->history_bytes = desc->history_bytes;
+    memcpy(exec->weight_bytes, desc->weight_bytes, sizeof exec->weight_bytes);
+}
+
+static uint64_t sum_of(const uint64_t *bytes, uint32_t n)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < n; ++i)
+        sum += bytes[i];
+    return sum;
 }
 
 static void exec_destroy(wn_exec *exec)
@@ -79,6 +99,8 @@ static void exec_destroy(wn_exec *exec)
         return;
     const wn_host *host = exec->host;
     wn_free(host, exec->scratch);
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; ++i)
+        wn_free(host, exec->weights[i]);
     wn_free(host, exec->history);
     wn_free(host, exec->matrix);
     wn_free(host, exec->w);
@@ -93,16 +115,19 @@ static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc
     if (!exec)
         goto fail;
     exec->host = host;
-    exec->w_words = desc->program->w_words;
-    exec->matrix_bytes = desc->program->matrix_bytes;
-    exec->history_bytes = desc->history_bytes;
-    exec->scratch_bytes = largest_scratch(desc->program);
+    take_sizes(exec, desc);
     exec->w = wn_alloc(host, exec->w_words * sizeof *exec->w);
     exec->matrix = wn_alloc(host, exec->matrix_bytes);
     exec->history = wn_alloc(host, exec->history_bytes);
     exec->scratch = wn_alloc(host, exec->scratch_bytes);
     if (!exec->w || !exec->matrix || !exec->history || !exec->scratch)
         goto fail;
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; ++i) {
+        if (desc->weight_bytes[i])
+            exec->weights[i] = wn_alloc(host, desc->weight_bytes[i]);
+        if (desc->weight_bytes[i] && !exec->weights[i])
+            goto fail;
+    }
     *out = exec;
     return WINNOW_OK;
 
@@ -111,7 +136,8 @@ fail:
     return wn_fail(host, WINNOW_E_HOST_MEMORY,
                    "plain C plan: no memory for a workspace of %llu bytes (use a smaller shape)",
                    (unsigned long long)(desc->program->w_words * sizeof(uint32_t) +
-                                        desc->program->matrix_bytes + desc->history_bytes));
+                                        desc->program->matrix_bytes + desc->history_bytes +
+                                        sum_of(desc->weight_bytes, WN_WEIGHT_PARTS)));
 }
 
 static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
@@ -119,7 +145,7 @@ static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
     if (staging)
         *staging = 0; /* the host's memory is used where it lies */
     return exec->w_words * sizeof *exec->w + exec->matrix_bytes + exec->history_bytes +
-           exec->scratch_bytes;
+           exec->scratch_bytes + sum_of(exec->weight_bytes, WN_WEIGHT_PARTS);
 }
 
 /* ---- runs ---- */
@@ -130,6 +156,8 @@ static unsigned char *slot_base(const wn_exec *exec, const wn_host_io *io, uint8
         return exec->matrix;
     if (slot == WN_SLOT_HISTORY)
         return exec->history;
+    if (slot >= WN_SLOT_WEIGHTS && slot < WN_SLOT_COUNT)
+        return exec->weights[slot - WN_SLOT_WEIGHTS];
     if (slot < WN_SLOT_OUT)
         return io->in[slot].data;
     return slot < WN_SLOT_MATRIX ? io->out[slot - WN_SLOT_OUT].data : NULL;
@@ -148,21 +176,24 @@ static bool is_output(uint8_t slot)
     return slot >= WN_SLOT_OUT && slot < WN_SLOT_MATRIX;
 }
 
-/* Every operation's arguments start with a_base, a_stride, b_base, b_stride; the bases are of a
- * GPU's bindings and mean nothing here. */
+/* Every operation's arguments start with a_base, a_stride, b_base, b_stride, and c_base, c_stride where
+ * it has a C; the bases are of a GPU's bindings and mean nothing here. */
 static winnow_status run_op(const wn_exec *exec, const wn_op *op, const wn_host_io *io,
                             wn_exec_stats *stats)
 {
-    const wn_cpu_memory m = {
+    wn_cpu_memory m = {
         .w = exec->w,
-        .a = bind(exec, io, &op->a, op->args[1]),
-        .b = bind(exec, io, &op->b, op->args[3]),
+        .a = bind(exec, io, &op->a, op->args[WN_ARG_A_STRIDE]),
+        .b = bind(exec, io, &op->b, op->args[WN_ARG_B_STRIDE]),
         .out = io->out,
         .scratch = exec->scratch,
     };
+    if (op->c.bytes)
+        m.c = bind(exec, io, &op->c, op->args[WN_ARG_C_STRIDE]);
     if (op->items == 0 || (is_output(op->b.slot) && !m.b.data)) /* not wanted this time */
         return WINNOW_OK;
     if ((op->a.slot != WN_SLOT_NONE && !m.a.data) || (op->b.slot != WN_SLOT_NONE && !m.b.data) ||
+        (op->c.bytes && op->c.slot != WN_SLOT_NONE && !m.c.data) ||
         wn_cpu_scratch_bytes(op) > exec->scratch_bytes)
         return wn_fail(exec->host, WINNOW_E_INTERNAL,
                        "plain C: %s lacks an input or scratch memory (report this)",

@@ -43,6 +43,22 @@ void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t 
     }
 }
 
+static float add_lanes(float sums[LANES])
+{
+    for (uint32_t step = 1; step < LANES; step *= 2)
+        for (uint32_t l = 0; l < LANES; l += 2 * step) /* the other lanes never reach lane 0 */
+            sums[l] += sums[l + step];
+    return sums[0];
+}
+
+float wn_cpu_sum32(const float *x, uint32_t n)
+{
+    float sums[LANES] = {0};
+    for (uint32_t d = 0; d < n; ++d)
+        sums[d % LANES] += x[d];
+    return add_lanes(sums);
+}
+
 float wn_cpu_dot32(const float *x, const float *y, uint32_t n)
 {
     float sums[LANES] = {0};
@@ -52,10 +68,7 @@ float wn_cpu_dot32(const float *x, const float *y, uint32_t n)
             sums[l] += x[d + l] * y[d + l];
     for (uint32_t l = 0; d + l < n; ++l)
         sums[l] += x[d + l] * y[d + l];
-    for (uint32_t step = 1; step < LANES; step *= 2)
-        for (uint32_t l = 0; l < LANES; l += 2 * step) /* the other lanes never reach lane 0 */
-            sums[l] += sums[l + step];
-    return sums[0];
+    return add_lanes(sums);
 }
 
 static uint32_t key_of(uint32_t score_bits, bool smallest)

@@ -5,7 +5,7 @@
 #include "../numbers.h"
 #include "../ops.h"
 
-/* The matrix that an operation knows as A or B. */
+/* The matrix that an operation knows as A, B or C. */
 typedef struct wn_cpu_rows {
     unsigned char *data; /* element (0, 0); NULL: the operation has no such matrix */
     uint32_t stride;     /* elements between rows */
@@ -14,7 +14,7 @@ typedef struct wn_cpu_rows {
 
 typedef struct wn_cpu_memory {
     uint32_t *w;
-    wn_cpu_rows a, b;
+    wn_cpu_rows a, b, c;
     const wn_host_rows *out; /* [WINNOW_OUT_COUNT], for emit_meta */
     void *scratch; /* as much as wn_cpu_scratch_bytes() says, nobody's between operations */
 } wn_cpu_memory;
@@ -31,6 +31,9 @@ void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t 
 
 /* The dot product of ops_args.h with its 32 partial sums. */
 float wn_cpu_dot32(const float *x, const float *y, uint32_t n);
+
+/* dot32(x, 1). */
+float wn_cpu_sum32(const float *x, uint32_t n);
 
 /* flag[i] = 1 for the k best of score[n] (floats by their bits), else 0; k <= n. */
 void wn_cpu_flag_best(const uint32_t *score, uint32_t *flag, uint32_t n, uint32_t k, bool smallest);

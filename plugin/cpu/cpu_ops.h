@@ -14,6 +14,10 @@ extern const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT];
 /* Targets or columns that dotseq does side by side: the order within a pair is what is fixed. With
  * fewer, GCC 12 unrolls the block and vectorises along the row instead, four times slower. */
 enum { WN_CPU_DOT_BLOCK = 32 };
+enum { WN_CPU_PANEL = 64 }; /* columns that matmul does side by side */
+enum {
+    WN_CPU_KEY_BLOCK = 8
+}; /* keys between two looks at attention's maximum: as ops_args.h says */
 
 /* Bytes of scratch that one operation wants. */
 uint64_t wn_cpu_scratch_bytes(const wn_op *op);

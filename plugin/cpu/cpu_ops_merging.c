@@ -196,10 +196,11 @@ void cpu_merge_order(const struct wn_args_merge_order *pc, const wn_cpu_memory *
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t sources = src[s + 1] - src[s], k = least(m->w[pc->k_at + s], sources);
         uint32_t *order = m->w + pc->order_at + m->w[pc->seg_new_at + s];
+        uint32_t left = 0;
         for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
             const uint32_t rank = m->w[pc->rank_at + e];
             if (rank >= k)
-                order[rank - k] = m->w[pc->map_at + entry(m, pc->src_pos_at, e)];
+                order[pc->by_place ? left++ : rank - k] = m->w[pc->map_at + entry(m, pc->src_pos_at, e)];
         }
         for (uint32_t u = dst[s]; u < dst[s + 1]; ++u)
             order[sources - k + u - dst[s]] = m->w[pc->map_at + entry(m, pc->dst_pos_at, u)];

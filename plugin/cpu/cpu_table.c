@@ -21,6 +21,13 @@ const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT] = {
 #define ARG(op, name, field) \
     ((uint64_t)(op)->args[offsetof(struct wn_args_##name, field) / sizeof(uint32_t)])
 
+/* attention.c's scratch for segments of `width` tokens: see its `segment`. */
+static uint64_t attention_words(uint64_t width, uint64_t head_dim, uint64_t sides)
+{
+    const uint64_t padded = width + WN_CPU_KEY_BLOCK;
+    return padded * (1 + sides * head_dim) + 2 * head_dim;
+}
+
 uint64_t wn_cpu_scratch_bytes(const wn_op *op)
 {
     const uint64_t word = sizeof(uint32_t), block = 1 + WN_CPU_DOT_BLOCK;
@@ -40,6 +47,27 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_emit_rows: return word * ARG(op, emit_rows, cols);
     case WN_OP_kv_select: return word * 2 * ARG(op, kv_select, count);
     case WN_OP_patch_dct: return word * 3 * ARG(op, patch_dct, patch) * ARG(op, patch_dct, patch);
+    case WN_OP_unpack: return word * ARG(op, unpack, cols);
+    case WN_OP_patchify:
+        return word * 3 * ARG(op, patchify, times) * ARG(op, patchify, patch) *
+               ARG(op, patchify, patch);
+    case WN_OP_norm: return word * ARG(op, norm, cols);
+    case WN_OP_matmul: return word * (WN_CPU_PANEL + 8) * ARG(op, matmul, inner);
+    case WN_OP_gather: return word * ARG(op, gather, cols);
+    case WN_OP_attention:
+        return word * attention_words(ARG(op, attention, width), ARG(op, attention, head_dim), 2);
+    case WN_OP_attention_row:
+        return word *
+               attention_words(ARG(op, attention_row, n_max), ARG(op, attention_row, head_dim), 1);
+    case WN_OP_attention_stats:
+        return word * attention_words(ARG(op, attention_stats, width),
+                                      ARG(op, attention_stats, head_dim), 1);
+    case WN_OP_attention_received:
+        return word * attention_words(ARG(op, attention_received, width),
+                                      ARG(op, attention_received, head_dim), 2);
+    case WN_OP_attention_logits:
+        return word * attention_words(ARG(op, attention_logits, width),
+                                      ARG(op, attention_logits, head_dim), 1);
     default: return 0;
     }
 }

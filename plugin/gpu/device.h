@@ -20,7 +20,14 @@ enum wn_feature {
 };
 
 /* The descriptor set that all programs share (see shaders/common.glsl). */
-enum { WN_BIND_A = 0, WN_BIND_B = 4, WN_BIND_W = 8, WN_BIND_OUT = 9, WN_BIND_COUNT = 14 };
+enum {
+    WN_BIND_A = 0,
+    WN_BIND_B = 4,
+    WN_BIND_W = 8,
+    WN_BIND_OUT = 9,
+    WN_BIND_C = 14,
+    WN_BIND_COUNT = 15
+};
 enum { WN_WINDOWS = 4 };
 
 /* A physical device as it is, whatever the caller masks. */
@@ -94,7 +101,8 @@ typedef struct wn_gpu {
     pthread_mutex_t cache_lock;
     VkShaderModule modules[WN_OP_COUNT];
     uint8_t variants[WN_OP_COUNT]; /* WN_SPIRV_* bits of the module */
-    VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][2];
+    VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT]
+                        [2]; /* by types of A, B and C, and whether A or B is windowed */
 } wn_gpu;
 
 /* features.c */
@@ -125,11 +133,16 @@ static inline bool wn_gpu_has(const wn_gpu *gpu, enum wn_feature feature)
 /* program.c */
 winnow_status wn_layouts_create(wn_gpu *gpu);
 void wn_programs_destroy(wn_gpu *gpu); /* layouts, modules, pipelines; half made is fine */
-/* The pipeline of an operation for the types of A and B (WINNOW_F32 where it has none), made if it
- * is not there. [any-thread] */
-winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
-                              bool windowed, VkPipeline *out);
-/* Makes all that runs of this program or of smaller ones can need. */
+/* What a pipeline is made for: the types of A, B and C (WINNOW_F32 where there is none). */
+typedef struct wn_types {
+    uint32_t a, b, c;
+    bool windowed;
+} wn_types;
+/* The pipeline of an operation, made if it is not there. [any-thread] */
+winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types, VkPipeline *out);
+/* Makes all that runs of the desc's programs or of smaller ones can need. */
 winnow_status wn_pipelines_prepare(wn_gpu *gpu, const wn_exec_desc *desc);
+/* C has no windows: E_UNSUPPORTED where it spans more bytes than one binding. */
+winnow_status wn_check_c(const wn_gpu *gpu, uint32_t kind, uint64_t bytes);
 
 #endif

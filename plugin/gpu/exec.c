@@ -3,12 +3,27 @@
 
 #include <string.h>
 
+/* The most that one of the desc's programs needs of everything. */
+static wn_program largest(const wn_exec_desc *desc)
+{
+    wn_program most = *desc->program;
+    for (uint32_t i = 0; i < desc->other_count; i++) {
+        const wn_program *p = &desc->others[i];
+        most.op_count = p->op_count > most.op_count ? p->op_count : most.op_count;
+        most.w_words = p->w_words > most.w_words ? p->w_words : most.w_words;
+        most.const_words = p->const_words > most.const_words ? p->const_words : most.const_words;
+        most.matrix_bytes =
+            p->matrix_bytes > most.matrix_bytes ? p->matrix_bytes : most.matrix_bytes;
+    }
+    return most;
+}
+
 static winnow_status create_workspace(wn_exec *exec, const wn_exec_desc *desc)
 {
     wn_gpu *gpu = exec->gpu;
-    const wn_program *program = desc->program;
-    const uint64_t w_bytes = (program->w_words ? program->w_words : 4) * sizeof(uint32_t);
-    const uint64_t const_bytes = (uint64_t)program->const_words * sizeof(uint32_t);
+    const wn_program program = largest(desc);
+    const uint64_t w_bytes = (program.w_words ? program.w_words : 4) * sizeof(uint32_t);
+    const uint64_t const_bytes = (uint64_t)program.const_words * sizeof(uint32_t);
     if (w_bytes > gpu->base.max_w)
         return wn_fail(&gpu->base.host, WINNOW_E_UNSUPPORTED,
                        "gpu: the workspace needs %llu bytes, and %s binds at most %llu (plan for "
@@ -16,8 +31,10 @@ static winnow_status create_workspace(wn_exec *exec, const wn_exec_desc *desc)
                        (unsigned long long)w_bytes, gpu->base.info.name,
                        (unsigned long long)gpu->base.max_w);
     WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, w_bytes, &exec->w));
-    WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, program->matrix_bytes, &exec->matrix));
+    WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, program.matrix_bytes, &exec->matrix));
     WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, desc->history_bytes, &exec->history));
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
+        WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, desc->weight_bytes[i], &exec->weights[i]));
     WN_TRY(wn_memory_create(gpu, WN_MEMORY_DEVICE, 16, &exec->count));
     WN_TRY(wn_memory_create(gpu, WN_MEMORY_UPLOAD, const_bytes, &exec->consts));
     return wn_memory_create(gpu, WN_MEMORY_DOWNLOAD, 16, &exec->counted);
@@ -84,7 +101,7 @@ fail:
     return status;
 }
 
-/* Zeroes W and the history at once where there is a queue; else the first recording does. */
+/* Zeroes W, the history and the weights at once where there is a queue; else the first recording does. */
 static winnow_status create_job(wn_exec *exec)
 {
     if (!exec->gpu->queue)
@@ -118,6 +135,8 @@ static void exec_destroy(wn_exec *exec)
                                     &exec->count, &exec->consts, &exec->counted};
     for (size_t i = 0; i < sizeof workspace / sizeof *workspace; i++)
         wn_memory_destroy(gpu, workspace[i]);
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
+        wn_memory_destroy(gpu, &exec->weights[i]);
     wn_free(&gpu->base.host, exec->sets);
     wn_free(&gpu->base.host, exec->recorded);
     wn_free(&gpu->base.host, exec);
@@ -132,8 +151,8 @@ static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc
         return wn_fail(&device->host, WINNOW_E_HOST_MEMORY, "gpu: no memory for a plan");
     exec->gpu = gpu;
     exec->flags = desc->flags;
-    exec->ops_most = desc->program->op_count;
-    exec->w_words = desc->program->w_words;
+    exec->ops_most = largest(desc).op_count;
+    exec->w_words = largest(desc).w_words;
     exec->recorded = wn_alloc(&device->host, exec->ops_most * sizeof *exec->recorded);
     winnow_status status = WINNOW_OK;
     if (!exec->recorded)
@@ -254,8 +273,11 @@ static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
         sum += exec->out[i].bytes + exec->stage_out[i].bytes;
     if (staging)
         *staging = sum;
+    uint64_t weights = 0;
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
+        weights += exec->weights[i].bytes;
     return exec->w.bytes + exec->matrix.bytes + exec->history.bytes + exec->consts.bytes +
-           exec->count.bytes + exec->counted.bytes;
+           exec->count.bytes + exec->counted.bytes + weights;
 }
 
 const wn_backend wn_gpu_backend = {

@@ -23,10 +23,11 @@ struct wn_exec {
     uint32_t flags;
     uint32_t ops_most; /* operations that a program may have */
     uint64_t w_words;  /* words of W that one may use */
-    bool cleared;      /* W and the history have been zeroed, or commands to do so recorded */
-    bool direct_in;    /* inputs are mapped: no staging */
-    bool direct_out;   /* outputs are */
+    bool cleared;    /* W, the history and the weights are zeroed, or commands to do so recorded */
+    bool direct_in;  /* inputs are mapped: no staging */
+    bool direct_out; /* outputs are */
     wn_memory w, matrix, history, consts;
+    wn_memory weights[WN_WEIGHT_PARTS];
     wn_memory count;   /* the count word where the host wants none */
     wn_memory counted; /* { K, NaN scores } of wn_gpu_submit, mapped */
     wn_memory in[WINNOW_ROLE_COUNT], out[WINNOW_OUT_COUNT];
@@ -53,7 +54,7 @@ typedef struct wn_slots {
 /* record.c: the constants must already be in W, visible to shaders. `stats` may be NULL. */
 winnow_status wn_record_ops(wn_exec *exec, VkCommandBuffer commands, const wn_program *program,
                             const wn_slots *slots, uint32_t generation, wn_exec_stats *stats);
-void wn_record_zero(wn_exec *exec, VkCommandBuffer commands); /* W and the history */
+void wn_record_zero(wn_exec *exec, VkCommandBuffer commands); /* W, history, weights */
 /* Between what came before in the queue and our first command; after uploads; after the last op. */
 void wn_record_entry_barrier(wn_exec *exec, VkCommandBuffer commands);
 void wn_record_upload_barrier(wn_exec *exec, VkCommandBuffer commands);

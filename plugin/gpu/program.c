@@ -110,7 +110,7 @@ fail:
 void wn_programs_destroy(wn_gpu *gpu)
 {
     const wn_vk_device_calls *vk = &gpu->vk;
-    VkPipeline *pipelines = &gpu->pipelines[0][0][0][0];
+    VkPipeline *pipelines = &gpu->pipelines[0][0][0][0][0];
     for (size_t i = 0; i < sizeof gpu->pipelines / sizeof *pipelines; i++) {
         if (pipelines[i])
             vk->DestroyPipeline(gpu->device, pipelines[i], NULL);
@@ -147,15 +147,19 @@ fail:
     return status;
 }
 
-static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
-                                   bool windowed, VkPipeline *out)
+static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *types,
+                                   VkPipeline *out)
 {
-    enum { CONSTANTS = 6 };
+    enum { CONSTANTS = 7 };
     winnow_status status = WINNOW_OK;
     const bool subgroup = gpu->variants[kind] & WN_SPIRV_SUBGROUP;
-    const uint32_t values[CONSTANTS] = {
-        gpu->local[wn_op_grouping(kind)],      a_type, b_type, windowed, gpu->window_shift,
-        subgroup ? gpu->caps.subgroup_size : 0};
+    const uint32_t values[CONSTANTS] = {gpu->local[wn_op_grouping(kind)],
+                                        types->a,
+                                        types->b,
+                                        types->windowed,
+                                        gpu->window_shift,
+                                        subgroup ? gpu->caps.subgroup_size : 0,
+                                        types->c};
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
         entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
@@ -184,19 +188,35 @@ fail:
     return status;
 }
 
-winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, uint32_t a_type, uint32_t b_type,
-                              bool windowed, VkPipeline *out)
+winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types, VkPipeline *out)
 {
     winnow_status status = WINNOW_OK;
-    VkPipeline *slot = &gpu->pipelines[kind][a_type][b_type][windowed];
+    VkPipeline *slot = &gpu->pipelines[kind][types->a][types->b][types->c][types->windowed];
     pthread_mutex_lock(&gpu->cache_lock);
     if (!*slot)
         status = make_module(gpu, kind);
     if (!*slot && status == WINNOW_OK)
-        status = make_pipeline(gpu, kind, a_type, b_type, windowed, slot);
+        status = make_pipeline(gpu, kind, types, slot);
     *out = *slot;
     pthread_mutex_unlock(&gpu->cache_lock);
     return status;
+}
+
+winnow_status wn_check_c(const wn_gpu *gpu, uint32_t kind, uint64_t bytes)
+{
+    const uint64_t most = gpu->caps.properties.limits.maxStorageBufferRange;
+    if (bytes <= most)
+        return WINNOW_OK;
+    return wn_fail(&gpu->base.host, WINNOW_E_UNSUPPORTED,
+                   "gpu: %s reads a matrix of %llu bytes, and %s binds at most %llu (use "
+                   "dtype=f16, or another device)",
+                   wn_op_name(kind), (unsigned long long)bytes, gpu->base.info.name,
+                   (unsigned long long)most);
+}
+
+static bool is_there(const wn_ref *ref)
+{
+    return ref->slot != WN_SLOT_NONE && ref->bytes;
 }
 
 /* The types that one axis can have: words stay words, and no matrix has no type. */
@@ -214,23 +234,32 @@ static winnow_status prepare_op(wn_gpu *gpu, const wn_exec_desc *desc, const wn_
 {
     const uint32_t a = axis(&op->a, desc->a_types), b = axis(&op->b, desc->b_types);
     const uint64_t range = 4ull << gpu->window_shift;
-    const bool large = (op->a.slot != WN_SLOT_NONE && op->a.bytes > range / 2) ||
-                       (op->b.slot != WN_SLOT_NONE && op->b.bytes > range / 2);
+    const bool large = (is_there(&op->a) && op->a.bytes > range / 2) ||
+                       (is_there(&op->b) && op->b.bytes > range / 2);
+    wn_types types = {.c = is_there(&op->c) ? op->c.dtype : WINNOW_F32};
     VkPipeline unused;
+    if (is_there(&op->c))
+        WN_TRY(wn_check_c(gpu, op->kind, op->c.bytes));
     for (uint32_t i = 0; i < WINNOW_DTYPE_COUNT * WINNOW_DTYPE_COUNT; i++) {
-        const uint32_t a_type = i % WINNOW_DTYPE_COUNT, b_type = i / WINNOW_DTYPE_COUNT;
-        if (!(a >> a_type & 1u) || !(b >> b_type & 1u))
+        types.a = i % WINNOW_DTYPE_COUNT;
+        types.b = i / WINNOW_DTYPE_COUNT;
+        types.windowed = false;
+        if (!(a >> types.a & 1u) || !(b >> types.b & 1u))
             continue;
-        WN_TRY(wn_pipeline_get(gpu, op->kind, a_type, b_type, false, &unused));
+        WN_TRY(wn_pipeline_get(gpu, op->kind, &types, &unused));
+        types.windowed = true;
         if (large) /* a tensor with gaps between its rows spans more */
-            WN_TRY(wn_pipeline_get(gpu, op->kind, a_type, b_type, true, &unused));
+            WN_TRY(wn_pipeline_get(gpu, op->kind, &types, &unused));
     }
     return WINNOW_OK;
 }
 
 winnow_status wn_pipelines_prepare(wn_gpu *gpu, const wn_exec_desc *desc)
 {
-    for (uint32_t i = 0; i < desc->program->op_count; i++)
-        WN_TRY(prepare_op(gpu, desc, &desc->program->ops[i]));
+    for (uint32_t p = 0; p <= desc->other_count; p++) {
+        const wn_program *program = p ? &desc->others[p - 1] : desc->program;
+        for (uint32_t i = 0; i < program->op_count; i++)
+            WN_TRY(prepare_op(gpu, desc, &program->ops[i]));
+    }
     return WINNOW_OK;
 }

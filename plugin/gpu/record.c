@@ -24,6 +24,7 @@ typedef struct dispatch {
 enum {
     ARG_A_BASE = 0,
     ARG_B_BASE = 2,
+    ARG_C_BASE = 4,
     ARG_OUT_BASE = offsetof(struct wn_args_emit_meta, base1) / 4
 };
 
@@ -76,6 +77,10 @@ void wn_record_zero(wn_exec *exec, VkCommandBuffer commands)
     vk->CmdFillBuffer(commands, exec->w.buffer, 0, VK_WHOLE_SIZE, 0);
     if (exec->history.buffer)
         vk->CmdFillBuffer(commands, exec->history.buffer, 0, VK_WHOLE_SIZE, 0);
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++) {
+        if (exec->weights[i].buffer)
+            vk->CmdFillBuffer(commands, exec->weights[i].buffer, 0, VK_WHOLE_SIZE, 0);
+    }
     barrier(exec->gpu, commands, TRANSFER, COPY_WRITE, COMPUTE | TRANSFER,
             SHADER_READ | SHADER_WRITE | COPY_WRITE);
     exec->cleared = true;
@@ -95,6 +100,8 @@ wn_slots wn_exec_slots(const wn_exec *exec, const wn_gpu_buffers *buffers)
         slots.span[WN_SLOT_OUT + i] = buffers ? buffers->out[i] : span_of(&exec->out[i]);
     slots.span[WN_SLOT_MATRIX] = span_of(&exec->matrix);
     slots.span[WN_SLOT_HISTORY] = span_of(&exec->history);
+    for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
+        slots.span[WN_SLOT_WEIGHTS + i] = span_of(&exec->weights[i]);
     wn_gpu_span *count = &slots.span[WN_SLOT_OUT + WINNOW_OUT_COUNT_WORD];
     if (!count->buffer)
         *count = span_of(&exec->count);
@@ -150,26 +157,45 @@ static winnow_status cut_windows(const recorder *r, const VkDescriptorBufferInfo
     return WINNOW_OK;
 }
 
-static winnow_status bind_matrix(const recorder *r, const wn_op *op, const wn_ref *ref,
-                                 VkDescriptorBufferInfo out[WN_WINDOWS], uint32_t *base,
-                                 bool *windowed)
+static uint32_t element_of(const wn_ref *ref)
 {
-    const uint32_t element = ref->dtype == WINNOW_F16 || ref->dtype == WINNOW_BF16 ? 2 : 4;
-    const wn_gpu_span *span = ref->slot < WN_SLOT_COUNT ? &r->slots->span[ref->slot] : NULL;
-    uint32_t rest;
-    for (uint32_t i = 0; i < WN_WINDOWS; i++)
-        out[i] = bind_w(r->exec);
-    *base = 0;
-    if (!span || !ref->bytes)
-        return WINNOW_OK;
+    return ref->dtype == WINNOW_F16 || ref->dtype == WINNOW_BF16 ? 2 : 4;
+}
+
+/* The slot that a ref is a part of. */
+static winnow_status find_span(const recorder *r, const wn_op *op, const wn_ref *ref,
+                               const wn_gpu_span **out)
+{
+    const wn_gpu_span *span = &r->slots->span[ref->slot];
+    *out = span;
     if (!span->buffer || ref->offset > span->bytes || ref->bytes > span->bytes - ref->offset)
         return wn_fail(&r->gpu->base.host, WINNOW_E_INTERNAL,
                        "gpu: %s touches bytes %llu..%llu of slot %u, which has %llu (report this)",
                        wn_op_name(op->kind), (unsigned long long)ref->offset,
                        (unsigned long long)(ref->offset + ref->bytes), ref->slot,
                        (unsigned long long)(span->buffer ? span->bytes : 0));
+    return WINNOW_OK;
+}
+
+static bool is_there(const wn_ref *ref)
+{
+    return ref->slot < WN_SLOT_COUNT && ref->bytes;
+}
+
+static winnow_status bind_matrix(const recorder *r, const wn_op *op, const wn_ref *ref,
+                                 VkDescriptorBufferInfo out[WN_WINDOWS], uint32_t *base,
+                                 bool *windowed)
+{
+    const wn_gpu_span *span;
+    uint32_t rest;
+    for (uint32_t i = 0; i < WN_WINDOWS; i++)
+        out[i] = bind_w(r->exec);
+    *base = 0;
+    if (!is_there(ref))
+        return WINNOW_OK;
+    WN_TRY(find_span(r, op, ref, &span));
     const VkDescriptorBufferInfo whole = bind_part(r->gpu, span, ref->offset, ref->bytes, &rest);
-    *base = rest / element;
+    *base = rest / element_of(ref);
     if (whole.range > r->gpu->caps.properties.limits.maxStorageBufferRange) {
         *windowed = true;
         return cut_windows(r, &whole, out);
@@ -179,11 +205,26 @@ static winnow_status bind_matrix(const recorder *r, const wn_op *op, const wn_re
     return WINNOW_OK;
 }
 
+/* One binding, no windows; only operations with a C have its words among their arguments. */
+static winnow_status bind_c(const recorder *r, const wn_op *op, dispatch *d)
+{
+    const wn_gpu_span *span;
+    uint32_t rest;
+    if (!is_there(&op->c))
+        return WINNOW_OK;
+    WN_TRY(find_span(r, op, &op->c, &span));
+    const VkDescriptorBufferInfo whole = bind_part(r->gpu, span, op->c.offset, op->c.bytes, &rest);
+    WN_TRY(wn_check_c(r->gpu, op->kind, whole.range));
+    d->info[WN_BIND_C] = whole;
+    d->args[ARG_C_BASE] = rest / element_of(&op->c);
+    return WINNOW_OK;
+}
+
 /* Outputs that only emit_meta writes: indices, sizes, positions, assignment, count. */
 static void bind_outputs(const recorder *r, dispatch *d)
 {
     const uint32_t most = r->gpu->caps.properties.limits.maxStorageBufferRange & ~255u;
-    for (uint32_t i = 0; i < WN_BIND_COUNT - WN_BIND_OUT; i++) {
+    for (uint32_t i = 0; i < WN_BIND_C - WN_BIND_OUT; i++) {
         const wn_gpu_span *span = &r->slots->span[WN_SLOT_OUT + WINNOW_OUT_INDICES + i];
         uint32_t rest;
         d->args[ARG_OUT_BASE + i] = 0;
@@ -205,6 +246,7 @@ static winnow_status bind_op(const recorder *r, const wn_op *op, dispatch *d)
     WN_TRY(bind_matrix(r, op, &op->b, &d->info[WN_BIND_B], &d->args[ARG_B_BASE], &d->windowed));
     for (uint32_t i = WN_BIND_W; i < WN_BIND_COUNT; i++)
         d->info[i] = bind_w(r->exec);
+    WN_TRY(bind_c(r, op, d));
     if (op->kind == WN_OP_emit_meta)
         bind_outputs(r, d);
     return WINNOW_OK;
@@ -219,7 +261,7 @@ static bool same_bindings(const VkDescriptorBufferInfo *a, const VkDescriptorBuf
     return true;
 }
 
-/* Bindings 0..13 follow each other, so one write fills them all. */
+/* Bindings 0..14 follow each other, so one write fills them all. */
 static void write_bindings(recorder *r, const dispatch *d)
 {
     const wn_vk_device_calls *vk = &r->gpu->vk;
@@ -263,9 +305,12 @@ static winnow_status group_counts(const recorder *r, const wn_op *op, uint32_t c
     return WINNOW_OK;
 }
 
-static uint32_t type_of(const wn_ref *ref)
+static wn_types types_of(const wn_op *op, bool windowed)
 {
-    return ref->slot == WN_SLOT_NONE ? WINNOW_F32 : ref->dtype;
+    return (wn_types){.a = op->a.slot == WN_SLOT_NONE ? WINNOW_F32 : op->a.dtype,
+                      .b = op->b.slot == WN_SLOT_NONE ? WINNOW_F32 : op->b.dtype,
+                      .c = is_there(&op->c) ? op->c.dtype : WINNOW_F32,
+                      .windowed = windowed};
 }
 
 static winnow_status record_op(recorder *r, const wn_op *op)
@@ -276,8 +321,8 @@ static winnow_status record_op(recorder *r, const wn_op *op)
     VkPipeline pipeline;
     WN_TRY(bind_op(r, op, &d));
     WN_TRY(group_counts(r, op, counts));
-    WN_TRY(
-        wn_pipeline_get(r->gpu, op->kind, type_of(&op->a), type_of(&op->b), d.windowed, &pipeline));
+    const wn_types types = types_of(op, d.windowed);
+    WN_TRY(wn_pipeline_get(r->gpu, op->kind, &types, &pipeline));
     if (pipeline != r->pipeline)
         vk->CmdBindPipeline(r->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     r->pipeline = pipeline;

@@ -190,6 +190,7 @@ const wn_stage wn_stage_prumerge = {
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,
+    .flat_keys = true,
     .roles_optional = 1u << WINNOW_ROLE_SIZES,
     .build = build,
 };
@@ -205,6 +206,7 @@ const wn_stage wn_stage_prumerge_plus = {
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,
+    .flat_keys = true,
     .roles_optional = 1u << WINNOW_ROLE_SIZES,
     .build = build_plus,
 };

@@ -5,6 +5,8 @@
  * r <= floor(n/2) a pass; keep= runs as many passes as it takes, on tokens in the official order between passes
  * (unmerged sources by descending similarity, then targets), keys merged as tokens are.
  * Rows come out in raster order; --order method gives the official one.
+ * Inside an encoder (layers=all, official tome/patch/timm.py): between attention and MLP, with this layer's keys, class token
+ * protected, and attention in proportion to sizes in the layers behind it.
  * Cost a pass: n*n/4*Dk multiply-adds; reads every token once. */
 #include "build.h"
 #include <math.h>
@@ -59,7 +61,8 @@ static wn_arr official_order(wn_build *b, const wn_merge *m, const wn_list *from
                                              .k_at = k.at,
                                              .map_at = m->map.at,
                                              .seg_new_at = b->set.seg.at,
-                                             .order_at = order.at};
+                                             .order_at = order.at,
+                                             .by_place = b->class_first};
     BUILD_OP(b, merge_order, args.n_max, NULL, NULL, args, WRITES_W);
     return order;
 }
@@ -73,7 +76,10 @@ static wn_arr one_pass(wn_build *b, const wn_value *v, metric *by, wn_arr order,
     const wn_bounds after = build_bounds(b, left, 0, v);
     wn_list from, to;
     wn_arr best, arg;
-    build_pick_parity(b, order, &from, &to);
+    if (b->class_first) /* the class token has the first place: a source that never merges */
+        build_pick_parity(b, order, &to, &from);
+    else
+        build_pick_parity(b, order, &from, &to);
     build_match(b, &from, &to, &by->mat, by->list, inv, &best, &arg);
     const wn_arr rank = build_rank(b, best, from.seg, from.n_max);
     const struct wn_args_dest args = {.n_max = from.n_max,
@@ -90,7 +96,7 @@ static wn_arr one_pass(wn_build *b, const wn_value *v, metric *by, wn_arr order,
     wn_merge m = build_merge_begin(b, keep, after, 0, 0);
     build_merge_members(b, &m, keep, dest, 1, true);
     wn_arr new_order = WN_NO_ARR;
-    if (!last || b->in.order == WINNOW_ORDER_METHOD)
+    if (!last || b->inside || b->in.order == WINNOW_ORDER_METHOD)
         new_order = official_order(b, &m, &from, &to, rank, k);
     if (!last) {
         const wn_mat merged_keys = build_matrix(b, b->set.n_max, by->mat.cols);
@@ -120,7 +126,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     if (b->set.regular && removed(b->set.width, fixed) == 0)
         return b->status; /* the official do_nothing: the order stays too */
     metric by = first_metric(b, v);
-    wn_arr order = WN_NO_ARR;
+    wn_arr order = b->inside ? b->set.order : WN_NO_ARR; /* layers go on in the official order */
     for (uint32_t n = b->set.width, number = 0; b->status == WINNOW_OK; ++number) {
         const uint32_t rest = n - removed(n, fixed);
         const bool last = v[R].given || rest - removed(rest, fixed) == rest;
@@ -160,6 +166,7 @@ const wn_stage wn_stage_tome = {
         "Bolya et al., ICLR 2023, arXiv:2210.09461; official facebookresearch/ToMe tome/merge.py",
     .options = options,
     .option_count = 3,
+    .merges_inside = true,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .roles_optional = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_SIZES,
     .check = check,

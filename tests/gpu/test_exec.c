@@ -294,11 +294,13 @@ static void test_all_pipelines(void **state)
     (void)state;
     for (uint32_t kind = 0; kind < WN_OP_COUNT; kind++) {
         for (uint32_t windowed = 0; windowed < 2; windowed++) {
-            const uint32_t a = windowed ? WINNOW_F16 : WINNOW_F32;
-            const uint32_t b = windowed ? WINNOW_BF16 : WINNOW_F32;
+            const wn_types types = {.a = windowed ? WINNOW_F16 : WINNOW_F32,
+                                    .b = windowed ? WINNOW_BF16 : WINNOW_F32,
+                                    .c = windowed ? WINNOW_F16 : WINNOW_F32,
+                                    .windowed = windowed};
             VkPipeline pipeline = VK_NULL_HANDLE, again = VK_NULL_HANDLE;
-            assert_int_equal(wn_pipeline_get(gpu, kind, a, b, windowed, &pipeline), WINNOW_OK);
-            assert_int_equal(wn_pipeline_get(gpu, kind, a, b, windowed, &again), WINNOW_OK);
+            assert_int_equal(wn_pipeline_get(gpu, kind, &types, &pipeline), WINNOW_OK);
+            assert_int_equal(wn_pipeline_get(gpu, kind, &types, &again), WINNOW_OK);
             assert_true(pipeline && pipeline == again);
         }
     }

@@ -273,6 +273,41 @@ void make_matrix(ops_case *c, matrix *m, uint32_t rows, uint32_t cols, uint8_t d
             put_element(m, r, i, value(c, f));
 }
 
+static unsigned char *c_at(ops_case *c, uint64_t byte)
+{
+    return c->weights.data + c->c_ref.offset + byte;
+}
+
+void put_c(ops_case *c, uint32_t row, uint32_t col, float x)
+{
+    matrix one = {.data =
+                      c_at(c, ((uint64_t)row * c->c_stride + col) * dtype_bytes(c->c_ref.dtype)),
+                  .dtype = c->c_ref.dtype};
+    put_element(&one, 0, 0, x);
+}
+
+void put_c_word(ops_case *c, uint32_t at, float x)
+{
+    memcpy(c_at(c, 4ull * at), &x, sizeof x);
+}
+
+uint32_t make_c(ops_case *c, uint32_t rows, uint32_t cols, uint8_t dtype, flavour f, uint32_t tail)
+{
+    const size_t element = dtype_bytes(dtype);
+    c->c_stride = (cols + below(c, 5) + 1) & ~1u;
+    const uint64_t words = ((uint64_t)rows * c->c_stride * element + 3) / 4;
+    c->c_ref = (wn_ref){.slot = WN_SLOT_WEIGHTS + 1,
+                        .dtype = dtype,
+                        .offset = 4ull * below(c, 90),
+                        .bytes = 4 * (words + tail)};
+    const uint64_t all = c->c_ref.offset / 4 + words + tail;
+    make_matrix(c, &c->weights, (uint32_t)(all / POOL_COLS + 1), POOL_COLS, WINNOW_F32, PLAIN);
+    for (uint32_t r = 0; r < rows; ++r)
+        for (uint32_t i = 0; i < cols; ++i)
+            put_c(c, r, i, value(c, f));
+    return (uint32_t)words;
+}
+
 void make_pool(ops_case *c, uint64_t elements, uint8_t dtype)
 {
     const uint32_t rows = (uint32_t)(elements / POOL_COLS + 1);
@@ -289,6 +324,7 @@ wn_op *add_op(ops_case *c, uint16_t kind, uint64_t items, const void *args, size
     memcpy(op->args, args, bytes);
     op->a.slot = WN_SLOT_NONE;
     op->b.slot = WN_SLOT_NONE;
+    op->c.slot = WN_SLOT_NONE;
     return op;
 }
 
@@ -329,6 +365,12 @@ void use_b_in(ops_case *c, wn_op *op)
     op->args[3] = c->b_in.cols;
 }
 
+void use_c(ops_case *c, wn_op *op)
+{
+    op->c = c->c_ref;
+    op->args[WN_ARG_C_STRIDE] = c->c_stride;
+}
+
 void write_pool(ops_case *c, wn_op *op, uint64_t first_element, uint32_t stride)
 {
     const size_t element = dtype_bytes(c->pool.dtype);
@@ -365,6 +407,7 @@ void case_free(ops_case *c)
     free(c->a.data);
     free(c->b_in.data);
     free(c->pool.data);
+    free(c->weights.data);
 }
 
 void describe(ops_case *c, const char *format, ...)

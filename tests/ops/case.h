@@ -1,8 +1,8 @@
 /* case.h: one random program around one primitive, run on two backends whose results must have the
  * same bits.
  *
- * A case holds the whole of W as constants, A in the slot of tokens, a B that is only read in the
- * slot of text, and for a B that is written either the matrix workspace (a pool of elements that
+ * A case holds the whole of W as constants, A in the slot of tokens, a C in a part of the weights (which
+ * the slot of keys fills first), a B that is only read in the slot of text, and for a B that is written either the matrix workspace (a pool of elements that
  * starts with random contents, so that gaps must keep them) or the output for tokens itself. At the
  * end all of W leaves as "assignment" and all of the pool as "tokens". */
 #ifndef WINNOW_TESTS_OPS_CASE_H
@@ -38,6 +38,9 @@ typedef struct ops_case {
     wn_op ops[CASE_OPS];
     uint32_t op_count;
     matrix a, b_in, pool;
+    matrix weights; /* words, around C */
+    wn_ref c_ref;
+    uint32_t c_stride;
     matrix out[WINNOW_OUT_COUNT]; /* data unused: shapes */
     uint32_t emit_first; /* set where an operation of the generator's writes outputs itself */
     bool writes_out;
@@ -88,6 +91,10 @@ uint32_t list_position(const ops_case *c, const list *l, uint32_t e);
 /* -- matrices -- */
 void make_matrix(ops_case *c, matrix *m, uint32_t rows, uint32_t cols, uint8_t dtype, flavour f);
 void put_element(matrix *m, uint32_t r, uint32_t c, float x);
+/* C, with an even stride of its own and `tail` f32 words behind it; their place among the "C words". */
+uint32_t make_c(ops_case *c, uint32_t rows, uint32_t cols, uint8_t dtype, flavour f, uint32_t tail);
+void put_c(ops_case *c, uint32_t row, uint32_t col, float x);
+void put_c_word(ops_case *c, uint32_t at, float x);
 /* The pool of `elements`, rounded up; views of it start at an element. */
 void make_pool(ops_case *c, uint64_t elements, uint8_t dtype);
 
@@ -98,6 +105,7 @@ wn_op *add_op(ops_case *c, uint16_t kind, uint64_t items, const void *args, size
            sizeof(struct wn_args_##name))
 void use_a(ops_case *c, wn_op *op);
 void use_b_in(ops_case *c, wn_op *op);
+void use_c(ops_case *c, wn_op *op);
 void write_pool(ops_case *c, wn_op *op, uint64_t first_element, uint32_t stride);
 /* The op writes output `out` itself, rows x cols elements. */
 void write_out(ops_case *c, wn_op *op, uint32_t out, uint32_t rows, uint32_t cols, uint8_t dtype);

@@ -43,5 +43,6 @@ void expect_selection(expectations *e);
 void expect_merging(expectations *e);
 void expect_greedy(expectations *e);
 void expect_running(expectations *e);
+void expect_vit(expectations *e);
 
 #endif

@@ -226,7 +226,7 @@ void gen_merge_order(ops_case *c)
     ADD(c, merge_order, n_max, .n_max = n_max, .segs = set.segs, .src_seg_at = src.seg.at,
         .src_pos_at = src.pos, .dst_seg_at = dst.seg.at, .dst_pos_at = dst.pos,
         .rank_at = ranks(c, &src.seg), .k_at = k, .map_at = array(c, set.n, WORDS),
-        .seg_new_at = seg_new, .order_at = array(c, rows + 1, WORDS));
+        .seg_new_at = seg_new, .order_at = array(c, rows + 1, WORDS), .by_place = below(c, 2));
 }
 
 void gen_remap(ops_case *c)

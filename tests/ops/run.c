@@ -24,19 +24,28 @@ static wn_ref pool_ref(const ops_case *c)
                     .bytes = (uint64_t)c->pool.rows * POOL_COLS * dtype_bytes(c->pool.dtype)};
 }
 
-static void fill_pool_first(ops_case *c, uint32_t row_ramp)
+/* Puts the matrix, which comes in by `role`, into a workspace before anything else happens. */
+static void fill_first(ops_case *c, const matrix *m, wn_ref to, uint32_t role)
 {
+    const uint32_t row_ramp = ramp(c, m->rows);
     memmove(c->ops + 1, c->ops, c->op_count * sizeof *c->ops);
     const uint32_t kept = c->op_count;
     c->op_count = 0;
-    wn_op *op = ADD(c, copy_rows, c->pool.rows * (POOL_COLS / 2), .n = c->pool.rows,
-                    .src_at = WN_NONE, .dst_at = row_ramp, .cols = POOL_COLS);
-    op->a = pool_ref(c);
-    op->a.slot = WN_SLOT_IN + WINNOW_ROLE_SIZES;
-    op->b = pool_ref(c);
+    wn_op *op = ADD(c, copy_rows, m->rows * (POOL_COLS / 2), .n = m->rows, .src_at = WN_NONE,
+                    .dst_at = row_ramp, .cols = POOL_COLS);
+    op->a = to;
+    op->a.slot = (uint8_t)(WN_SLOT_IN + role);
+    op->b = to;
     op->args[1] = op->args[3] = POOL_COLS;
     c->op_count = kept + 1;
     ++c->emit_first;
+}
+
+static wn_ref weights_ref(const ops_case *c)
+{
+    return (wn_ref){.slot = WN_SLOT_WEIGHTS + 1,
+                    .dtype = WINNOW_F32,
+                    .bytes = 4ull * c->weights.rows * POOL_COLS};
 }
 
 static void emit_pool(ops_case *c, uint32_t row_ramp, uint32_t seg_at)
@@ -56,9 +65,11 @@ void close_case(ops_case *c)
     if (c->pool.data) {
         const uint32_t row_ramp = ramp(c, c->pool.rows), seg_at = words_below(c, 2, 1);
         c->w[seg_at + 1] = c->pool.rows;
-        fill_pool_first(c, row_ramp);
+        fill_first(c, &c->pool, pool_ref(c), WINNOW_ROLE_SIZES);
         emit_pool(c, row_ramp, seg_at);
     }
+    if (c->weights.data)
+        fill_first(c, &c->weights, weights_ref(c), WINNOW_ROLE_KEYS);
     if (c->out[WINNOW_OUT_ASSIGNMENT].cols)
         return;
     const uint32_t seg_at = words_below(c, 2, 1);
@@ -115,11 +126,13 @@ static bool run_program(winnow_device *device, const wn_program *program, const 
                         const ops_case *c)
 {
     wn_exec_desc desc = {
-        .flags = WINNOW_PLAN_HOST_MEMORY, .program = program, .a_types = 0xfu, .b_types = 0xfu};
+        .flags = WINNOW_PLAN_HOST_MEMORY, .program = program};
     for (uint32_t i = 0; i < WINNOW_ROLE_COUNT; ++i)
         desc.in_bytes[i] = io->in[i].rows * io->in[i].row_bytes;
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; ++i)
         desc.out_bytes[i] = io->out[i].rows * io->out[i].row_bytes;
+    if (c->weights.data)
+        desc.weight_bytes[1] = weights_ref(c).bytes;
     wn_exec *exec = NULL;
     wn_exec_stats stats;
     winnow_status status = device->backend->exec_create(device, &desc, &exec);
@@ -140,7 +153,8 @@ bool run_case(winnow_device *device, const ops_case *c, uint32_t pad, result *r)
         set_host_strides(ops, c->op_count, pad);
     const matrix *in[WINNOW_ROLE_COUNT] = {[WINNOW_ROLE_TOKENS] = &c->a,
                                            [WINNOW_ROLE_TEXT] = &c->b_in,
-                                           [WINNOW_ROLE_SIZES] = &c->pool};
+                                           [WINNOW_ROLE_SIZES] = &c->pool,
+                                           [WINNOW_ROLE_KEYS] = &c->weights};
     *r = (result){.pad = pad};
     for (uint32_t i = 0; i < WINNOW_ROLE_COUNT; ++i)
         if (in[i] && in[i]->data)

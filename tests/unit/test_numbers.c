@@ -117,6 +117,42 @@ static void roots_and_inverses_are_close(void **state)
     assert_true(isnan(rsqrt_(NAN)));
 }
 
+static void exponentials_are_close(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int64_t i = -87300000; i <= 88700000;
+         i += 37) { /* 1e-6 apart, and closer around 0 below */
+        const float x = (float)((double)i * 1e-6);
+        worst = fmax(worst, fabs((double)exp_(x) / exp((double)x) - 1.0));
+    }
+    for (uint32_t bits = 0; bits < 0x42ae0000u; bits += 1009) {
+        const float x = bits_f32(bits);
+        worst = fmax(worst, fabs((double)exp_(x) / exp((double)x) - 1.0));
+        worst = fmax(worst, fabs((double)exp_(-x) / exp(-(double)x) - 1.0));
+    }
+    assert_true(worst < 1e-7);
+    assert_true(exp_(0.0f) == 1.0f && exp_(-0.0f) == 1.0f);
+    assert_true(isinf(exp_(88.8f)) && isinf(exp_(3e38f)) && isinf(exp_(INFINITY)));
+    assert_true(exp_(-87.4f) == 0.0f && exp_(-3e38f) == 0.0f && exp_(-INFINITY) == 0.0f);
+    assert_true(isnan(exp_(NAN)) && isnan(exp_(-NAN)));
+}
+
+static void error_functions_are_close(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int32_t i = 0; i <= 6000000; ++i) {
+        const float x = (float)i * 1e-6f, y = erf_(x);
+        worst = fmax(worst, fabs((double)y - erf((double)x)));
+        if (f32_bits(erf_(-x)) != (f32_bits(y) ^ 0x80000000u))
+            fail_msg("erf_(-%a) is not -erf_(%a)", (double)x, (double)x);
+    }
+    assert_true(worst < 1.5e-7);
+    assert_true(erf_(INFINITY) == 1.0f && erf_(-INFINITY) == -1.0f && erf_(3e38f) == 1.0f);
+    assert_true(isnan(erf_(NAN)));
+}
+
 static void lengths_have_their_edges(void **state)
 {
     (void)state;
@@ -163,6 +199,8 @@ int main(void)
         cmocka_unit_test(narrowing_rounds_half_to_even),
         cmocka_unit_test(narrowing_takes_everything),
         cmocka_unit_test(roots_and_inverses_are_close),
+        cmocka_unit_test(exponentials_are_close),
+        cmocka_unit_test(error_functions_are_close),
         cmocka_unit_test(lengths_have_their_edges),
         cmocka_unit_test(keys_order_as_numbers_do),
     };

@@ -1,0 +1,244 @@
+/* The vision encoder but for its attention: pictures to patches, norms, products, positions. */
+#include "cpu_ops.h"
+
+/* -- pictures ---------------------------------------------------------------------------------- */
+
+/* Byte `at` of output (x, y) of a frame that starts at `frame`. */
+static unsigned char resized(const struct wn_args_resize *pc, const wn_cpu_memory *m,
+                             const unsigned char *frame, uint32_t x, uint32_t y, uint32_t channel)
+{
+    const uint32_t o = pc->vertical ? y : x;
+    const uint32_t count = m->w[pc->count_at + o], start = m->w[pc->start_at + o];
+    const uint32_t *coef = m->w + pc->coef_at + (size_t)o * pc->taps;
+    if (count == 0)
+        return (unsigned char)(pc->fill >> (8 * channel));
+    const size_t first = pc->vertical ? (size_t)start * pc->in_w + x : (size_t)y * pc->in_w + start;
+    const size_t step = pc->vertical ? (size_t)pc->in_w * 3 : 3;
+    uint32_t sum = 1u << 21; /* wraps as the GPU's */
+    for (uint32_t k = 0; k < count; ++k)
+        sum += coef[k] * frame[first * 3 + channel + k * step];
+    const int32_t level = (int32_t)sum >> 22;
+    return (unsigned char)(level < 0 ? 0 : level > 255 ? 255 : level);
+}
+
+void cpu_resize(const struct wn_args_resize *pc, const wn_cpu_memory *m)
+{
+    unsigned char *to = m->b.data;
+    const size_t in_bytes = (size_t)pc->in_w * pc->in_h * 3;
+    for (uint32_t t = 0; t < pc->frames; ++t)
+        for (uint32_t y = 0; y < pc->out_h; ++y)
+            for (uint32_t x = 0; x < pc->out_w; ++x)
+                for (uint32_t channel = 0; channel < 3; ++channel)
+                    *to++ = resized(pc, m, m->a.data + t * in_bytes, x, y, channel);
+    while ((to - m->b.data) % 4)
+        *to++ = 0;
+}
+
+/* A row: the patch whose first pixel is (top, left), of `times` frames from t on. */
+static void load_patch(const struct wn_args_patchify *pc, const unsigned char *frames, uint32_t t,
+                       uint32_t top, uint32_t left, float *x)
+{
+    const float scale[3] = {pc->scale0, pc->scale1, pc->scale2};
+    const float shift[3] = {pc->shift0, pc->shift1, pc->shift2};
+    for (uint32_t k = 0; k < pc->times; ++k) {
+        const size_t frame = least(t + k, pc->frames - 1);
+        for (uint32_t channel = 0; channel < 3; ++channel)
+            for (uint32_t i = 0; i < pc->patch * pc->patch; ++i) {
+                const size_t y = frame * pc->height + top + i / pc->patch;
+                const size_t pixel = y * pc->width + left + i % pc->patch;
+                *x++ = (float)frames[pixel * 3 + channel] * scale[channel] + shift[channel];
+            }
+    }
+}
+
+void cpu_patchify(const struct wn_args_patchify *pc, const wn_cpu_memory *m)
+{
+    const uint32_t p = pc->patch, f = pc->f, cols = pc->times * 3 * p * p;
+    const uint32_t across = pc->width / p, cells = pc->height / p * across, blocks = across / f;
+    uint32_t row = 0;
+    for (uint32_t t = 0; t < pc->frames; t += pc->times)
+        for (uint32_t cell = 0; cell < cells; ++cell) {
+            const uint32_t block = cell / (f * f), inside = cell % (f * f);
+            const uint32_t y = block / blocks * f + inside / f, x = block % blocks * f + inside % f;
+            load_patch(pc, m->a.data, t, y * p, x * p, m->scratch);
+            wn_cpu_store_row(&m->b, row++, 0, cols, m->scratch);
+        }
+}
+
+/* -- rows -------------------------------------------------------------------------------------- */
+
+static uint32_t count_of(const wn_cpu_memory *m, uint32_t n_max, uint32_t segs, uint32_t seg_at)
+{
+    return seg_at == WN_NONE ? n_max : m->w[seg_at + segs];
+}
+
+void cpu_table_mix(const struct wn_args_table_mix *pc, const wn_cpu_memory *m)
+{
+    for (uint32_t r = 0; r < pc->n_max; ++r) {
+        const uint32_t d = entry(m, pc->dst_at, r);
+        for (uint32_t c = 0; !is_none(d) && c < pc->cols; ++c) {
+            float v = 0.0f, *to = f32_row(&m->b, d) + c;
+            for (uint32_t t = 0; t < pc->taps; ++t) {
+                const uint32_t at = r * pc->taps + t;
+                float x = load(&m->c, entry(m, pc->src_at, at), c);
+                if (pc->weight_at != WN_NONE)
+                    x = real(m, pc->weight_at, at) * x;
+                v = t == 0 ? x : v + x;
+            }
+            *to = pc->add ? *to + v : v;
+        }
+    }
+}
+
+/* f32 words of C from its first element on. */
+static const float *c_words(const wn_cpu_memory *m, uint32_t at)
+{
+    return (const float *)(const void *)m->c.data + at;
+}
+
+void cpu_norm(const struct wn_args_norm *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    float *y = m->scratch;
+    for (uint32_t r = 0; r < n; ++r) {
+        wn_cpu_load_row(&m->a, r, pc->cols, y);
+        const float mean = pc->rms ? 0.0f : wn_cpu_sum32(y, pc->cols) * pc->inv_cols;
+        for (uint32_t c = 0; c < pc->cols; ++c)
+            y[c] -= mean;
+        const float s = rsqrt_(wn_cpu_dot32(y, y, pc->cols) * pc->inv_cols + pc->eps);
+        for (uint32_t c = 0; c < pc->cols; ++c)
+            y[c] *= s;
+        for (uint32_t c = 0; pc->gain_at != WN_NONE && c < pc->cols; ++c)
+            y[c] *= c_words(m, pc->gain_at)[c];
+        for (uint32_t c = 0; pc->bias_at != WN_NONE && c < pc->cols; ++c)
+            y[c] += c_words(m, pc->bias_at)[c];
+        wn_cpu_store_row(&m->b, r, 0, pc->cols, y);
+    }
+}
+
+void cpu_rope(const struct wn_args_rope *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at), half = 2 * pc->quarter;
+    for (uint32_t r = 0; r < n; ++r) {
+        const uint32_t p = entry(m, pc->index_at, r);
+        for (uint32_t i = 0; !is_none(p) && i < pc->heads * half; ++i) {
+            const uint32_t d = i % half, o = pc->col + i / half * 2 * half + d;
+            const uint32_t place = m->w[(d < pc->quarter ? pc->y_at : pc->x_at) + p];
+            const uint32_t e = place * pc->quarter + d % pc->quarter;
+            const float c = real(m, pc->cos_at, e), s = real(m, pc->sin_at, e);
+            const float u = load(&m->b, r, o), v = load(&m->b, r, o + half);
+            const float x = u * c - v * s, y = v * c + u * s;
+            wn_cpu_store_row(&m->b, r, o, 1, &x);
+            wn_cpu_store_row(&m->b, r, o + half, 1, &y);
+        }
+    }
+}
+
+void cpu_part_mean(const struct wn_args_part_mean *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    for (uint32_t i = 0; i < n; ++i) {
+        const uint32_t row = entry(m, pc->list_at, i);
+        float *to = f32_row(&m->b, i);
+        for (uint32_t c = 0; c < pc->cols; ++c) {
+            float v = 0.0f;
+            for (uint32_t h = 0; !is_none(row) && h < pc->parts; ++h)
+                v += load(&m->a, row, pc->col + h * pc->part_stride + c * pc->step);
+            v *= pc->inv_parts;
+            to[c] = pc->add ? to[c] + v : v;
+        }
+    }
+}
+
+void cpu_gather(const struct wn_args_gather *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    for (uint32_t i = 0; i < n; ++i) {
+        const uint32_t from = entry(m, pc->rows_at, i), to = entry(m, pc->to_at, i);
+        if (is_none(from) || is_none(to))
+            continue;
+        const float *x = wn_cpu_row(&m->a, from, pc->cols, m->scratch);
+        wn_cpu_store_row(&m->b, to, 0, pc->cols, x);
+    }
+}
+
+/* -- products ---------------------------------------------------------------------------------- */
+
+static float sigmoid(float x)
+{
+    return recip_(1.0f + exp_(x < -80.0f ? 80.0f : -x));
+}
+
+static float activated(uint32_t act, float v)
+{
+    switch (act) {
+    case WN_ACT_GELU_ERF: return (0.5f * v) * (1.0f + erf_(v * 0.70710678f));
+    case WN_ACT_GELU_TANH: return v * sigmoid(1.59576912f * (v + 0.044715f * ((v * v) * v)));
+    case WN_ACT_QUICK: return v * sigmoid(1.702f * v);
+    case WN_ACT_SILU: return v * sigmoid(v);
+    case WN_ACT_RELU: return v < 0.0f ? 0.0f : v;
+    default: return v;
+    }
+}
+
+/* The sums of n columns from j on of row r, finished in place. */
+static void finish(const struct wn_args_matmul *pc, const wn_cpu_memory *m, uint32_t r, uint32_t j,
+                   uint32_t n, float *v)
+{
+    for (uint32_t i = 0; pc->bias_at != WN_NONE && i < n; ++i)
+        v[i] += c_words(m, pc->bias_at)[j + i];
+    for (uint32_t i = 0; pc->act != WN_ACT_NONE && i < n; ++i)
+        v[i] = activated(pc->act, v[i]);
+    for (uint32_t i = 0; pc->scale_at != WN_NONE && i < n; ++i)
+        v[i] *= c_words(m, pc->scale_at)[j + i];
+    for (uint32_t i = 0; pc->with == 1 && i < n; ++i)
+        v[i] = v[i] * load(&m->b, r, j + i);
+    for (uint32_t i = 0; pc->with == 2 && i < n; ++i)
+        v[i] = load(&m->b, r, j + i) + v[i];
+}
+
+enum { PANEL = WN_CPU_PANEL, ROWS = 8 };
+
+/* Columns j .. j+n of C as floats, side by side; what is past them is 0. */
+static void load_panel(const struct wn_args_matmul *pc, const wn_cpu_memory *m, uint32_t j,
+                       uint32_t n, float *panel)
+{
+    memset(panel, 0, (size_t)pc->inner * PANEL * sizeof *panel);
+    for (uint32_t k = 0; k < pc->inner; ++k)
+        for (uint32_t i = 0; i < n; ++i)
+            panel[(size_t)k * PANEL + i] = load(&m->c, k, j + i);
+}
+
+/* sums[ROWS][PANEL] of rows x[ROWS]; all columns of a row at once, so that each sum keeps its order. */
+static void multiply(const float *const x[ROWS], const float *panel, uint32_t inner,
+                     float sums[ROWS][PANEL])
+{
+    memset(sums, 0, ROWS * sizeof *sums);
+    for (uint32_t k = 0; k < inner; ++k)
+        for (uint32_t r = 0; r < ROWS; ++r) {
+            const float a = x[r][k];
+            for (uint32_t i = 0; i < PANEL; ++i)
+                sums[r][i] += a * panel[(size_t)k * PANEL + i];
+        }
+}
+
+void cpu_matmul(const struct wn_args_matmul *pc, const wn_cpu_memory *m)
+{
+    const uint32_t count = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    float *panel = m->scratch, *room = panel + (size_t)pc->inner * PANEL, sums[ROWS][PANEL];
+    for (uint32_t j = 0; j < pc->cols; j += PANEL) {
+        const uint32_t n = least(PANEL, pc->cols - j);
+        load_panel(pc, m, j, n, panel);
+        for (uint32_t r = 0; r < count; r += ROWS) {
+            const float *x[ROWS];
+            for (uint32_t i = 0; i < ROWS; ++i)
+                x[i] = wn_cpu_row(&m->a, least(r + i, count - 1), pc->inner,
+                                  room + (size_t)i * pc->inner);
+            multiply(x, panel, pc->inner, sums);
+            for (uint32_t i = 0; i < ROWS && r + i < count; ++i) {
+                finish(pc, m, r + i, j, n, sums[i]);
+                wn_cpu_store_row(&m->b, r + i, j, n, sums[i]);
+            }
+        }
+    }
+}

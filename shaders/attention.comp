@@ -1,0 +1,73 @@
+// attention: softmax(q k) v in each segment, head by head, keys in blocks of eight with a running maximum.
+// LANES: an item is a segment, a head, up to 32 of its dimensions and 128 queries; a lane has four queries. Its sums are
+// registers: 32 dimensions by four queries; the scores are computed again for every 32 dimensions. Shared: none.
+// Cost: per key and lane 4*head_dim + 4*dims multiply-adds for about 1.5*head_dim + dims loads.
+#version 460
+#extension GL_GOOGLE_include_directive : require
+#define ARGS wn_args_attention
+#include "common.glsl"
+#include "reduce.glsl"
+#include "same.glsl"
+#include "attention.glsl"
+
+const uint PART = 32u;    // dimensions an item does at most
+
+void main()
+{
+    uint blocks = (pc.width + ITEM_TOKENS - 1u) / ITEM_TOKENS, parts = (pc.head_dim + PART - 1u) / PART;
+    uint item_ = same(lanes_item()), block = item_ % blocks;
+    item_ /= blocks;
+    uint part = item_ % parts;
+    item_ /= parts;
+    uint h = item_ % pc.heads, s = item_ / pc.heads;
+    if (s >= pc.segs) return;
+    uvec2 range = segment_range(s, pc.n_max, pc.seg_at);
+    uint first = range.x + block * ITEM_TOKENS + lane() * OWN;
+    if (first >= range.y) return;
+    uint per = ((pc.head_dim + parts - 1u) / parts + 1u) & ~1u;
+    uint from = part * per, dims = from < pc.head_dim ? min(per, pc.head_dim - from) : 0u;
+    uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.q_col + h * pc.head_dim);
+    uint k_col = pc.k_col + h * pc.head_dim, v_col = pc.v_col + h * pc.head_dim + from;
+
+#define EACH_PAIR(F) F(0u, o0, o1) F(2u, o2, o3) F(4u, o4, o5) F(6u, o6, o7) F(8u, o8, o9) F(10u, o10, o11) \
+    F(12u, o12, o13) F(14u, o14, o15) F(16u, o16, o17) F(18u, o18, o19) F(20u, o20, o21) F(22u, o22, o23) \
+    F(24u, o24, o25) F(26u, o26, o27) F(28u, o28, o29) F(30u, o30, o31)
+#define DECLARE(d, oa, ob) precise vec4 oa = vec4(0.0), ob = vec4(0.0);
+#define SHRINK(d, oa, ob) oa = oa * f; ob = ob * f;
+#define GATHER(d, oa, ob) if (d < dims) { vec2 v = a_pair(at + d); oa = oa + p * v.x; ob = ob + p * v.y; }
+#define CHOOSE(d, oa, ob) if (i == d) { x = oa; y = ob; }
+
+    EACH_PAIR(DECLARE)
+    precise vec4 l = vec4(0.0);
+    vec4 m = vec4(uintBitsToFloat(0xff800000u));
+    for (uint j = range.x; j < range.y; j += OTHERS) {
+        uint count = min(OTHERS, range.y - j);
+        uvec4 k0 = same4(token_rows(pc.list_at, j, range.y - 1u, k_col));
+        uvec4 k1 = same4(token_rows(pc.list_at, j + 4u, range.y - 1u, k_col));
+        scores sc = score_block(own, k0, k1, pc.head_dim, pc.scale);
+        vec4 next = largest(m, sc, count), f = shrink(m, next);
+        m = next;
+        l = l * f;
+        EACH_PAIR(SHRINK)
+        for (uint t = 0u; t < count; ++t) {
+            precise vec4 p = weights_of(score_of(sc, t), m, pc.sizes_at, j + t);
+            uint at = same(a_row(list_entry(pc.list_at, j + t)) + v_col);
+            l = l + p;
+            EACH_PAIR(GATHER)
+        }
+    }
+
+    vec4 inv = vec4(recip_(l.x), recip_(l.y), recip_(l.z), recip_(l.w));
+    uvec4 rows = list_entries(pc.list_at, min(uvec4(first, first + 1u, first + 2u, first + 3u), uvec4(range.y - 1u)));
+    uint col = pc.out_col + h * pc.head_dim + from;
+    for (uint i = 0u; i < dims; i += 2u) {
+        precise vec4 x = vec4(0.0), y = vec4(0.0);
+        EACH_PAIR(CHOOSE)
+        x = x * inv;
+        y = y * inv;
+        for (uint t = 0u; t < min(OWN, range.y - first); ++t)
+            store_b2(t < 2u ? (t == 0u ? rows.x : rows.y) : (t == 2u ? rows.z : rows.w), col + i,
+                     t < 2u ? (t == 0u ? x.x : x.y) : (t == 2u ? x.z : x.w),
+                     t < 2u ? (t == 0u ? y.x : y.y) : (t == 2u ? y.z : y.w), true);
+    }
+}
