@@ -7,18 +7,15 @@
 #include <math.h>
 #include <string.h>
 
-#include "plan.h"
+#include "encoder.h"
 
 #define PI 3.14159265358979323846
 
-struct winnow_encoder {
-    wn_host host;
-    winnow_device *device;
-    wn_exec *exec;
+typedef struct patches {
+    winnow_encoder base; /* first: the encoder is a patches */
     uint32_t patch, luma, chroma;
     uint32_t max_frames, max_width, max_height;
-    wn_build build;
-};
+} patches;
 
 static const winnow_option_info options[] = {
     {"patch", "count", "16", "4..64", "pixels a side of a patch"},
@@ -48,10 +45,10 @@ static void fill_zigzag(uint32_t *zigzag, uint32_t p)
     }
 }
 
-static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t width,
+static winnow_status build_encode(patches *e, uint32_t frames, uint32_t width,
                                   uint32_t height)
 {
-    wn_build *b = &e->build;
+    wn_build *b = &e->base.build;
     const uint32_t p = e->patch, dim = e->luma + 2 * e->chroma;
     const uint64_t tokens = (uint64_t)frames * (height / p) * (width / p),
                    bytes = (uint64_t)frames * width * height * 3;
@@ -89,10 +86,10 @@ static winnow_status build_encode(winnow_encoder *e, uint32_t frames, uint32_t w
 }
 
 /* "patches" or "patches=patch=14:luma=10": the options are read by the stages' own parser. */
-static winnow_status read_model(winnow_encoder *e, const char *model)
+static winnow_status read_model(patches *e, const char *model)
 {
     wn_value values[WN_MAX_OPTIONS] = {0};
-    WN_TRY(wn_options_parse(&e->host, "patches", options, sizeof options / sizeof *options, model,
+    WN_TRY(wn_options_parse(&e->base.host, "patches", options, sizeof options / sizeof *options, model,
                             values));
     e->patch = (uint32_t)values[0].number;
     e->luma = (uint32_t)values[1].number;
@@ -100,103 +97,60 @@ static winnow_status read_model(winnow_encoder *e, const char *model)
     const uint32_t most = e->patch * e->patch;
     if (e->luma > most || e->chroma > most)
         return wn_fail(
-            &e->host, WINNOW_E_ARGUMENT,
+            &e->base.host, WINNOW_E_ARGUMENT,
             "encoder: a patch of %u has %u coefficients, fewer than luma=%u or chroma=%u", e->patch,
             most, e->luma, e->chroma);
     return WINNOW_OK;
 }
 
-static winnow_status check_size(const winnow_encoder *e, uint32_t frames, uint32_t width,
+static winnow_status check_size(const patches *e, uint32_t frames, uint32_t width,
                                 uint32_t height)
 {
     if (!frames || !width || !height || width % e->patch || height % e->patch)
-        return wn_fail(&e->host, WINNOW_E_SHAPE,
+        return wn_fail(&e->base.host, WINNOW_E_SHAPE,
                        "encoder: %u frames of %u x %u pixels (whole patches of %u, at least one)",
                        frames, width, height, e->patch);
     if ((uint64_t)frames * width * height * 3 > INT32_MAX)
-        return wn_fail(&e->host, WINNOW_E_SHAPE,
+        return wn_fail(&e->base.host, WINNOW_E_SHAPE,
                        "encoder: %u frames of %u x %u pixels pass 2 GiB (encode fewer at a time)",
                        frames, width, height);
     return WINNOW_OK;
 }
 
-static winnow_status open_encoder(winnow_encoder *e, const char *model)
+static winnow_status open_encoder(patches *e, const char *model)
 {
     WN_TRY(read_model(e, model));
     WN_TRY(check_size(e, e->max_frames, e->max_width, e->max_height));
     WN_TRY(build_encode(e, e->max_frames, e->max_width, e->max_height));
-    const wn_program program = build_program(&e->build);
+    const wn_program program = build_program(&e->base.build);
     wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY,
                          .program = &program,
                          .a_types = 1u << WINNOW_I32,
                          .b_types = 1u << WINNOW_F32};
     desc.in_bytes[WINNOW_ROLE_TOKENS] = program.ops[0].a.bytes;
     desc.out_bytes[WINNOW_OUT_TOKENS] = program.ops[0].b.bytes;
-    return e->device->backend->exec_create(e->device, &desc, &e->exec);
+    return e->base.device->backend->exec_create(e->base.device, &desc, &e->base.exec);
 }
 
-static void encoder_destroy(winnow_encoder *e)
+static winnow_status info(const winnow_encoder *encoder, winnow_encoder_info *out)
 {
-    if (!e)
-        return;
-    e->device->backend->exec_destroy(e->exec);
-    build_finish(&e->build);
-    const wn_host host = e->host;
-    wn_free(&host, e);
-}
-
-static winnow_status encoder_create(winnow_device *device, const char *model, uint32_t max_frames,
-                                    uint32_t max_width, uint32_t max_height, winnow_encoder **out)
-{
-    if (!out)
-        return WINNOW_E_ARGUMENT;
-    *out = NULL;
-    if (!device || !model)
-        return WINNOW_E_ARGUMENT;
-    winnow_encoder *e = wn_alloc(&device->host, sizeof *e);
-    if (!e)
-        return wn_fail(&device->host, WINNOW_E_HOST_MEMORY,
-                       "encoder: no host memory for the object");
-    e->host = device->host;
-    e->device = device;
-    e->max_frames = max_frames;
-    e->max_width = max_width;
-    e->max_height = max_height;
-    e->build.host = &e->host;
-    e->build.loop_limit = device->loop_limit;
-    e->build.group_size = device->group_size;
-    e->build.may_grow = true;
-    const winnow_status status = open_encoder(e, model);
-    if (status != WINNOW_OK) {
-        encoder_destroy(e);
-        return status;
-    }
-    e->build.may_grow = false;
-    *out = e;
-    return WINNOW_OK;
-}
-
-static winnow_status encoder_info(const winnow_encoder *e, winnow_encoder_info *out)
-{
-    if (!e)
-        return WINNOW_E_ARGUMENT;
+    const patches *e = (const patches *)encoder;
     const winnow_encoder_info info = {
         .patch = e->patch, .dim = e->luma + 2 * e->chroma, .roles = 1u << WINNOW_ROLE_TOKENS};
     return wn_desc_write(&info, sizeof info, out);
 }
 
-static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t frames,
-                                 uint32_t width, uint32_t height, float *tokens)
+static winnow_status run(winnow_encoder *encoder, const uint8_t *rgb, uint32_t frames,
+                         uint32_t width, uint32_t height, float *tokens)
 {
-    if (!e || !rgb || !tokens)
-        return WINNOW_E_ARGUMENT;
+    patches *e = (patches *)encoder;
     WN_TRY(check_size(e, frames, width, height));
     if (frames > e->max_frames || width > e->max_width || height > e->max_height)
-        return wn_fail(&e->host, WINNOW_E_SHAPE,
+        return wn_fail(&e->base.host, WINNOW_E_SHAPE,
                        "encoder: %u frames of %u x %u, made for %u of %u x %u (make it larger)",
                        frames, width, height, e->max_frames, e->max_width, e->max_height);
     WN_TRY(build_encode(e, frames, width, height));
-    const wn_program program = build_program(&e->build);
+    const wn_program program = build_program(&e->base.build);
     const uint64_t bytes = (uint64_t)frames * width * height * 3, out = program.ops[0].b.bytes;
     wn_host_io io = {0};
     union {
@@ -206,18 +160,43 @@ static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t
     io.in[WINNOW_ROLE_TOKENS] = (wn_host_rows){pixels.data, 1, bytes, bytes};
     io.out[WINNOW_OUT_TOKENS] = (wn_host_rows){tokens, 1, out, out};
     wn_exec_stats stats = {0};
-    return e->device->backend->exec_run(e->exec, &program, &io, &stats);
+    return e->base.device->backend->exec_run(e->base.exec, &program, &io, &stats);
 }
 
-static const winnow_ext_encoder ext_encoder = {
-    .struct_size = sizeof ext_encoder,
-    .encoder_create = encoder_create,
-    .encoder_destroy = encoder_destroy,
-    .encoder_info = encoder_info,
-    .encoder_run = encoder_run,
-};
-
-const void *wn_ext_encoder(void)
+static winnow_status encode(winnow_encoder *encoder, const winnow_encode *given,
+                            winnow_result *result)
 {
-    return &ext_encoder;
+    (void)given;
+    (void)result;
+    return wn_fail(&encoder->host, WINNOW_E_UNSUPPORTED,
+                   "encode: patches have no layers (use encoder_run, and a plan for the pipeline)");
+}
+
+winnow_status wn_patches_create(winnow_device *device, const char *model, uint32_t max_frames,
+                                uint32_t max_width, uint32_t max_height, winnow_encoder **out)
+{
+    if (!out)
+        return WINNOW_E_ARGUMENT;
+    *out = NULL;
+    if (!device || !model)
+        return WINNOW_E_ARGUMENT;
+    patches *e = wn_alloc(&device->host, sizeof *e);
+    if (!e)
+        return wn_fail(&device->host, WINNOW_E_HOST_MEMORY,
+                       "encoder: no host memory for the object");
+    wn_encoder_init(&e->base, device);
+    e->base.info = info;
+    e->base.run = run;
+    e->base.encode = encode;
+    e->max_frames = max_frames;
+    e->max_width = max_width;
+    e->max_height = max_height;
+    const winnow_status status = open_encoder(e, model);
+    if (status != WINNOW_OK) {
+        wn_encoder_free(&e->base);
+        return status;
+    }
+    e->base.build.may_grow = false;
+    *out = &e->base;
+    return WINNOW_OK;
 }

@@ -67,6 +67,7 @@ enum {
     WINNOW_E_ROLE = -103,        /* a stage needs an input (role) that was not given */
     WINNOW_E_SHAPE = -104,       /* an input's shape does not fit the others, the plan or the stage */
     WINNOW_E_STATE = -105,       /* the object is not in a state for this call */
+    WINNOW_E_FILE = -106,        /* a file is missing, damaged, or of a kind that is not read */
     WINNOW_E_UNSUPPORTED = -200, /* this build or device cannot do it */
     WINNOW_E_NO_DEVICE = -201,   /* no Vulkan loader, no driver, or no device that the selector names */
     WINNOW_E_FEATURE = -202,     /* the device lacks a feature or a limit is too low */
@@ -375,11 +376,102 @@ typedef const winnow_api *(*winnow_get_api_fn)(uint32_t host_abi);
  * "patches=patch=16:luma=24:chroma=4". */
 typedef struct winnow_encoder winnow_encoder;
 
+typedef struct winnow_model winnow_model; /* a vision transformer's file */
+
+/* Whose arithmetic and preprocessing a model follows, where the two differ. */
+enum {
+    WINNOW_LIKE_FILE = 0,         /* a GGUF file llama.cpp's, a folder transformers' */
+    WINNOW_LIKE_LLAMA = 1,        /* llama.cpp's mtmd, v0.5.0 of September 2026 */
+    WINNOW_LIKE_TRANSFORMERS = 2, /* Hugging Face's model and (slow) image processor */
+    WINNOW_LIKE_LLAMA_B10256 = 3  /* llama.cpp's before August 2026: pictures resized in floats, the rest the same */
+};
+
+/* What an encoder can show on the way, one row of channels or columns after the other, f32, packed. Layers count from
+ * 0, or from behind where negative; HIDDEN 0 is the embeddings and HIDDEN l+1 what layer l gave. `rows` are all rows of
+ * a frame: class token, registers and patches, in this order. */
+enum {
+    WINNOW_TAP_HIDDEN = 0,   /* [groups, rows, D] */
+    WINNOW_TAP_KEYS = 1,     /* [groups, rows, D]: heads side by side, before rotary positions */
+    WINNOW_TAP_QUERIES = 2,  /* the same */
+    WINNOW_TAP_CLASS = 3,    /* class attention [groups, heads, patches] */
+    WINNOW_TAP_RECEIVED = 4, /* attention that a patch receives, mean over queries [groups, heads, patches] */
+    WINNOW_TAP_POOL = 5,     /* the pooling head's attention (SigLIP) [groups, heads, patches] */
+    WINNOW_TAP_FINAL = 6,    /* all rows behind the last norm, before the projector [groups, rows, D] */
+    WINNOW_TAP_COUNT = 7
+};
+
+typedef struct winnow_tap {
+    int32_t kind;  /* WINNOW_TAP_* */
+    int32_t layer; /* unused for POOL and FINAL */
+} winnow_tap;
+
+typedef struct winnow_model_info {
+    uint32_t struct_size;
+    uint32_t patch;        /* pixels a side */
+    uint32_t multiple;     /* views are multiples of it (patch times what the projector joins) */
+    uint32_t image;        /* pixels a side that it is made for; 0: any size */
+    uint32_t frames;       /* a token row stands for: 2 for Qwen-VL's pairs, else 1 */
+    uint32_t dim;          /* channels of the tokens */
+    uint32_t join;         /* patches a side that become one token: 1, 2, 4 */
+    uint32_t width, layers, run_layers, heads; /* of the transformer; run_layers of its layers are run */
+    uint32_t class_token;  /* 1: it has one */
+    uint32_t special_rows; /* rows of a frame that are no patches */
+    uint32_t roles;        /* bits 1 << WINNOW_ROLE_* that it gives to pipelines */
+    char family[32];       /* "clip", "siglip", "dinov2", "mlp", "idefics3", ... */
+} winnow_model_info;
+
+/* What preprocessing made of a picture. */
+typedef struct winnow_view {
+    uint32_t width, height;
+    int32_t tile_y, tile_x; /* in the grid of tiles; -1: the overview, or the only view */
+    const uint8_t *rgb;     /* [height, width, 3]; NULL where only sizes were asked for */
+} winnow_view;
+
+typedef struct winnow_views {
+    uint32_t count;
+    uint32_t tiles_y, tiles_x; /* 0: no tiles */
+    uint32_t kept_w, kept_h;   /* any-resolution: size of the picture inside the tiles, before padding */
+    const winnow_view *view;
+} winnow_views;
+
+enum {
+    WINNOW_ENCODER_TIMING = 1u << 0 /* timestamps: winnow_result.gpu_ns */
+};
+
+typedef struct winnow_encoder_desc {
+    uint32_t struct_size;
+    uint32_t flags;      /* WINNOW_ENCODER_* */
+    const winnow_pipeline *pipeline; /* NULL: none */
+    const winnow_tap *taps;          /* [tap_count]; NULL: none */
+    uint32_t tap_count;
+    uint32_t max_frames, max_width, max_height; /* the largest call; width and height 0: the model's own size */
+    int32_t dtype;       /* of weights and activations: WINNOW_F32, or WINNOW_F16 with sums in f32 */
+    int32_t order;       /* WINNOW_ORDER_*, of the rows */
+    uint32_t text_rows, text_dim; /* most, for stages that want `text` and `image_embeds` */
+    const char *merge_weights; /* laco's: a safetensors file; NULL: untrained, the shortcut alone */
+} winnow_encoder_desc;
+
+typedef struct winnow_encode {
+    uint32_t struct_size;
+    uint32_t frames, width, height;
+    const uint8_t *rgb; /* [frames, height, width, 3], packed */
+    uint32_t text_rows, text_dim;
+    winnow_tensor in[WINNOW_ROLE_COUNT]; /* `text` and `image_embeds` alone, f32, for pipelines that need them */
+    winnow_tensor out[WINNOW_OUT_COUNT]; /* tokens are f32; row_stride must be 0; data NULL: not wanted */
+    float *const *taps; /* [tap_count]: where each goes, as large as its shape; NULL: none */
+} winnow_encode;
+
 typedef struct winnow_encoder_info {
     uint32_t struct_size;
     uint32_t patch; /* pixels a side; pictures must be multiples of it */
     uint32_t dim;   /* D of the tokens */
     uint32_t roles; /* bits 1 << WINNOW_ROLE_* that it can give */
+    uint32_t source_patch; /* pixels a side of what indices, positions and the assignment count: a patch where a stage
+                              runs before the projector, else what the projector makes one token of */
+    uint32_t rows_max;     /* rows that the largest call can give */
+    uint32_t dispatches;   /* of the largest call */
+    uint64_t weight_bytes; /* device memory of the weights */
+    uint64_t workspace_bytes;
 } winnow_encoder_info;
 
 typedef struct winnow_ext_encoder {
@@ -394,6 +486,31 @@ typedef struct winnow_ext_encoder {
      * packed, room for all of it. width and height are multiples of the patch. [object] */
     winnow_status (*encoder_run)(winnow_encoder *encoder, const uint8_t *rgb, uint32_t frames,
                                  uint32_t width, uint32_t height, float *tokens);
+
+    /* A vision transformer's file, mapped: llama.cpp's mmproj GGUF, or a Hugging Face folder of CLIP, SigLIP or
+     * DINOv2. `like`: WINNOW_LIKE_*. E_FILE with a sentence that names the tensor or key. host NULL: malloc, silence.
+     * Owner: the caller, until model_close; encoders of it must be destroyed before. [any-thread] */
+    winnow_status (*model_open)(const winnow_host *host, const char *path, int32_t like,
+                                winnow_model **out);
+    void (*model_close)(winnow_model *model); /* NULL is fine. [object] */
+    winnow_status (*model_info)(const winnow_model *model, winnow_model_info *out); /* [any-thread] */
+
+    /* The views that the model's own preprocessing makes of a picture: tiles, padding, sizes, bytes in and bytes out.
+     * rgb: [height, width, 3] packed, or NULL for the sizes alone. Owner of *out: the caller, until views_free.
+     * [any-thread] */
+    winnow_status (*model_prepare)(const winnow_model *model, const uint8_t *rgb, uint32_t width,
+                                   uint32_t height, winnow_views **out);
+    void (*views_free)(winnow_views *views); /* NULL is fine */
+
+    /* An encoder of a model on a device, with a pipeline inside and behind it: all memory is taken, the weights go up
+     * once. A pipeline's stages with layers= (and laco) run inside the layers; those that need attention or keys run before
+     * a projector that goes token by token (mlp); the others on what the projector gives. [any-thread] */
+    winnow_status (*encoder_open)(winnow_device *device, const winnow_model *model,
+                                  const winnow_encoder_desc *desc, winnow_encoder **out);
+    /* Frames of one size in, tokens out, one submission; returns when they are written. E_TOO_SMALL: an output's
+     * capacity is under the rows that came out. [object] */
+    winnow_status (*encoder_encode)(winnow_encoder *encoder, const winnow_encode *encode,
+                                    winnow_result *result);
 } winnow_ext_encoder;
 
 /* ---- Extension "winnow.measure/1": what a device can do ------------------------------------- */

@@ -1,0 +1,133 @@
+/* inside.c: stages that run between or inside the encoder's layers, so that later layers have fewer tokens.
+ *
+ * A stage sees the tokens alone (b->set, rows pointing into x) and this layer's keys and attention. What it leaves is written
+ * anew behind the special rows of each frame: compact counts the rows, gather moves them. Merging stages (tome) run between
+ * attention and MLP, as their authors do; the others behind the layer. */
+#include "layers.h"
+
+static bool runs_at(const wn_stage_use *use, uint32_t layer, uint32_t layers)
+{
+    return wn_stage_runs_inside(use, layer, layers);
+}
+
+bool wn_vit_goes_inside(const wn_vit_state *s)
+{
+    for (uint32_t l = 0; s->pipeline && l < s->v->run_layers; ++l)
+        for (uint32_t i = 0; i < s->pipeline->stage_count; ++i)
+            if (runs_at(&s->pipeline->stages[i], l, s->v->run_layers))
+                return true;
+    return false;
+}
+
+/* Each frame's specials, then its tokens; b->set's rows point into the new x. */
+static void rewrite(wn_vit_state *s)
+{
+    wn_build *b = s->b;
+    wn_set *set = &b->set;
+    const uint32_t front = s->specials, cols = s->v->width;
+    const wn_arr old_seg = s->seg, flags = build_fill(b, set->n_max, 1), rows = build_array(b, set->n_max + front * set->segs),
+                 map = build_array(b, set->n_max);
+    s->rows_max = set->n_max + front * set->segs;
+    s->width = set->width + front;
+    s->exact = set->exact;
+    s->seg = build_array(b, set->segs + 1u);
+    s->index = build_array(b, s->rows_max);
+    const bool sizes = set->sizes.at != WN_NONE;
+    s->sizes = sizes ? build_array(b, s->rows_max) : WN_NO_ARR;
+    const struct wn_args_compact args = {.n_max = set->n_max,
+                                         .segs = set->segs,
+                                         .seg_at = set->seg.at,
+                                         .flag_at = flags.at,
+                                         .rows_at = set->rows.at,
+                                         .index_at = set->index.at,
+                                         .sizes_at = set->sizes.at,
+                                         .seg_out_at = s->seg.at,
+                                         .rows_out_at = rows.at,
+                                         .index_out_at = s->index.at,
+                                         .sizes_out_at = s->sizes.at,
+                                         .from_at = WN_NONE,
+                                         .map_at = map.at,
+                                         .first = front};
+    BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
+    const struct wn_args_gather move = {.n_max = s->rows_max,
+                                        .segs = set->segs,
+                                        .seg_at = s->exact ? WN_NONE : s->seg.at,
+                                        .rows_at = rows.at,
+                                        .to_at = WN_NONE,
+                                        .cols = cols};
+    BUILD_OP(b, gather, (uint64_t)s->rows_max * ((cols + 1) / 2), &set->mat, &s->spare, move, READS_W);
+    if (front) { /* one special row a frame: where the frame begins, before and now */
+        const struct wn_args_gather special = {
+            .n_max = set->segs, .seg_at = WN_NONE, .rows_at = old_seg.at, .to_at = s->seg.at, .cols = cols};
+        BUILD_OP(b, gather, (uint64_t)set->segs * ((cols + 1) / 2), &s->x, &s->spare, special, READS_W);
+    }
+    const wn_mat old = s->x;
+    s->x = s->spare;
+    s->spare = old;
+    set->mat = s->x;
+    set->rows = map;
+    set->fresh = false;
+    s->reduced = true;
+}
+
+/* The roles that a stage asks for, of this layer. */
+static void give_roles(wn_vit_state *s, const wn_stage_use *use, const wn_mat *qkv)
+{
+    wn_build *b = s->b;
+    const wn_vit *v = s->v;
+    const wn_stage *stage = use->stage;
+    const uint32_t wants = stage->roles_needed | stage->roles_optional;
+    b->in.shape.heads = stage->flat_keys ? 1 : v->heads;
+    b->in.shape.key_dim = stage->flat_keys ? v->width : v->head_dim;
+    if (wants >> WINNOW_ROLE_KEYS & 1u) {
+        const wn_mat keys = wn_vit_keys(s, qkv, v->width, stage->flat_keys, NULL);
+        build_give_role(b, WINNOW_ROLE_KEYS, &keys);
+    }
+    if (wants >> WINNOW_ROLE_CLS_ATTENTION & 1u) {
+        const wn_mat attention = build_matrix(b, (uint64_t)s->groups * b->in.shape.heads, s->cells);
+        wn_vit_attention(s, qkv, wn_vit_attention_kind(use, v->class_token), stage->flat_keys, &attention);
+        build_give_role(b, WINNOW_ROLE_CLS_ATTENTION, &attention);
+    }
+}
+
+static bool check_place(wn_vit_state *s, const wn_stage_use *use, uint32_t layer)
+{
+    const wn_vit *v = s->v;
+    const char *why = v->merge > 1        ? "this encoder's rows come in blocks for its projector"
+                      : v->registers      ? "register tokens are not carried over a reduction"
+                      : v->class_last     ? "llama.cpp's order of rows has no place for it (encode as transformers does)"
+                      : use->stage->decode ? "it is a decode stage"
+                                           : NULL;
+    if (why)
+        build_fail(s->b, WINNOW_E_UNSUPPORTED, "inside layer %u: %s", layer, why);
+    return s->b->status == WINNOW_OK;
+}
+
+void wn_vit_inside(wn_vit_state *s, uint32_t layer, const wn_mat *qkv, bool middle)
+{
+    wn_build *b = s->b;
+    for (uint32_t i = 0; s->pipeline && i < s->pipeline->stage_count && b->status == WINNOW_OK; ++i) {
+        const wn_stage_use *use = &s->pipeline->stages[i];
+        if (use->stage->merges_inside != middle || !runs_at(use, layer, s->v->run_layers))
+            continue;
+        b->stage = use->stage->name;
+        if (!check_place(s, use, layer))
+            return;
+        if (s->moved_at == layer + 1 && use->stage->roles_needed != 1u << WINNOW_ROLE_TOKENS) {
+            build_fail(b, WINNOW_E_UNSUPPORTED, "a stage before it has moved layer %u's tokens (give it another layer)", layer);
+            return;
+        }
+        const uint64_t mark = build_mark(b);
+        give_roles(s, use, qkv);
+        b->class_first = s->v->class_token;
+        b->inside = true;
+        build_stage(b, use);
+        b->class_first = b->inside = false;
+        b->roles_made = 0;
+        if (b->status == WINNOW_OK)
+            rewrite(s);
+        s->moved_at = layer + 1;
+        build_release(b, mark);
+    }
+    b->stage = "encoder";
+}
