@@ -9,6 +9,7 @@
 #include "common.glsl"
 #include "reduce.glsl"
 #include "same.glsl"
+#include "activation.glsl"
 
 const uint ROWS = 8u, COLUMNS = 128u;
 const bool PAIRS = C_TYPE != TYPE_F32 || B_TYPE != TYPE_F32;
@@ -23,43 +24,11 @@ vec4 c_four(uint row, uvec4 j)
     return vec4(bf16_to_f32(w0 & 0xffffu), bf16_to_f32(w0 >> 16), bf16_to_f32(w1 & 0xffffu), bf16_to_f32(w1 >> 16));
 }
 
-float sigmoid(float x)
-{
-    precise float e = 1.0 + exp_(x < -80.0 ? 80.0 : -x);
-    return recip_(e);
-}
-
-float act(float v)
-{
-    precise float y = v, t;
-    if (pc.act == WN_ACT_GELU_ERF) {
-        t = v * 0.70710678;
-        t = 1.0 + erf_(t);
-        y = 0.5 * v;
-        y = y * t;
-    } else if (pc.act == WN_ACT_GELU_TANH) {
-        t = v * v;
-        t = t * v;
-        t = 0.044715 * t;
-        t = v + t;
-        t = 1.59576912 * t;
-        y = v * sigmoid(t);
-    } else if (pc.act == WN_ACT_QUICK) {
-        t = 1.702 * v;
-        y = v * sigmoid(t);
-    } else if (pc.act == WN_ACT_SILU) {
-        y = v * sigmoid(v);
-    } else if (pc.act == WN_ACT_RELU) {
-        y = v < 0.0 ? 0.0 : v;
-    }
-    return y;
-}
-
 float finish(float sum, uint r, uint j)
 {
     precise float v = sum;
     if (pc.bias_at != WN_NONE) v = v + c_f(pc.bias_at + j);
-    v = act(v);
+    v = act(pc.act, v);
     if (pc.scale_at != WN_NONE) v = v * c_f(pc.scale_at + j);
     if (pc.with == 1u) v = v * load_b(r, j);
     if (pc.with == 2u) v = load_b(r, j) + v;

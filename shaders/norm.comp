@@ -7,6 +7,7 @@
 #define WN_C
 #include "common.glsl"
 #include "reduce.glsl"
+#include "activation.glsl"
 
 float normed(uint at, uint c, float mean, float s)
 {
@@ -14,7 +15,7 @@ float normed(uint at, uint c, float mean, float s)
     y = y * s;
     if (pc.gain_at != WN_NONE) y = y * c_f(pc.gain_at + c);
     if (pc.bias_at != WN_NONE) y = y + c_f(pc.bias_at + c);
-    return y;
+    return act(pc.act, y);
 }
 
 void main()

@@ -320,8 +320,8 @@ struct wn_args_patchify { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u pa
 struct wn_args_table_mix { WN_HEAD3; wn_u n_max; wn_u taps; wn_u src_at; wn_u weight_at; wn_u dst_at; wn_u cols; wn_u add; };
 
 /* Normalised rows: x = A(r, 0..cols-1). rms = 0: mean = dot32(x, 1) * inv_cols, y = x - mean; rms = 1: y = x. s = rsqrt_(dot32(y, y) * inv_cols + eps);
- * B(r, c) = (y*s)*g[c] + b[c] (f32, f16 or bf16): g, b: C words at gain_at, bias_at (WN_NONE: no multiply; no add). items = n_max rows (LANES), r < n. B is not A. */
-struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; wn_u rms; wn_u gain_at; wn_u bias_at; wn_f eps; wn_f inv_cols; };
+ * B(r, c) = act((y*s)*g[c] + b[c]) (f32, f16 or bf16), act: WN_ACT_* as in matmul: g, b: C words at gain_at, bias_at (WN_NONE: no multiply; no add). items = n_max rows (LANES), r < n. B is not A. */
+struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; wn_u rms; wn_u gain_at; wn_u bias_at; wn_f eps; wn_f inv_cols; wn_u act; };
 
 /* B(r, j) = finish(dotseq over k of A(r, k) * C(k, j)), r < n, j < cols, k < inner <= 32768 (see `match`: long loops). C is the turned weight [inner][cols].
  * finish(v): v = v + C words [bias_at + j] (WN_NONE: none); v = act(v); v = v * C words [scale_at + j] (WN_NONE: none);
@@ -335,6 +335,9 @@ struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; w
 #define WN_ACT_QUICK 3u
 #define WN_ACT_SILU 4u
 #define WN_ACT_RELU 5u
+/* As ggml's CPU backend looks them up in tables of f16: v rounded to f16, the result too; GELU outside -10..10: 0 and v. */
+#define WN_ACT_GELU_TANH_HALF 6u
+#define WN_ACT_QUICK_HALF 7u
 struct wn_args_matmul { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u inner; wn_u cols; wn_u bias_at; wn_u scale_at; wn_u act; wn_u with; };
 
 /* Rotary positions in place on B (f32 or f16): for columns from col, `heads` heads of head_dim = 4*quarter: d < 2*quarter: with p = index[r] (index_at WN_NONE: r; negative: left alone),

@@ -5,8 +5,7 @@
 
 #include <math.h>
 
-/* Columns of a qkv matrix, as a matrix. */
-static wn_mat columns(const wn_mat *mat, uint32_t first, uint32_t cols)
+wn_mat wn_vit_columns(const wn_mat *mat, uint32_t first, uint32_t cols)
 {
     const uint32_t element = mat->ref.dtype == WINNOW_F32 ? 4 : 2;
     wn_mat part = *mat;
@@ -54,7 +53,7 @@ wn_mat wn_vit_keys(wn_vit_state *s, const wn_mat *qkv, uint32_t col, bool flat, 
     const uint32_t cols = flat ? s->v->width : s->v->head_dim;
     const wn_mat out = into ? *into : build_matrix(b, (uint64_t)s->groups * s->cells, cols);
     if (flat) {
-        const wn_mat part = columns(qkv, col, cols);
+        const wn_mat part = wn_vit_columns(qkv, col, cols);
         gather(b, &part, set->rows, &out, set->index, set->n_max, set);
         return out;
     }
@@ -83,7 +82,7 @@ typedef struct wn_columns {
 static wn_columns columns_of(const wn_vit_state *s)
 {
     const bool plain = !s->reduced && !s->v->class_last;
-    return (wn_columns){.skip = s->v->class_last ? 0 : s->specials,
+    return (wn_columns){.skip = s->v->class_last ? 0 : s->joined && !s->loose ? 1 : s->specials,
                         .index_at = plain ? WN_NONE : s->index.at,
                         .count = s->cells};
 }
@@ -158,6 +157,9 @@ void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool fla
 {
     if (kind == WN_TAP_CLASS && !s->v->class_token)
         build_fail(s->b, WINNOW_E_ROLE, "the model has no class token (ask for attention=received)");
+    else if (kind == WN_TAP_CLASS && s->loose)
+        build_fail(s->b, WINNOW_E_UNSUPPORTED,
+                   "a stage in an earlier layer treats the class token as one of the rows (ask for attention=received)");
     else if (kind == WN_TAP_CLASS && s->v->class_last && s->reduced)
         build_fail(s->b, WINNOW_E_UNSUPPORTED,
                    "llama.cpp's order of rows keeps no class token once tokens are gone (encode as transformers does)");
@@ -186,7 +188,7 @@ static void copy_all(wn_vit_state *s, const wn_mat *from, const wn_mat *to)
 static void look_tap(wn_vit_state *s, const wn_tap *tap, const wn_mat *qkv)
 {
     if (tap->kind == WN_TAP_KEYS || tap->kind == WN_TAP_QUERIES) {
-        const wn_mat part = columns(qkv, tap->kind == WN_TAP_KEYS ? s->v->width : 0, s->v->width);
+        const wn_mat part = wn_vit_columns(qkv, tap->kind == WN_TAP_KEYS ? s->v->width : 0, s->v->width);
         copy_all(s, &part, &tap->out);
     } else if (tap->kind == WN_TAP_CLASS || tap->kind == WN_TAP_RECEIVED) {
         wn_vit_attention(s, qkv, tap->kind, false, &tap->out);
@@ -274,7 +276,9 @@ void wn_vit_look_pool(wn_vit_state *s)
 void wn_vit_look_class(wn_vit_state *s)
 {
     for (uint32_t i = 0; i < s->hook_count; ++i)
-        if (s->hooks[i].roles >> WINNOW_ROLE_CLS & 1u)
+        if ((s->hooks[i].roles >> WINNOW_ROLE_CLS & 1u) && s->loose)
+            build_fail(s->b, WINNOW_E_UNSUPPORTED, "the class token has become one of the rows (leave out what asks for it)");
+        else if (s->hooks[i].roles >> WINNOW_ROLE_CLS & 1u)
             gather(s->b, &s->x, s->seg, &s->hooks[i].made[WINNOW_ROLE_CLS], WN_NO_ARR, s->groups, NULL);
 }
 

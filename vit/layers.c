@@ -37,7 +37,8 @@ void wn_vit_norm(wn_build *b, const wn_norm *norm, bool rms, float eps, const wn
                                       .gain_at = 0,
                                       .bias_at = norm->place.bias_at,
                                       .eps = eps,
-                                      .inv_cols = 1.0f / (float)norm->cols};
+                                      .inv_cols = 1.0f / (float)norm->cols,
+                                      .act = a->act};
     BUILD_OP3(b, norm, a->n_max, a->in, a->out, &c, args, READS_W);
 }
 
@@ -132,9 +133,11 @@ static void put_table(wn_vit_state *s, const wn_table *table, uint32_t first)
 /* -- positions ------------------------------------------------------------------------------------- */
 
 /* One axis of an interpolated table: taps and weights of each output. */
+enum { TAPS_MOST = 32 }; /* an antialiased table may shrink eightfold */
 typedef struct wn_taps {
-    int32_t at[4];
-    float weight[4];
+    uint32_t count;
+    int32_t at[TAPS_MOST];
+    float weight[TAPS_MOST];
 } wn_taps;
 
 static float cubic(float x, float a)
@@ -145,20 +148,57 @@ static float cubic(float x, float a)
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
+static bool is_wide(const wn_vit *v)
+{
+    return v->positions == WN_POSITIONS_BICUBIC_WIDE || v->positions == WN_POSITIONS_BILINEAR_WIDE;
+}
+
+static bool is_cubic(const wn_vit *v)
+{
+    return v->positions == WN_POSITIONS_BICUBIC || v->positions == WN_POSITIONS_BICUBIC_WIDE;
+}
+
+static int32_t held(int32_t i, uint32_t side)
+{
+    return i < 0 ? 0 : i >= (int32_t)side ? (int32_t)side - 1 : i;
+}
+
+/* torch interpolate(antialias=True): the kernel widens where the table shrinks, and what lies outside is left out. */
+static wn_taps wide_taps(const wn_vit *v, uint32_t o, uint32_t out, uint32_t side)
+{
+    wn_taps t = {0};
+    const float ratio = (float)side / (float)out, scale = ratio > 1 ? ratio : 1,
+                reach = (is_cubic(v) ? 2.0f : 1.0f) * scale, centre = ratio * ((float)o + 0.5f);
+    const int32_t first = held((int32_t)(centre - reach + 0.5f), side);
+    int32_t end = (int32_t)(centre + reach + 0.5f);
+    end = end > (int32_t)side ? (int32_t)side : end;
+    float sum = 0;
+    for (int32_t k = first; k < end && t.count < TAPS_MOST; ++k) {
+        const float x = ((float)(k - first) + (float)first - centre + 0.5f) / scale,
+                    w = is_cubic(v) ? cubic(x, -0.5f) : fabsf(x) < 1 ? 1 - fabsf(x) : 0;
+        t.at[t.count] = k;
+        t.weight[t.count++] = w;
+        sum += w;
+    }
+    for (uint32_t k = 0; k < t.count; ++k)
+        t.weight[k] /= sum;
+    return t;
+}
+
 /* torch interpolate(mode="bicubic", align_corners=False), a = -0.75, edges held; or bilinear with aligned corners. */
 static wn_taps taps_of(const wn_vit *v, uint32_t o, uint32_t out, uint32_t side)
 {
-    wn_taps t = {0};
-    const bool cubic_kind = v->positions == WN_POSITIONS_BICUBIC;
-    const float at = cubic_kind ? ((float)o + 0.5f) * ((float)side / (float)out) - 0.5f
-                     : out > 1  ? (float)o * ((float)(side - 1) / (float)(out - 1))
-                                : 0.0f;
-    const int32_t base = (int32_t)floorf(at);
+    wn_taps t = {.count = is_cubic(v) ? 4 : 2};
+    if (is_wide(v))
+        return wide_taps(v, o, out, side);
+    const float at = is_cubic(v) ? ((float)o + 0.5f) * ((float)side / (float)out) - 0.5f
+                     : out > 1   ? (float)o * ((float)(side - 1) / (float)(out - 1))
+                                 : 0.0f;
+    const int32_t base = (int32_t)floorf(at), before = is_cubic(v) ? 1 : 0;
     const float part = at - (float)base;
-    for (int32_t k = 0; k < (cubic_kind ? 4 : 2); ++k) {
-        const int32_t from = base + k - (cubic_kind ? 1 : 0), most = (int32_t)side - 1;
-        t.at[k] = from < 0 ? 0 : from > most ? most : from;
-        t.weight[k] = cubic_kind ? cubic(part - (float)(k - 1), -0.75f) : k ? part : 1 - part;
+    for (int32_t k = 0; k < (int32_t)t.count; ++k) {
+        t.at[k] = held(base + k - before, side);
+        t.weight[k] = is_cubic(v) ? cubic(part - (float)(k - 1), -0.75f) : k ? part : 1 - part;
     }
     return t;
 }
@@ -171,22 +211,34 @@ static void cell_of(const wn_vit_state *s, uint32_t r, uint32_t *y, uint32_t *x)
     *x = block % across * f + inside % f;
 }
 
-static uint32_t taps_count(const wn_vit *v)
-{
-    return v->positions == WN_POSITIONS_BICUBIC ? 4 : 2;
-}
-
-static void fill_taps(const wn_vit_state *s, uint32_t *src, float *weight)
+/* Taps of a cell, at most: those of y times those of x. */
+static uint32_t taps_count(const wn_vit_state *s)
 {
     const wn_vit *v = s->v;
-    const uint32_t n = taps_count(v), side = v->position_side;
+    uint32_t most[2] = {0, 0};
+    for (uint32_t axis = 0; axis < 2; ++axis) {
+        const uint32_t out = axis ? s->grid_w : s->grid_h;
+        for (uint32_t o = 0; o < out; ++o) {
+            const uint32_t count = taps_of(v, o, out, v->position_side).count;
+            most[axis] = count > most[axis] ? count : most[axis];
+        }
+    }
+    return most[0] * most[1];
+}
+
+static void fill_taps(const wn_vit_state *s, uint32_t *src, float *weight, uint32_t taps)
+{
+    const wn_vit *v = s->v;
+    const uint32_t side = v->position_side;
     for (uint32_t r = 0; r < s->cells; ++r) {
         uint32_t y, x;
         cell_of(s, r, &y, &x);
         const wn_taps ty = taps_of(v, y, s->grid_h, side), tx = taps_of(v, x, s->grid_w, side);
-        for (uint32_t k = 0; k < n * n; ++k) {
-            *src++ = v->position_first + (uint32_t)ty.at[k / n] * side + (uint32_t)tx.at[k % n];
-            *weight++ = ty.weight[k / n] * tx.weight[k % n];
+        for (uint32_t k = 0; k < taps; ++k) { /* what is left over weighs nothing */
+            const uint32_t i = k / tx.count, j = k % tx.count;
+            const bool used = i < ty.count;
+            *src++ = v->position_first + (used ? (uint32_t)ty.at[i] * side + (uint32_t)tx.at[j] : 0);
+            *weight++ = used ? ty.weight[i] * tx.weight[j] : 0.0f;
         }
     }
 }
@@ -223,7 +275,7 @@ static void add_positions(wn_vit_state *s)
     const bool fits = s->grid_h == v->position_side && s->grid_w == v->position_side;
     /* Interpolated kinds mix at their own size too: smaller sizes must fit the same memory. */
     const bool same = v->positions == WN_POSITIONS_TABLE;
-    const uint32_t taps = same ? 1 : taps_count(v) * taps_count(v), each = s->cells * taps;
+    const uint32_t taps = same ? 1 : taps_count(s), each = s->cells * taps;
     if (v->positions == WN_POSITIONS_NONE || b->status != WINNOW_OK)
         return;
     if (same && !fits) {
@@ -239,7 +291,7 @@ static void add_positions(wn_vit_state *s)
         if (same)
             fill_cells(s, rows + t * each);
         else
-            fill_taps(s, rows + t * each, (float *)(void *)build_const_data(b, weight) + t * each);
+            fill_taps(s, rows + t * each, (float *)(void *)build_const_data(b, weight) + t * each, taps);
         for (uint32_t r = 0; v->class_last && r < each; ++r)
             rows[t * each + r] = r; /* llama.cpp numbers rows, whatever the table was trained for */
     }
@@ -298,6 +350,27 @@ static void window_lists(wn_vit_state *s)
         seg[k] = used;
 }
 
+/* LLaVA-like files that name several hidden states: their tokens, side by side. */
+static void keep_feature(wn_vit_state *s, uint32_t number)
+{
+    wn_build *b = s->b;
+    const wn_vit *v = s->v;
+    if (v->feature_count < 2)
+        return;
+    for (uint32_t i = 0; i < v->feature_count; ++i) {
+        if (v->features[i] != number)
+            continue;
+        const wn_mat to = wn_vit_columns(&s->features, i * v->width, v->width);
+        const struct wn_args_gather args = {.n_max = b->set.n_max,
+                                            .segs = b->set.segs,
+                                            .seg_at = b->set.exact ? WN_NONE : b->set.seg.at,
+                                            .rows_at = b->set.rows.at,
+                                            .to_at = WN_NONE,
+                                            .cols = v->width};
+        BUILD_OP(b, gather, (uint64_t)b->set.n_max * ((v->width + 1) / 2), &s->x, &to, args, READS_W);
+    }
+}
+
 /* -- begin ------------------------------------------------------------------------------------------ */
 
 static void first_sets(wn_vit_state *s)
@@ -349,6 +422,8 @@ void wn_vit_begin(wn_vit_state *s, uint32_t height, uint32_t width)
     s->spare = build_matrix(b, s->rows_max, v->width);
     if (v->deep_count)
         s->deep = build_matrix(b, (uint64_t)s->groups * s->cells / (v->merge * v->merge), v->dim);
+    if (v->feature_count > 1)
+        s->features = build_matrix(b, (uint64_t)s->groups * s->cells, v->width * v->feature_count);
     s->deep_used = v->deep_count ? v->project2.out : 0;
     wn_vit_hooks_begin(s);
     first_sets(s);
@@ -376,6 +451,7 @@ void wn_vit_begin(wn_vit_state *s, uint32_t height, uint32_t width)
     if (v->window)
         window_lists(s);
     wn_vit_look_hidden(s, 0);
+    keep_feature(s, 0);
 }
 
 /* -- layers ----------------------------------------------------------------------------------------- */
@@ -458,6 +534,31 @@ static void mlp(wn_vit_state *s, const wn_vit_layer *layer)
     wn_vit_linear(b, &layer->down, &down);
 }
 
+/* q and k normalised over all their channels, v as it is, into a second matrix. */
+static wn_mat normed_qk(wn_vit_state *s, const wn_vit_layer *layer, const wn_mat *qkv)
+{
+    wn_build *b = s->b;
+    const uint32_t width = s->v->width;
+    const wn_mat out = build_matrix_of(b, s->rows_max, 3 * width, s->dtype);
+    const wn_norm *const norms[2] = {&layer->q_norm, &layer->k_norm};
+    for (uint32_t i = 0; i < 3; ++i) {
+        const wn_mat from = wn_vit_columns(qkv, i * width, width), to = wn_vit_columns(&out, i * width, width);
+        const wn_apply apply = all_rows(s, &from, &to);
+        if (i < 2) {
+            wn_vit_norm(b, norms[i], s->v->rms, s->v->eps, &apply);
+            continue;
+        }
+        const struct wn_args_gather args = {.n_max = s->rows_max,
+                                            .segs = s->groups,
+                                            .seg_at = s->exact ? WN_NONE : s->seg.at,
+                                            .rows_at = WN_NONE,
+                                            .to_at = WN_NONE,
+                                            .cols = width};
+        BUILD_OP(b, gather, (uint64_t)s->rows_max * ((width + 1) / 2), &from, &to, args, READS_W);
+    }
+    return out;
+}
+
 static void run_layer(wn_vit_state *s, uint32_t l)
 {
     wn_build *b = s->b;
@@ -470,19 +571,20 @@ static void run_layer(wn_vit_state *s, uint32_t l)
     wn_vit_norm(b, &layer->norm1, v->rms, v->eps, &norm);
     wn_vit_linear(b, &layer->qkv, &project);
     wn_vit_look(s, l, &qkv);
+    const wn_mat seen = layer->q_norm.gain ? normed_qk(s, layer, &qkv) : qkv;
     if (v->rope) {
-        rotate(s, &qkv, 0);
-        rotate(s, &qkv, v->width);
+        rotate(s, &seen, 0);
+        rotate(s, &seen, v->width);
     }
-    attend(s, l, &qkv, &normed); /* the normed rows are done with */
+    attend(s, l, &seen, &normed); /* the normed rows are done with */
     wn_apply out = all_rows(s, &normed, &s->x);
     out.with = 2;
     wn_vit_linear(b, &layer->out, &out);
-    wn_vit_inside(s, l, &qkv, true);
+    wn_vit_inside(s, l, &seen, true);
     const uint64_t inner = build_mark(b);
     mlp(s, layer);
     build_release(b, inner);
-    wn_vit_inside(s, l, &qkv, false);
+    wn_vit_inside(s, l, &seen, false);
     build_release(b, mark);
     wn_vit_look_hidden(s, l + 1);
 }
@@ -493,8 +595,11 @@ void wn_vit_layers(wn_vit_state *s)
     for (uint32_t l = 0; l < v->run_layers && s->b->status == WINNOW_OK; ++l) {
         run_layer(s, l);
         wn_vit_deepen(s, l);
+        if (l + 1 < v->run_layers)
+            keep_feature(s, l + 1);
     }
     if (v->post_on_tokens)
         norm_stream(s, &v->post);
+    keep_feature(s, v->run_layers); /* behind the last norm */
     wn_vit_look_pool(s);
 }

@@ -49,7 +49,10 @@ typedef struct wn_vit_state {
     uint32_t rows_max, width; /* rows of all frames, of one */
     wn_mat deep; /* [groups * merged cells, dim]: deepstack's rows, the projector's own first */
     uint32_t deep_used; /* columns of it */
+    wn_mat features; /* [groups*cells, D * feature_count]: see wn_vit.features */
     bool exact, reduced;
+    bool joined; /* the class tokens are rows of b->set (index -1), and specials is 0 */
+    bool loose;  /* and not at their frames' first places: nobody knows where */
     uint32_t moved_at; /* layer + 1 in which a stage last moved rows */
 
     /* Attention windows: constants. */
@@ -82,9 +85,11 @@ typedef struct wn_apply {
     const wn_mat *in, *out;
     uint32_t n_max, segs;
     wn_arr seg; /* WN_NO_ARR: n_max rows */
-    uint32_t act, with;
+    uint32_t act, with; /* a norm has an act too, and no `with` */
 } wn_apply;
 void wn_vit_linear(wn_build *b, const wn_linear *l, const wn_apply *a);
+/* Columns of a matrix, as a matrix. */
+wn_mat wn_vit_columns(const wn_mat *mat, uint32_t first, uint32_t cols);
 /* Outputs first .. first+cols-1 of a layer, as a layer. */
 wn_linear wn_vit_part(const wn_linear *pair, uint32_t first, uint32_t cols);
 void wn_vit_norm(wn_build *b, const wn_norm *norm, bool rms, float eps, const wn_apply *a);
@@ -93,6 +98,8 @@ void wn_vit_norm(wn_build *b, const wn_norm *norm, bool rms, float eps, const wn
 bool wn_vit_goes_inside(const wn_vit_state *s);
 /* Stages that run inside layer l: before its MLP (middle) or behind it. qkv: of the layer. */
 void wn_vit_inside(wn_vit_state *s, uint32_t layer, const wn_mat *qkv, bool middle);
+/* Behind the last layer: rows that joined the set only to stand at its first place go. */
+void wn_vit_leave_first(wn_vit_state *s);
 /* hooks.c: what hooks and taps want of layer l, from its qkv. */
 void wn_vit_look(wn_vit_state *s, uint32_t layer, const wn_mat *qkv);
 void wn_vit_look_hidden(wn_vit_state *s, uint32_t number);

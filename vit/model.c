@@ -136,6 +136,8 @@ winnow_status wn_vit_check(const wn_reader *r)
                        (double)v->eps);
     if (!wn_weights_is_gguf(r->weights))
         v->token_first = v->class_token + v->registers;
+    if (!v->run_layers)
+        return wn_fail(r->host, WINNOW_E_FILE, "%s: none of its %u layers is run (the file is damaged)", path, v->layers);
     for (uint32_t c = 0; c < 3; ++c)
         if (!(v->prep.std[c] > 0) || !isfinite(v->prep.mean[c]))
             return wn_fail(r->host, WINNOW_E_FILE,

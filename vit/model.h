@@ -45,6 +45,7 @@ typedef struct wn_table {
 
 typedef struct wn_vit_layer {
     wn_norm norm1, norm2;
+    wn_norm q_norm, k_norm; /* over all heads' channels, before rotary positions (InternViT-6B) */
     wn_linear qkv, out, up, gate, down;
     /* Qwen3-VL: what this layer adds to the projector's rows. */
     wn_norm deep_norm;
@@ -56,12 +57,13 @@ enum wn_positions {
     WN_POSITIONS_TABLE,   /* one row a cell of the training grid; no other grid */
     WN_POSITIONS_BICUBIC, /* torch's bicubic, a = -0.75, half-pixel centres (DINOv2, CLIP with interpolation) */
     WN_POSITIONS_BILINEAR,/* with aligned corners (Qwen3-VL) */
-    WN_POSITIONS_BUCKETS, /* fractions into the training grid (Idefics3 with partial pictures) */
+    WN_POSITIONS_BICUBIC_WIDE, /* torch's antialiased bicubic, a = -0.5 (DINOv2 with registers) */
+    WN_POSITIONS_BILINEAR_WIDE, /* torch's antialiased bilinear (SigLIP 2 NaFlex) */
 };
 
 enum wn_projector {
     WN_PROJECT_NONE,     /* tokens are the hidden states */
-    WN_PROJECT_MLP,      /* LLaVA: linear, GELU, linear, token by token */
+    WN_PROJECT_MLP,      /* LLaVA: linear, GELU, linear, token by token; with norms behind both linears Yi's */
     WN_PROJECT_SHUFFLE,  /* Idefics3: f x f cells to channels, one linear */
     WN_PROJECT_INTERNVL, /* f x f cells to channels, LayerNorm, MLP */
     WN_PROJECT_POOL,     /* Gemma 3: average pool, RMSNorm, linear */
@@ -103,12 +105,14 @@ typedef struct wn_vit {
     enum wn_projector projector;
     uint32_t project_factor; /* f */
     bool project_merged_norm; /* the norm is over f*f*D channels (Qwen3-VL's deepstack, InternVL) */
-    wn_norm project_norm;
+    wn_norm project_norm, project_norm2;
     float project_eps;
     uint32_t project_act;
     wn_linear project1, project2;
+    /* Hidden states that stand side by side for the projector, by number (see wn_tap_kind), ascending; one or none: the last. */
+    uint32_t feature_count, features[8];
     uint32_t dim; /* channels of the tokens that come out, deepstack's included */
-    uint32_t deep_count;
+    uint32_t deep_count, deep_act;
 
     /* SigLIP's pooling head: its probe asks every token. */
     wn_table probe;

@@ -330,6 +330,8 @@ winnow_status wn_vit_read_folder(const wn_host *host, const wn_weights *weights,
         if (!strcmp(kinds[i].type, type)) {
             vit->family = kinds[i].family;
             WN_TRY(kinds[i].read(&r));
+            if (vit->registers)
+                vit->positions = WN_POSITIONS_BICUBIC_WIDE;
             WN_TRY(read_preprocessor(&r, kinds[i].mean, kinds[i].std));
             return wn_vit_check(&r);
         }

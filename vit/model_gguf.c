@@ -106,15 +106,24 @@ static winnow_status refuse(const wn_reader *r, uint32_t l, const char *what)
                  : WINNOW_OK;
 }
 
+/* Norms of q and k: over all channels, or (not run) head by head. */
+static winnow_status read_qk_norms(const wn_reader *r, wn_vit_layer *layer, uint32_t l)
+{
+    WN_TRY(wn_read_norm(r, false, &layer->q_norm, r->vit->width, "v.blk.%u.attn_q_norm", l));
+    WN_TRY(wn_read_norm(r, layer->q_norm.gain != NULL, &layer->k_norm, r->vit->width, "v.blk.%u.attn_k_norm", l));
+    return WINNOW_OK;
+}
+
 static winnow_status read_layer(const wn_reader *r, uint32_t l)
 {
-    static const char *const unknown[] = {"attn_q_norm", "attn_k_norm", "attn_post_norm", "ffn_post_norm", "out_scale"};
+    static const char *const unknown[] = {"attn_post_norm", "ffn_post_norm", "out_scale"};
     wn_vit *v = r->vit;
     wn_vit_layer *layer = &v->layer[l];
     const uint64_t width[1] = {v->width};
     WN_TRY(wn_read_norm(r, true, &layer->norm1, v->width, "v.blk.%u.ln1", l));
     WN_TRY(wn_read_norm(r, true, &layer->norm2, v->width, "v.blk.%u.ln2", l));
     WN_TRY(read_qkv(r, layer, l));
+    WN_TRY(read_qk_norms(r, layer, l));
     WN_TRY(wn_read_linear(r, true, &layer->out, v->width, v->width, "v.blk.%u.attn_out", l));
     WN_TRY(read_mlp(r, layer, l));
     WN_TRY(wn_read_tensor(r, false, &layer->out.scale, 1, width, "v.blk.%u.ls1.weight", l));
@@ -184,29 +193,46 @@ static winnow_status two_linears(const wn_reader *r, const char *first, const ch
     return WINNOW_OK;
 }
 
+/* Which hidden states go to the projector: those named, else the last but one. Only the layers below are run. */
+static winnow_status read_features(const wn_reader *r)
+{
+    wn_vit *v = r->vit;
+    double layers[8];
+    uint32_t count = 8;
+    v->run_layers = v->layers - 1;
+    if (!wn_setting_numbers(r->weights, V "feature_layer", layers, &count) || !count)
+        return WINNOW_OK;
+    for (uint32_t l = 0; l <= v->layers; ++l)
+        for (uint32_t i = 0; i < count; ++i)
+            if (layers[i] == l && (!v->feature_count || v->features[v->feature_count - 1] != l))
+                v->features[v->feature_count++] = l;
+    if (v->feature_count != count)
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: the setting " V "feature_layer names %u hidden states, %u of them are among the %u (the file is damaged)",
+                       wn_weights_path(r->weights), count, v->feature_count, v->layers + 1);
+    v->run_layers = v->features[count - 1];
+    return WINNOW_OK;
+}
+
 static winnow_status read_mlp_projector(const wn_reader *r, bool llama)
 {
     wn_vit *v = r->vit;
-    const wn_tensor *found;
-    WN_TRY(wn_weights_find(r->weights, "mm.3.weight", &found));
-    if (found)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: tensor mm.3.weight belongs to Yi's projector, which is not run",
-                       wn_weights_path(r->weights));
+    const wn_tensor *found, *yi;
+    WN_TRY(wn_weights_find(r->weights, "mm.3.weight", &yi));
     WN_TRY(read_positions(r, WN_POSITIONS_TABLE));
-    double layer = -1;
-    uint32_t count = 1;
-    if (wn_setting_numbers(r->weights, V "feature_layer", &layer, &count) && count > 1)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: %u feature layers are stacked, which is not run",
-                       wn_weights_path(r->weights), count);
-    if (layer > v->layers || layer != floor(layer))
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: the setting " V "feature_layer is %g of %u layers (the file is damaged)",
-                       wn_weights_path(r->weights), layer, v->layers);
-    v->run_layers = layer >= 0 ? (uint32_t)layer : v->layers - 1;
+    WN_TRY(read_features(r));
+    uint32_t count;
     v->class_last = llama && v->class_token;
     v->token_first = v->class_token;
     v->projector = WN_PROJECT_MLP;
     WN_TRY(wn_weights_find(r->weights, "mm.2.weight", &found));
-    WN_TRY(two_linears(r, "mm.0", found ? "mm.2" : NULL, v->width));
+    const uint32_t side_by_side = v->feature_count ? v->feature_count : 1;
+    WN_TRY(two_linears(r, "mm.0", yi ? "mm.3" : found ? "mm.2" : NULL, v->width * side_by_side));
+    if (yi) {
+        WN_TRY(wn_read_norm(r, true, &v->project_norm, v->project1.out, "mm.1"));
+        WN_TRY(wn_read_norm(r, true, &v->project_norm2, v->project2.out, "mm.4"));
+        v->project_eps = v->eps;
+    }
     v->project_act = llama ? WN_ACT_GELU_TANH : WN_ACT_GELU_ERF;
     v->prep.fit = WN_FIT_PAD;
     double grids[64];
@@ -303,6 +329,7 @@ static winnow_status read_deepstack(const wn_reader *r)
             continue;
         WN_TRY(wn_read_linear(r, true, &layer->deep1, merged, 0, "v.deepstack.%u.fc1", l));
         WN_TRY(wn_read_linear(r, true, &layer->deep2, layer->deep1.out, v->project2.out, "v.deepstack.%u.fc2", l));
+        v->deep_act = WN_ACT_GELU_TANH;
         ++v->deep_count;
         v->dim += v->project2.out;
     }
@@ -385,6 +412,11 @@ static winnow_status read_projector(const wn_reader *r, bool llama)
                    wn_weights_path(r->weights), kind, known);
 }
 
+static uint32_t as_table(uint32_t act)
+{
+    return act == WN_ACT_GELU_TANH ? WN_ACT_GELU_TANH_HALF : act == WN_ACT_QUICK ? WN_ACT_QUICK_HALF : act;
+}
+
 winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, bool llama, wn_vit *vit)
 {
     const wn_reader r = {host, weights, vit};
@@ -409,5 +441,10 @@ winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, b
     for (uint32_t l = 0; l < vit->layers; ++l)
         WN_TRY(read_layer(&r, l));
     WN_TRY(read_projector(&r, llama));
+    if (llama) { /* as its CPU backend has them; on GPUs the same functions without f16 tables, 1e-3 apart */
+        vit->act = as_table(vit->act);
+        vit->project_act = as_table(vit->project_act);
+        vit->deep_act = as_table(vit->deep_act);
+    }
     return wn_vit_check(&r);
 }

@@ -91,7 +91,7 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     place_norm(&p, &v->pre);
     for (uint32_t l = 0; l < v->run_layers; ++l) {
         wn_vit_layer *layer = &v->layer[l];
-        wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->deep_norm};
+        wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
         wn_linear *const linears[] = {&layer->qkv, &layer->out,   &layer->up,   &layer->gate,
                                       &layer->down, &layer->deep1, &layer->deep2};
         for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
@@ -101,6 +101,7 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     }
     place_norm(&p, &v->post);
     place_norm(&p, &v->project_norm);
+    place_norm(&p, &v->project_norm2);
     place_linear(&p, &v->project1);
     place_linear(&p, &v->project2);
     place_table(&p, &v->probe);
@@ -233,7 +234,7 @@ static winnow_status load_table(const loader *l, const wn_table *table)
 
 static winnow_status load_layer(const loader *l, const wn_vit_layer *layer)
 {
-    const wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->deep_norm};
+    const wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
     const wn_linear *const linears[] = {&layer->qkv, &layer->out,   &layer->up,   &layer->gate,
                                         &layer->down, &layer->deep1, &layer->deep2};
     for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
@@ -247,7 +248,7 @@ winnow_status wn_vit_load(const wn_host *host, const wn_vit *v, winnow_device *d
 {
     const loader l = {host, device, exec};
     const wn_table *const tables[] = {&v->class_row, &v->register_rows, &v->position_rows, &v->probe};
-    const wn_norm *const norms[] = {&v->pre, &v->post, &v->project_norm};
+    const wn_norm *const norms[] = {&v->pre, &v->post, &v->project_norm, &v->project_norm2};
     const wn_linear *const linears[] = {&v->embed, &v->project1, &v->project2, &v->probe_qk};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i)
         WN_TRY(load_table(&l, tables[i]));

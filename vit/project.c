@@ -55,9 +55,50 @@ static wn_mat two_linears(wn_vit_state *s, const wn_linear *first, const wn_line
     return last;
 }
 
+/* Several hidden states side by side, as the projector's rows. */
+static void stand_side_by_side(wn_vit_state *s)
+{
+    wn_build *b = s->b;
+    if (s->v->feature_count < 2)
+        return;
+    if (s->reduced || !b->set.exact || b->set.mat.ref.offset != s->x.ref.offset) {
+        build_fail(b, WINNOW_E_UNSUPPORTED,
+                   "the projector takes %u hidden states side by side (reduce behind it: stages without attention and keys)",
+                   s->v->feature_count);
+        return;
+    }
+    now_rows(b, &s->features);
+}
+
+/* Yi's projector: linear, norm, act, linear, norm. */
+static wn_mat project_yi(wn_vit_state *s, const wn_mat *rows)
+{
+    wn_build *b = s->b;
+    const wn_vit *v = s->v;
+    const uint32_t n = b->set.n_max, segs = b->set.segs;
+    const wn_arr seg = b->set.exact ? WN_NO_ARR : b->set.seg;
+    const wn_mat first = build_matrix(b, n, v->project1.out), normed = build_matrix_of(b, n, v->project1.out, s->dtype),
+                 second = build_matrix(b, n, v->project2.out), out = build_matrix(b, n, v->project2.out);
+    const wn_apply one = {.in = rows, .out = &first, .n_max = n, .segs = segs, .seg = seg},
+                   norm = {.in = &first, .out = &normed, .n_max = n, .segs = segs, .seg = seg, .act = v->project_act},
+                   two = {.in = &normed, .out = &second, .n_max = n, .segs = segs, .seg = seg},
+                   last = {.in = &second, .out = &out, .n_max = n, .segs = segs, .seg = seg};
+    wn_vit_linear(b, &v->project1, &one);
+    wn_vit_norm(b, &v->project_norm, false, v->project_eps, &norm);
+    wn_vit_linear(b, &v->project2, &two);
+    wn_vit_norm(b, &v->project_norm2, false, v->project_eps, &last);
+    return out;
+}
+
 static void project_tokens(wn_vit_state *s)
 {
     wn_build *b = s->b;
+    stand_side_by_side(s);
+    if (s->v->project_norm2.gain) {
+        const wn_mat rows = fresh_rows(s, s->dtype), out = project_yi(s, &rows);
+        now_rows(b, &out);
+        return;
+    }
     const wn_mat rows = fresh_rows(s, s->dtype),
                  out = two_linears(s, &s->v->project1, &s->v->project2, s->v->project_act, &rows, b->set.n_max, NULL);
     now_rows(b, &out);
@@ -208,7 +249,7 @@ void wn_vit_deepen(wn_vit_state *s, uint32_t l)
     out.ref.offset += (uint64_t)s->deep_used * sizeof(float);
     out.ref.bytes -= (uint64_t)s->deep_used * sizeof(float);
     norm_rows(s, &layer->deep_norm, false, s->v->eps, &side, &normed, rows);
-    two_linears(s, &layer->deep1, &layer->deep2, WN_ACT_GELU_TANH, &normed, rows, &out);
+    two_linears(s, &layer->deep1, &layer->deep2, s->v->deep_act, &normed, rows, &out);
     s->deep_used += layer->deep2.out;
     build_release(b, mark);
 }

@@ -96,6 +96,35 @@ static const float *c_words(const wn_cpu_memory *m, uint32_t at)
     return (const float *)(const void *)m->c.data + at;
 }
 
+/* -- activations ----------------------------------------------------------------------------------- */
+
+static float sigmoid(float x)
+{
+    return recip_(1.0f + exp_(x < -80.0f ? 80.0f : -x));
+}
+
+static float half_of(float v)
+{
+    return f16_to_f32(f32_to_f16(v));
+}
+
+static float activated(uint32_t act, float v)
+{
+    switch (act) {
+    case WN_ACT_GELU_ERF: return (0.5f * v) * (1.0f + erf_(v * 0.70710678f));
+    case WN_ACT_GELU_TANH: return v * sigmoid(1.59576912f * (v + 0.044715f * ((v * v) * v)));
+    case WN_ACT_QUICK: return v * sigmoid(1.702f * v);
+    case WN_ACT_SILU: return v * sigmoid(v);
+    case WN_ACT_GELU_TANH_HALF:
+        return v <= -10.0f  ? 0.0f
+               : v >= 10.0f ? v
+                            : half_of(activated(WN_ACT_GELU_TANH, half_of(v)));
+    case WN_ACT_QUICK_HALF: return half_of(activated(WN_ACT_QUICK, half_of(v)));
+    case WN_ACT_RELU: return v < 0.0f ? 0.0f : v;
+    default: return v;
+    }
+}
+
 void cpu_norm(const struct wn_args_norm *pc, const wn_cpu_memory *m)
 {
     const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
@@ -112,6 +141,8 @@ void cpu_norm(const struct wn_args_norm *pc, const wn_cpu_memory *m)
             y[c] *= c_words(m, pc->gain_at)[c];
         for (uint32_t c = 0; pc->bias_at != WN_NONE && c < pc->cols; ++c)
             y[c] += c_words(m, pc->bias_at)[c];
+        for (uint32_t c = 0; pc->act != WN_ACT_NONE && c < pc->cols; ++c)
+            y[c] = activated(pc->act, y[c]);
         wn_cpu_store_row(&m->b, r, 0, pc->cols, y);
     }
 }
@@ -163,23 +194,6 @@ void cpu_gather(const struct wn_args_gather *pc, const wn_cpu_memory *m)
 }
 
 /* -- products ---------------------------------------------------------------------------------- */
-
-static float sigmoid(float x)
-{
-    return recip_(1.0f + exp_(x < -80.0f ? 80.0f : -x));
-}
-
-static float activated(uint32_t act, float v)
-{
-    switch (act) {
-    case WN_ACT_GELU_ERF: return (0.5f * v) * (1.0f + erf_(v * 0.70710678f));
-    case WN_ACT_GELU_TANH: return v * sigmoid(1.59576912f * (v + 0.044715f * ((v * v) * v)));
-    case WN_ACT_QUICK: return v * sigmoid(1.702f * v);
-    case WN_ACT_SILU: return v * sigmoid(v);
-    case WN_ACT_RELU: return v < 0.0f ? 0.0f : v;
-    default: return v;
-    }
-}
 
 /* The sums of n columns from j on of row r, finished in place. */
 static void finish(const struct wn_args_matmul *pc, const wn_cpu_memory *m, uint32_t r, uint32_t j,

@@ -61,7 +61,7 @@ void gen_norm(ops_case *c)
              c->pool.dtype, rms, gain, bias);
     wn_op *op = ADD(c, norm, s.n_max, COUNTED(s, chance(c, 30)), .cols = cols, .rms = rms,
                     .gain_at = gain ? at : WN_NONE, .bias_at = bias ? at + cols : WN_NONE,
-                    .eps = 1e-6f, .inv_cols = 1.0f / (float)cols);
+                    .eps = 1e-6f, .inv_cols = 1.0f / (float)cols, .act = chance(c, 30) ? below(c, 8) : 0);
     use_a(c, op);
     use_c(c, op);
     write_pool(c, op, first, stride);
@@ -77,7 +77,7 @@ void gen_matmul(ops_case *c)
     make_even_a(c, s.n_max, inner, any_dtype(c), any_flavour(c));
     const uint32_t at = make_c(c, inner, cols, c_type, chance(c, 20) ? WILD : PLAIN, 2 * cols);
     const uint32_t stride = pool_rows(c, s.n_max, cols, b_type, &first);
-    const uint32_t act = below(c, 6), with = below(c, 3);
+    const uint32_t act = below(c, 8), with = below(c, 3);
     describe(c, "n %u, inner %u, cols %u, types %u %u %u, act %u, with %u", s.n, inner, cols,
              c->a.dtype, b_type, c_type, act, with);
     wn_op *op = ADD(c, matmul, (s.n_max + 7) / 8 * ((cols + 127) / 128), COUNTED(s, chance(c, 30)),
