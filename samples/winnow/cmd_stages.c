@@ -95,6 +95,31 @@ static void print_option(const winnow_option_info *option)
     print_wrapped(or_empty(option->help), 17);
 }
 
+/* What every stage takes beside its own options. */
+static void print_inside(const winnow_stage_info *info)
+{
+    static const winnow_option_info inside[] = {
+        {"layer", "layer", "-", "", "whose keys and attention it gets: 6, or -2 for the last but one; absent: the last one that runs"},
+        {"layers", "layers", "-", "all|6|6..11",
+         "the layers that it runs in, so that later ones have fewer tokens; absent: behind the encoder"},
+        {"attention", "choice", "-", "class|received|pool",
+         "the class token's attention, what a token receives on average, or the pooling head's (SigLIP); absent: the class token's if "
+         "there is one"}};
+    if (strcmp(info->family, "decode") == 0) {
+        return;
+    }
+    puts("\nin an encoder (winnow encode --model FILE)");
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++) {
+        bool own = false;
+        for (uint32_t k = 0; k < info->option_count; k++) {
+            own |= strcmp(info->options[k].name, inside[i].name) == 0;
+        }
+        if (!own) {
+            print_option(&inside[i]);
+        }
+    }
+}
+
 static void print_stage(const winnow_stage_info *info)
 {
     char roles[256];
@@ -117,6 +142,7 @@ static void print_stage(const winnow_stage_info *info)
     for (uint32_t i = 0; i < info->option_count; i++) {
         print_option(&info->options[i]);
     }
+    print_inside(info);
 }
 
 static int show_one(const engine *e, const char *name, bool json)

@@ -322,7 +322,8 @@ typedef struct winnow_api {
     winnow_status (*device_info)(const winnow_device *device, winnow_device_info *out); /* [any-thread] */
 
     /* Parses a spec: stages split by ',', options after '=' split by ':', as in
-     * "evs=rate=0.75,tome=r=16". E_SPEC: the log points at the character. The pipeline is
+     * "evs=rate=0.75,tome=r=16". For encoders every stage also takes layer= (whose keys and attention it gets), layers=
+     * (the layers that it runs in: "all", "6", "6..11") and attention= (class, received, pool). E_SPEC: the log points at the character. The pipeline is
      * immutable and may be shared by plans in any threads. [any-thread] */
     winnow_status (*pipeline_create)(const winnow_host *host, const char *spec,
                                      winnow_pipeline **out);
