@@ -147,8 +147,16 @@ static winnow_status copy_bandwidth(winnow_device *device, uint64_t bytes, doubl
     return device->backend->copy_bandwidth(device, bytes, bytes_per_second);
 }
 
+static winnow_status product_rate(winnow_device *device, int32_t dtype, double *flops)
+{
+    if (!device || !flops)
+        return WINNOW_E_ARGUMENT;
+    return wn_product_rate(device, dtype, flops);
+}
+
 static const winnow_ext_measure ext_measure = {.struct_size = sizeof ext_measure,
-                                               .copy_bandwidth = copy_bandwidth};
+                                               .copy_bandwidth = copy_bandwidth,
+                                               .product_rate = product_rate};
 
 const void *wn_ext_measure(void)
 {

@@ -201,6 +201,15 @@ void build_give_role(wn_build *b, uint32_t role, const wn_mat *mat)
     b->role_made[role] = *mat;
 }
 
+wn_mat build_look(wn_build *b, enum wn_look what)
+{
+    if (b->look && b->status == WINNOW_OK)
+        return b->look(b, what);
+    build_fail(b, WINNOW_E_ROLE,
+               "it runs inside an encoder's layers alone (encode --model FILE, with layers=12..-2 or so)");
+    return (wn_mat){.ref = {.slot = WN_SLOT_NONE}};
+}
+
 /* -- hazards ----------------------------------------------------------------------------------- */
 
 /* What one operation touches. W is one binding of every shader, so it is one resource: the arrays in it are apart,
@@ -316,8 +325,9 @@ void build_start(wn_build *b)
     b->barriers = 0;
     b->emit_first = 0;
     forget_hazards(b);
-    b->assign = WN_NO_ARR;
+    b->assign = b->carried = WN_NO_ARR;
     b->roles_made = 0;
+    b->look = NULL;
     b->class_first = b->inside = false;
     b->stats = build_const(b, NULL, 1); /* zero at the start of every run */
 }

@@ -83,6 +83,13 @@ typedef struct wn_build_input {
     uint32_t frames_before; /* frames of the stream before this push */
 } wn_build_input;
 
+/* What a stage may look at inside an encoder's layer, made when it asks. */
+enum wn_look {
+    WN_LOOK_LOGITS,   /* [rows, width] f32: attention_logits of all rows, for stages with all_rows */
+    WN_LOOK_CLASS,    /* as the role cls_attention: the class token's, [frames*heads, source tokens] */
+    WN_LOOK_RECEIVED, /* the mean that each token receives, the same shape */
+};
+
 typedef struct wn_build {
     const wn_host *host;
     uint32_t loop_limit, group_size; /* of the device: see winnow_device */
@@ -96,6 +103,9 @@ typedef struct wn_build {
     bool inside;        /* a stage runs inside an encoder's layer */
     bool class_first;   /* and a class token stands before each frame's tokens */
     const wn_merge_mlp *merge_mlp; /* laco's weights; NULL: none were given */
+    wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
+    void *look_at;                                         /* the encoder's own */
+    wn_arr carried; /* what a stage keeps from layer to layer of one run; WN_NO_ARR at the start */
     wn_arr assign;     /* source token -> position in the set; WN_NO_ARR: the same */
     bool assign_known; /* a stage has moved tokens */
     wn_arr stats;      /* one counter: NaN scores */
@@ -137,6 +147,9 @@ bool build_has(const wn_build *b, uint32_t role);
 void wn_role_extent(const winnow_shape *shape, uint32_t role, uint64_t *rows, uint32_t *cols);
 winnow_status build_fail(wn_build *b, winnow_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Inside an encoder's layer: its attention. Fails with E_ROLE elsewhere. */
+wn_mat build_look(wn_build *b, enum wn_look what);
 
 /* -- counts ------------------------------------------------------------------------------------ */
 /* k[s * parts + p] = count(n, p, user) for every frame of n tokens; a constant where n is known. */

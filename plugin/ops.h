@@ -144,6 +144,9 @@ struct winnow_device {
 extern const wn_backend wn_cpu_backend;
 extern const wn_backend wn_gpu_backend;
 
+/* measure.c: operations a second of a large matrix product. */
+winnow_status wn_product_rate(winnow_device *device, int32_t dtype, double *flops);
+
 /* Tables by kind, from ops.def. */
 const char *wn_op_name(uint32_t kind);
 enum wn_grouping wn_op_grouping(uint32_t kind);

@@ -29,6 +29,7 @@ typedef struct wn_stage {
     bool needs_grid;
     bool flat_keys;     /* keys of all channels and attention of one head over them, where an encoder gives them */
     bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
+    bool all_rows; /* inside an encoder's layer its set is all rows, the class token (index -1) first; they stay one set */
     bool only_inside;   /* it has no place outside an encoder; its first option says after how many layers */
     bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
     /* Options that do not go together; returns what is wrong, or NULL. May be NULL. */

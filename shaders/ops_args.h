@@ -311,9 +311,10 @@ struct wn_args_resize { WN_HEAD; wn_u frames; wn_u in_w; wn_u in_h; wn_u out_w; 
 
 /* Patches of pictures as rows, ready for the product with a convolution's kernel. A: frames of packed RGB bytes as words, frames x height x width. patch p, `times` frames a patch
  * (1, or 2: pairs; a last odd frame is used twice). Row r of frame group g: cell number r' = r - g*cells, cells = (height/p)*(width/p), in blocks of f x f cells: block
- * (by, bx) raster, cells inside raster (f = 1: plain raster). Column ((t*3 + ch)*p + dy)*p + dx = byte * scale[ch] + shift[ch] of frame min(g*times + t, frames-1).
+ * (by, bx) raster, cells inside raster (f = 1: plain raster). Column ((t*3 + ch)*p + dy)*p + dx = byte * scale[ch] + shift[ch] of frame min(g*times + t, frames-1);
+ * by_pixel 1: that is column ((t*p + dy)*p + dx)*3 + ch instead.
  * items = groups*cells * ceil(times*3*p*p / 2): two neighbouring columns. B f32, f16 or bf16. */
-struct wn_args_patchify { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u patch; wn_u times; wn_u f; wn_f scale0; wn_f scale1; wn_f scale2; wn_f shift0; wn_f shift1; wn_f shift2; };
+struct wn_args_patchify { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u patch; wn_u times; wn_u f; wn_f scale0; wn_f scale1; wn_f scale2; wn_f shift0; wn_f shift1; wn_f shift2; wn_u by_pixel; };
 
 /* Rows made of a table's rows. v = sum over t = 0..taps-1, ascending, of weight[r*taps + t] * C(src[r*taps + t], c) (weight_at WN_NONE: 1 and no multiply; sum from the first product);
  * d = dst[r] (dst_at WN_NONE: r; negative: nothing is written); add = 0: B(d, c) = v; add = 1: B(d, c) = B(d, c) + v. src_at WN_NONE: r*taps + t. B f32. items = n_max*cols. */
@@ -381,32 +382,36 @@ struct wn_args_part_mean { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u lis
 struct wn_args_gather { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_at; wn_u to_at; wn_u cols; };
 
 /* ---- FiCoCo (stages/ficoco.c) -------------------------------------------------------------------
- * A: the matrix of attention_logits; row i, column j - seg[s] for tokens i, j of segment s. The rows of a segment have an order of the method's: place r of segment s is
- * position order[seg[s] + r] (order_at WN_NONE: seg[s] + r). Place 0 is protected. */
+ * The rows of a segment have an order of the method's: place r of segment s is position order[seg[s] + r] (order_at WN_NONE: seg[s] + r). Place 0 is protected. */
 
-/* x[i] = A(position of place 0, i's column); y[i] = (sum of A(i, j) over the tokens j of the segment but place 0, in dot32's order with 0 for place 0) * recip_(n - 1) (n == 1: recip_(1)).
- * items = n_max (LANES), i < seg[segs]. */
+/* A: the matrix of attention_logits. x[i] = A(position of place 0, i - seg[s]); y[i] = (sum of A(i, j - seg[s]) over the tokens j of the segment in dot32's order, 0 for place 0) *
+ * recip_(max(n - 1, 1)). items = n_max (LANES), i < seg[segs]. */
 struct wn_args_logit_means { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; };
 
-/* v[i] = (x[i]*fx)*wx + (y[i]*fy)*wy; fx = f(dot32(x, x)) over the segment with 0 for place 0, fy likewise, f as in row_norm with eps 1e-12. Place 0: v = -infinity. items = segs (GROUPS). */
-struct wn_args_unit_mix { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; wn_u v_at; wn_f wx; wn_f wy; };
+/* v[i] = (x[i]*fx)*wx + (y[i]*fy)*wy; unit = 1: fx = f(dot32(x, x)) over the segment with 0 for place 0, fy likewise, f as in row_norm with eps 1e-12; unit = 0: both 1.
+ * Place 0: v = -infinity. items = segs (GROUPS). */
+struct wn_args_unit_mix { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; wn_u v_at; wn_u unit; wn_f wx; wn_f wy; };
 
-/* A grid of h x w numbers a segment at grid_at + s*h*w; -infinity: used up. First the cells that are not used up, in raster order, take v of places 1, 2, ... of the segment, as long as
- * there are both. Then of every whole 2 x 2 window the cell p of the best number (order of scores; ties and all NaN: the first of (0,0), (0,1), (1,0), (1,1)), used up or not,
- * raises place p + 1 if the segment has it: v = v < 0 ? v*0.5 : v*2 (as it was before), and the cell is used up. items = segs (GROUPS). */
-struct wn_args_window_raise { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u v_at; wn_u grid_at; wn_u h; wn_u w; };
+/* In every whole 2 x 2 window of an h x w grid one token's score is raised: v = v < 0 ? v*0.5 : v*2. "Best" as in the order of scores, ties and all NaN to the first of (0,0), (0,1), (1,0), (1,1).
+ *   index_at WN_NONE  grid_at + s*h*w: a grid of numbers a segment; -infinity: used up. The cells that are not used up take, in raster order, v of places 1, 2, ..., as long as there
+ *                     are both. Then the best cell p of a window, used up or not, raises place p + 1 if the segment has it, and is used up if it does.
+ *   else              grid_at + s*h*w: scratch. Token i lies in cell index[i] % (h*w) (negative: in none; a cell holds one token at most); the best of a window's tokens is raised.
+ * items = segs (GROUPS). */
+struct wn_args_window_raise { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u index_at; wn_u v_at; wn_u grid_at; wn_u h; wn_u w; };
 
-/* Row i with rank[i] < k[s] (the others: keep[i] = 1 and no more): keep[i] = 0; with at = q * (n - 1), lo = floor(at), g = at - lo, a and b the lo-th and (g > 0: lo+1-th) of A(i, ...) in
- * ascending order, bound = g < 0.5 ? a + g*(b - a) : b - (b - a)*(1 - g); m = min(n - 1 - lo, most): the m best of the row, best first (order of scores): near[i*most + t] = position,
- * value[i*most + t] = number; W[count_at + s] = max with the number of those above bound (atomic). items = n_max (GROUPS), i < seg[segs]. */
-struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u k_at; wn_u keep_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_f q; };
+/* A: as in logit_means. Row i with rank[i] < k[s] (the others: keep[i] = 1 and no more): keep[i] = 0; the candidates are the c = n tokens of its segment, within = 1: the c = n - k - 1 of
+ * rank >= k but the segment's first. at = q * (c - 1), lo = floor(at), g = at - lo, a and b the lo-th and (g > 0: lo+1-th, else lo-th) of A(i, candidates) in ascending order,
+ * bound = g < 0.5 ? a + g*(b - a) : b - (b - a)*(1 - g). The m = min(c - 1 - lo, most) best of them, best first (order of scores): near[i*most + t] = position, value[i*most + t] = number;
+ * of these `above` are > bound. within = 0: W[count_at + s] = max with above (atomic); 1: W[count_at + i] = above. c <= 1: above = 0 and nothing else. k is below n. items = n_max (GROUPS), i < seg[segs]. */
+struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u k_at; wn_u keep_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within; wn_f q; };
 
 /* Shares of merged tokens as a set of their own, for `group` and `merge`: token i has slots o = i*(most+1) .. o+most; seg_out[s] = seg[s]*(most+1); every slot's rows_out is rows[i].
  * Kept: slot o has weight 1, size size[i] and goes to map[i]; from_out[map[i]] = o; the other slots go nowhere (map_out WN_NONE, weight and size 0). map2[i] = map[i].
- * Merged: slot o goes nowhere (weight, size 0); c = count[s]: slot o+1+t, t < c: e_t = exp_(value_t - value_0), weight = e_t * recip_(e_0 + e_1 + ...), size = weight * size[i]; it goes to
- * order_new[seg_new[s] + d], d = place[near_t] - seg[s] (place_at WN_NONE: near_t - seg[s]), where d >= n - k: d - k instead (FiCoCo's own; k[s] clamped so that it is a place). t >= c:
- * nowhere, weight and size 0. map2[i] = where slot o+1 goes. items = n_max + 1 (the last for seg_out; segs <= n_max). */
-struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u rows_at; wn_u sizes_at; wn_u map_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u k_at;
-    wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; };
+ * Merged: slot o goes nowhere (weight, size 0); slot o+1+t, t < c (c = count[s]; within = 1: count[i]): e_t = exp_(value_t - value_0), weight = e_t * recip_(e_0 + e_1 + ...),
+ * size = weight * size[i]; it goes to map[near_t] if within = 1; else to order_new[seg_new[s] + d], d = place[near_t] - seg[s] (place_at WN_NONE: near_t - seg[s]), where d >= n - k:
+ * d - k instead (FiCoCo's own; k is at most n/2). t >= c: nowhere, weight and size 0. map2[i] = where slot o+1 goes. sizes_at WN_NONE: 1. items = n_max + 1: i < seg[segs]; the items
+ * s <= segs write seg_out too (segs <= n_max). */
+struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u rows_at; wn_u sizes_at; wn_u map_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within;
+    wn_u k_at; wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; };
 
 #endif

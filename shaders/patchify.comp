@@ -1,4 +1,4 @@
-// patchify: patches of RGB bytes as rows of numbers, byte * scale + shift, channel by channel, cells in blocks of f x f.
+// patchify: patches of RGB bytes as rows of numbers, byte * scale + shift, channel by channel or pixel by pixel, cells in blocks of f x f.
 // THREADS: an invocation two neighbouring columns of a row. Shared: none. Cost: two bytes.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -8,7 +8,9 @@
 // Column c of the patch whose first pixel is (top, left), of the frames from t on.
 float value(uint t, uint top, uint left, uint c)
 {
-    uint p = pc.patch_, dx = c % p, dy = c / p % p, channel = c / (p * p) % 3u;
+    uint p = pc.patch_, inside = c % (3u * p * p);
+    uint pixel = pc.by_pixel != 0u ? inside / 3u : inside % (p * p);
+    uint channel = pc.by_pixel != 0u ? inside % 3u : inside / (p * p), dx = pixel % p, dy = pixel / p;
     uint frame = min(t + c / (3u * p * p), pc.frames - 1u);
     uint at = 3u * ((frame * pc.height + top + dy) * pc.width + left + dx) + channel;
     float level = float((a_word(pc.a_base + (at >> 2)) >> (8u * (at & 3u))) & 0xffu);

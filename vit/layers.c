@@ -64,15 +64,23 @@ static void norm_stream(wn_vit_state *s, const wn_norm *norm)
 
 /* -- the first rows -------------------------------------------------------------------------------- */
 
-static wn_mat patchify(wn_vit_state *s, uint32_t height, uint32_t width)
+/* The frames' bytes as words, and the views that they become. */
+static wn_mat views_of(wn_vit_state *s, uint32_t height, uint32_t width)
 {
-    wn_build *b = s->b;
-    const wn_prep *p = &s->v->prep;
-    const uint64_t bytes = (uint64_t)s->frames * height * width * 3;
+    const wn_prepare *p = s->prepare;
+    const uint64_t bytes = (uint64_t)s->frames * (p ? p->height : height) * (p ? p->width : width) * 3;
     const wn_mat pixels = {.ref = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS,
                                    .dtype = WINNOW_I32,
                                    .bytes = (bytes + 3) & ~3ull},
                            .cols = (uint32_t)((bytes + 3) / 4)};
+    return p ? wn_prepare_frames(s->b, p, s->frames, &pixels) : pixels;
+}
+
+static wn_mat patchify(wn_vit_state *s, uint32_t height, uint32_t width)
+{
+    wn_build *b = s->b;
+    const wn_prep *p = &s->v->prep;
+    const wn_mat pixels = views_of(s, height, width);
     const wn_mat out = build_matrix_of(b, (uint64_t)s->groups * s->cells, s->v->embed.in, s->dtype);
     const struct wn_args_patchify args = {.frames = s->frames,
                                           .height = height,
@@ -85,7 +93,8 @@ static wn_mat patchify(wn_vit_state *s, uint32_t height, uint32_t width)
                                           .scale2 = p->rescale / p->std[2],
                                           .shift0 = -p->mean[0] / p->std[0],
                                           .shift1 = -p->mean[1] / p->std[1],
-                                          .shift2 = -p->mean[2] / p->std[2]};
+                                          .shift2 = -p->mean[2] / p->std[2],
+                                          .by_pixel = s->v->by_pixel};
     BUILD_OP(b, patchify, (uint64_t)s->groups * s->cells * ((out.cols + 1) / 2), &pixels, &out, args, READS_W);
     return out;
 }
@@ -569,7 +578,7 @@ static void run_layer(wn_vit_state *s, uint32_t l)
                  normed = build_matrix_of(b, s->rows_max, v->width, s->dtype);
     const wn_apply norm = all_rows(s, &s->x, &normed), project = all_rows(s, &normed, &qkv);
     wn_vit_norm(b, &layer->norm1, v->rms, v->eps, &norm);
-    wn_vit_linear(b, &layer->qkv, &project);
+    wn_vit_qkv(s, layer, &project);
     wn_vit_look(s, l, &qkv);
     const wn_mat seen = layer->q_norm.gain ? normed_qk(s, layer, &qkv) : qkv;
     if (v->rope) {

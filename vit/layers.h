@@ -3,6 +3,7 @@
 #define WN_VIT_LAYERS_H
 
 #include "model.h"
+#include "prepare.h"
 
 /* What a caller may want to see on the way. Layers are numbered from 0; HIDDEN 0 is the embeddings, HIDDEN l+1 what layer
  * l gave. The rows of a frame are all of them: class token and registers too. */
@@ -65,6 +66,7 @@ typedef struct wn_vit_state {
     wn_hook *hooks;
     uint32_t hook_count;
     const winnow_pipeline *pipeline; /* NULL: none */
+    const wn_prepare *prepare;       /* what frames become before they are cut into patches; NULL: they are views */
 } wn_vit_state;
 
 /* Pictures in WN_SLOT_IN + TOKENS to the first hidden states. height, width: of a frame, whole patches (and blocks). */
@@ -88,6 +90,8 @@ typedef struct wn_apply {
     uint32_t act, with; /* a norm has an act too, and no `with` */
 } wn_apply;
 void wn_vit_linear(wn_build *b, const wn_linear *l, const wn_apply *a);
+/* factored.c: a layer's q, k and v side by side. */
+void wn_vit_qkv(wn_vit_state *s, const wn_vit_layer *layer, const wn_apply *a);
 /* Columns of a matrix, as a matrix. */
 wn_mat wn_vit_columns(const wn_mat *mat, uint32_t first, uint32_t cols);
 /* Outputs first .. first+cols-1 of a layer, as a layer. */

@@ -40,14 +40,16 @@ static void load_patch(const struct wn_args_patchify *pc, const unsigned char *f
 {
     const float scale[3] = {pc->scale0, pc->scale1, pc->scale2};
     const float shift[3] = {pc->shift0, pc->shift1, pc->shift2};
+    const uint32_t pixels = pc->patch * pc->patch;
     for (uint32_t k = 0; k < pc->times; ++k) {
         const size_t frame = least(t + k, pc->frames - 1);
-        for (uint32_t channel = 0; channel < 3; ++channel)
-            for (uint32_t i = 0; i < pc->patch * pc->patch; ++i) {
-                const size_t y = frame * pc->height + top + i / pc->patch;
-                const size_t pixel = y * pc->width + left + i % pc->patch;
-                *x++ = (float)frames[pixel * 3 + channel] * scale[channel] + shift[channel];
-            }
+        for (uint32_t c = 0; c < 3 * pixels; ++c) {
+            const uint32_t channel = pc->by_pixel ? c % 3 : c / pixels;
+            const uint32_t i = pc->by_pixel ? c / 3 : c % pixels;
+            const size_t y = frame * pc->height + top + i / pc->patch;
+            const size_t pixel = y * pc->width + left + i % pc->patch;
+            *x++ = (float)frames[pixel * 3 + channel] * scale[channel] + shift[channel];
+        }
     }
 }
 

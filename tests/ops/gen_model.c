@@ -64,13 +64,14 @@ void gen_patchify(ops_case *c)
     const uint32_t cols = times * 3 * p * p, rows = groups * down * across;
     const uint32_t stride = (cols + below(c, 4) + 1) & ~1u;
     make_bytes(c, (uint64_t)frames * down * across * p * p * 3);
+    const bool by_pixel = chance(c, 40);
     make_pool(c, 8 + (uint64_t)rows * stride, (uint8_t)below(c, 3));
-    describe(c, "%u frames of %u x %u patches of %u, f %u, times %u", frames, down, across, p, f,
-             times);
+    describe(c, "%u frames of %u x %u patches of %u, f %u, times %u, by pixel %d", frames, down, across, p, f,
+             times, by_pixel);
     wn_op *op = ADD(c, patchify, rows * ((cols + 1) / 2), .frames = frames, .height = down * p,
                     .width = across * p, .patch = p, .times = times, .f = f, .scale0 = 0.0171f,
                     .scale1 = 0.0175f, .scale2 = 0.0174f, .shift0 = -2.1f, .shift1 = -2.0f,
-                    .shift2 = -1.8f);
+                    .shift2 = -1.8f, .by_pixel = by_pixel);
     use_a(c, op);
     write_pool(c, op, 2 * below(c, 5), stride);
 }

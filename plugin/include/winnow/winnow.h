@@ -419,6 +419,7 @@ typedef struct winnow_model_info {
     uint32_t special_rows; /* rows of a frame that are no patches */
     uint32_t roles;        /* bits 1 << WINNOW_ROLE_* that it gives to pipelines */
     char family[32];       /* "clip", "siglip", "dinov2", "mlp", "idefics3", ... */
+    uint32_t prepares;     /* 1: encoders can prepare its pictures (WINNOW_ENCODER_PREPARE) */
 } winnow_model_info;
 
 /* What preprocessing made of a picture. */
@@ -436,7 +437,11 @@ typedef struct winnow_views {
 } winnow_views;
 
 enum {
-    WINNOW_ENCODER_TIMING = 1u << 0 /* timestamps: winnow_result.gpu_ns */
+    WINNOW_ENCODER_TIMING = 1u << 0, /* timestamps: winnow_result.gpu_ns */
+    /* Frames come at their own size and the device makes the model's view of each, to the byte what model_prepare makes,
+     * in the same submission. E_UNSUPPORTED for models that cut pictures into tiles and for LIKE_LLAMA_B10256. A frame
+     * whose view needs more memory than the largest one's is E_SHAPE (open another encoder for it). */
+    WINNOW_ENCODER_PREPARE = 1u << 1
 };
 
 typedef struct winnow_encoder_desc {
@@ -445,11 +450,20 @@ typedef struct winnow_encoder_desc {
     const winnow_pipeline *pipeline; /* NULL: none */
     const winnow_tap *taps;          /* [tap_count]; NULL: none */
     uint32_t tap_count;
-    uint32_t max_frames, max_width, max_height; /* the largest call; width and height 0: the model's own size */
+    uint32_t max_frames, max_width, max_height; /* the largest call (PREPARE: frames as they come); width and height 0: the
+                                                    model's own size */
     int32_t dtype;       /* of weights and activations: WINNOW_F32, or WINNOW_F16 with sums in f32 */
     int32_t order;       /* WINNOW_ORDER_*, of the rows */
     uint32_t text_rows, text_dim; /* most, for stages that want `text` and `image_embeds` */
     const char *merge_weights; /* laco's: a safetensors file; NULL: untrained, the shortcut alone */
+    /* Low-rank q and k (CASP, arXiv:2503.05936): each D x D matrix of every layer becomes two of rank int(D*D*casp/(D+D)),
+     * made at open so that X W^T of the calibration pictures changes least. It takes a while: encoder_info says how long, and
+     * the errors. E_UNSUPPORTED for quantised q and k. */
+    double casp;                  /* share of their numbers that is kept, above 0 and at most 1 (rank D/2); 0: off */
+    const uint8_t *casp_pictures; /* [casp_count, casp_height, casp_width, 3], views as for encode; NULL: the matrices'
+                                     own singular vectors. Read during the call */
+    uint32_t casp_count, casp_width, casp_height;
+    uint32_t reserved;
 } winnow_encoder_desc;
 
 typedef struct winnow_encode {
@@ -473,6 +487,13 @@ typedef struct winnow_encoder_info {
     uint32_t dispatches;   /* of the largest call */
     uint64_t weight_bytes; /* device memory of the weights */
     uint64_t workspace_bytes;
+    uint64_t multiply_adds; /* of the largest call: linear layers and attention; 0 of `patches` */
+    uint64_t casp_before, casp_after; /* numbers in q's and k's matrices of all layers, and in their factors */
+    uint64_t casp_ns;                 /* what calibration and factors took */
+    double casp_q_mean, casp_q_worst; /* over the layers: |X W^T - X (U'V')^T| / |X W^T|, Frobenius, X the calibration's */
+    double casp_k_mean, casp_k_worst;
+    uint32_t casp_rank; /* 0: off */
+    uint32_t reserved;
 } winnow_encoder_info;
 
 typedef struct winnow_ext_encoder {
@@ -521,6 +542,10 @@ typedef struct winnow_ext_measure {
     /* Median bandwidth of a device-to-device copy of `bytes`, in bytes a second, read plus write;
      * by timestamps on a GPU, by the clock in plain C (memcpy). [object: device] */
     winnow_status (*copy_bandwidth)(winnow_device *device, uint64_t bytes, double *bytes_per_second);
+    /* Operations a second (a multiply and an add are two) of a matrix product of N x 1024 by
+     * 1024 x 1024, N from 1024 on until one takes 4 ms: what encoders are made of, at its best.
+     * dtype: WINNOW_F32 or WINNOW_F16 of all three, sums in f32. Timed as above. [object: device] */
+    winnow_status (*product_rate)(winnow_device *device, int32_t dtype, double *flops);
 } winnow_ext_measure;
 
 #ifdef __cplusplus
