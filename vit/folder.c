@@ -141,8 +141,8 @@ typedef struct shard {
 
 static winnow_status refuse(const shard *s, const char *tensor, const char *what)
 {
-    return wn_fail(&s->w->host, WINNOW_E_FILE, "folder: %.300s: tensor \"%.80s\" %s (" CONVERT ")",
-                   s->file->name, tensor, what);
+    return wn_fail(&s->w->host, WINNOW_E_FILE, "%s: %.300s: tensor \"%.80s\" %s (" CONVERT ")",
+                   wn_weights_kind(s->w), s->file->name, tensor, what);
 }
 
 static const struct {
@@ -239,20 +239,31 @@ static winnow_status read_tensor(shard *s, const wn_json_node *key)
     return read_place(s, wn_json_find(&s->json, object, "data_offsets"), dtype->text, entry);
 }
 
+static winnow_status read_metadata(shard *s, const wn_json_node *node)
+{
+    flat f = {.w = s->w, .json = &s->json, .status = WINNOW_OK, .key = "metadata"};
+    flatten(&f, node, strlen(f.key));
+    return f.status;
+}
+
 static winnow_status read_header(shard *s)
 {
     const wn_json_node *nodes = s->json.nodes;
     if (nodes->type != WN_JSON_OBJECT)
         return wn_fail(&s->w->host, WINNOW_E_FILE,
-                       "folder: %.300s: its header is no JSON object (" CONVERT ")", s->file->name);
-    for (uint32_t k = 1; k < nodes->next; k = nodes[k + 1].next)
+                       "%s: %.300s: its header is no JSON object (" CONVERT ")",
+                       wn_weights_kind(s->w), s->file->name);
+    for (uint32_t k = 1; k < nodes->next; k = nodes[k + 1].next) {
         if (strcmp(nodes[k].text, "__metadata__") != 0)
             WN_TRY(read_tensor(s, &nodes[k]));
+        else if (s->w->lone)
+            WN_TRY(read_metadata(s, &nodes[k + 1]));
+    }
     if (s->used <
         s->data_bytes) /* more than all of it: some overlap, and wn_weights_finish says which */
         return wn_fail(&s->w->host, WINNOW_E_FILE,
-                       "folder: %.300s: %llu of its bytes belong to no tensor (" CONVERT ")",
-                       s->file->name, (unsigned long long)(s->data_bytes - s->used));
+                       "%s: %.300s: %llu of its bytes belong to no tensor (" CONVERT ")",
+                       wn_weights_kind(s->w), s->file->name, (unsigned long long)(s->data_bytes - s->used));
     return WINNOW_OK;
 }
 
@@ -264,9 +275,9 @@ winnow_status wn_safetensors_read(wn_weights *w, const wn_bytes *file, uint32_t 
         length = length << 8 | file->bytes[i];
     if (file->size < PREFIX_BYTES || length > file->size - PREFIX_BYTES)
         return wn_fail(&w->host, WINNOW_E_FILE,
-                       "folder: %.300s: its header claims %llu bytes in a file of %llu (it is no "
+                       "%s: %.300s: its header claims %llu bytes in a file of %llu (it is no "
                        "safetensors file or was cut short: fetch it again)",
-                       file->name, (unsigned long long)length, (unsigned long long)file->size);
+                       wn_weights_kind(w), file->name, (unsigned long long)length, (unsigned long long)file->size);
     s.data = file->bytes + PREFIX_BYTES + length;
     s.data_bytes = file->size - PREFIX_BYTES - length;
     WN_TRY(wn_json_read(&w->host, file->name, file->bytes + PREFIX_BYTES, length, &s.json));

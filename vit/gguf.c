@@ -292,7 +292,8 @@ static winnow_status read_version(cursor *c)
     if (memcmp(magic, "GGUF", 4) != 0)
         return wn_fail(
             &c->w->host, WINNOW_E_FILE,
-            "gguf: %.300s: it does not start with \"GGUF\" (give a GGUF file or a folder)",
+            "gguf: %.300s: it does not start with \"GGUF\" (give a GGUF file or a folder, or "
+            "a safetensors file where one is asked for)",
             c->file->name);
     WN_TRY(take_u32(c, &version));
     if ((version & 0xffffu) == 0 && version)

@@ -46,7 +46,8 @@ typedef struct wn_table {
 typedef struct wn_vit_layer {
     wn_norm norm1, norm2;
     wn_norm q_norm, k_norm; /* over all heads' channels, before rotary positions (InternViT-6B) */
-    wn_linear qkv, out, up, gate, down;
+    wn_linear qkv, out, up, gate, down; /* where q_up stands, qkv is v alone */
+    wn_linear q_down, q_up, k_down, k_up; /* q and k by their factors (casp.h) */
     /* Qwen3-VL: what this layer adds to the projector's rows. */
     wn_norm deep_norm;
     wn_linear deep1, deep2;
@@ -97,6 +98,7 @@ typedef struct wn_vit {
     uint64_t full_layers; /* bit l: layer l attends everywhere */
 
     wn_linear embed; /* patches to width */
+    bool by_pixel;   /* its inputs go pixel by pixel, not channel by channel */
     wn_table class_row, register_rows, position_rows;
     wn_norm pre, post;
     bool post_on_tokens; /* the last norm belongs to the tokens (not CLIP's, which is the pooled row's) */
@@ -117,6 +119,8 @@ typedef struct wn_vit {
     /* SigLIP's pooling head: its probe asks every token. */
     wn_table probe;
     wn_linear probe_qk; /* [q k v] of its attention */
+
+    wn_linear merge1, merge2; /* laco's MLP (merge.h), of a file of its own */
 
     wn_prep prep;
 } wn_vit;

@@ -1,6 +1,8 @@
-/* model_folder.c: Hugging Face folders of vision encoders: CLIP, SigLIP (SigLIP 2 of a fixed size is saved as it), DINOv2.
+/* model_folder.c: Hugging Face folders of vision encoders: CLIP, SigLIP (SigLIP 2 of a fixed size is saved as it),
+ * SigLIP 2 NaFlex, DINOv2.
  *
- * Names of keys and tensors follow transformers' modeling_clip.py, modeling_siglip.py and modeling_dinov2.py. A folder of a
+ * Names of keys and tensors follow transformers' modeling_clip.py, modeling_siglip.py, modeling_siglip2.py
+ * and modeling_dinov2.py. A folder of a
  * whole CLIP or SigLIP model is read too: its vision half has the same names.
  * Tokens are the patches' rows of last_hidden_state: CLIP's without the last norm (transformers applies it to the pooled
  * row alone), SigLIP's and DINOv2's with it.
@@ -173,6 +175,15 @@ static winnow_status read_probe(const wn_reader *r)
     return wn_read_tensor(r, true, &v->probe_qk.bias[0], 1, bias, "vision_model.head.attention.in_proj_bias");
 }
 
+static winnow_status read_siglip_rest(const wn_reader *r)
+{
+    wn_vit *v = r->vit;
+    WN_TRY(read_probe(r));
+    WN_TRY(read_clip_layers(r));
+    v->post_on_tokens = v->post.gain != NULL;
+    return WINNOW_OK;
+}
+
 static winnow_status read_siglip(const wn_reader *r)
 {
     wn_vit *v = r->vit;
@@ -180,12 +191,33 @@ static winnow_status read_siglip(const wn_reader *r)
     WN_TRY(read_act(r, "gelu_pytorch_tanh"));
     WN_TRY(read_patches(r, "vision_model.embeddings.patch_embedding"));
     WN_TRY(read_positions(r, "vision_model.embeddings.position_embedding.weight"));
-    WN_TRY(read_probe(r));
     v->prep.fit = WN_FIT_SQUASH;
     v->prep.filter = WN_FILTER_BICUBIC;
-    WN_TRY(read_clip_layers(r));
-    v->post_on_tokens = v->post.gain != NULL;
-    return WINNOW_OK;
+    return read_siglip_rest(r);
+}
+
+/* Pictures of any size; the positions are a square that is resized for each. */
+static winnow_status read_naflex(const wn_reader *r)
+{
+    static const char *const embed = "vision_model.embeddings.patch_embedding";
+    wn_vit *v = r->vit;
+    uint32_t count;
+    WN_TRY(read_sizes(r, 768, 3072, 224, 16, 1e-6f));
+    WN_TRY(read_act(r, "gelu_pytorch_tanh"));
+    WN_TRY(wn_read_linear(r, true, &v->embed, 3 * v->patch * v->patch, v->width, "%s", embed));
+    WN_TRY(read_count(r, "num_patches", 1, 1 << 20, 256, &count));
+    while ((v->position_side + 1) * (v->position_side + 1) <= count)
+        ++v->position_side;
+    if (v->position_side * v->position_side != count)
+        return wn_fail(r->host, WINNOW_E_FILE, "%s: num_patches is %u, which is no square (the file is damaged)",
+                       wn_weights_path(r->weights), count);
+    WN_TRY(read_rows(r, &v->position_rows, count, "vision_model.embeddings.position_embedding.weight"));
+    v->by_pixel = true;
+    v->image = 0;
+    v->positions = WN_POSITIONS_BILINEAR_WIDE;
+    v->prep.fit = WN_FIT_NAFLEX;
+    v->prep.filter = WN_FILTER_BILINEAR;
+    return read_siglip_rest(r);
 }
 
 /* -- DINOv2 -------------------------------------------------------------------------------------- */
@@ -280,6 +312,22 @@ static winnow_status read_filter(const wn_reader *r)
     return WINNOW_OK;
 }
 
+/* Width and height are a square of the most patches: a size to go by. */
+static winnow_status read_most_patches(const wn_reader *r)
+{
+    wn_prep *p = &r->vit->prep;
+    uint32_t patch, side = 1;
+    WN_TRY(wn_read_count(r, "preprocessor.max_num_patches", 1, 1 << 16, 256, &p->max_patches));
+    WN_TRY(wn_read_count(r, "preprocessor.patch_size", 1, 256, p->patch, &patch));
+    if (patch != p->patch)
+        return wn_fail(r->host, WINNOW_E_FILE, "%s: patches of %u, the pictures' are of %u (fix preprocessor_config.json)",
+                       wn_weights_path(r->weights), p->patch, patch);
+    while ((side + 1) * (side + 1) <= p->max_patches)
+        ++side;
+    p->width = p->height = side * patch;
+    return WINNOW_OK;
+}
+
 static winnow_status read_preprocessor(const wn_reader *r, const float *mean, const float *std)
 {
     wn_prep *p = &r->vit->prep;
@@ -290,6 +338,8 @@ static winnow_status read_preprocessor(const wn_reader *r, const float *mean, co
     p->rescale = wn_read_real(r, "preprocessor.rescale_factor", 1.0f / 255.0f);
     p->patch = r->vit->patch;
     WN_TRY(read_filter(r));
+    if (p->fit == WN_FIT_NAFLEX)
+        return read_most_patches(r);
     WN_TRY(wn_read_count(r, "preprocessor.size.shortest_edge", 1, 1 << 14, image, &p->edge));
     WN_TRY(wn_read_count(r, "preprocessor.size", 1, 1 << 14, image, &square));
     WN_TRY(wn_read_count(r, "preprocessor.crop_size", 1, 1 << 14, image, &crop));
@@ -317,6 +367,8 @@ static const struct {
     {"clip", "clip", read_clip, clip_mean, clip_std},
     {"siglip_vision_model", "siglip", read_siglip, half, half},
     {"siglip", "siglip", read_siglip, half, half},
+    {"siglip2_vision_model", "siglip2", read_naflex, half, half},
+    {"siglip2", "siglip2", read_naflex, half, half},
     {"dinov2", "dinov2", read_dino, imagenet_mean, imagenet_std},
     {"dinov2_with_registers", "dinov2", read_dino, imagenet_mean, imagenet_std},
 };
@@ -336,6 +388,6 @@ winnow_status wn_vit_read_folder(const wn_host *host, const wn_weights *weights,
             return wn_vit_check(&r);
         }
     return wn_fail(host, WINNOW_E_FILE,
-                   "%s: model_type \"%s\" is not run (clip, clip_vision_model, siglip, siglip_vision_model, dinov2 and dinov2_with_registers are)",
+                   "%s: model_type \"%s\" is not run (clip, clip_vision_model, siglip, siglip_vision_model, siglip2, siglip2_vision_model, dinov2 and dinov2_with_registers are)",
                    wn_weights_path(weights), type);
 }

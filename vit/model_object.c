@@ -27,6 +27,7 @@ winnow_status wn_model_open(const winnow_host *given, const char *path, int32_t 
     }
     if (status == WINNOW_OK)
         status = wn_vit_read(&model->host, model->weights, model->llama, &model->vit);
+    model->vit.prep.tall_y_first = !model->llama;
     if (status == WINNOW_OK && like == WINNOW_LIKE_LLAMA_B10256) {
         const char *family = model->vit.family;
         const bool linear = !strcmp(family, "gemma3") || !strncmp(family, "qwen", 4);
@@ -68,6 +69,7 @@ winnow_status wn_model_info(const winnow_model *model, winnow_model_info *out)
                               .heads = v->heads,
                               .class_token = v->class_token,
                               .special_rows = v->class_token + v->registers,
+                              .prepares = wn_prepare_can(&v->prep),
                               .roles = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS |
                                        1u << WINNOW_ROLE_QUERIES | 1u << WINNOW_ROLE_CLS_ATTENTION};
     if (v->class_token)

@@ -92,8 +92,9 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     for (uint32_t l = 0; l < v->run_layers; ++l) {
         wn_vit_layer *layer = &v->layer[l];
         wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
-        wn_linear *const linears[] = {&layer->qkv, &layer->out,   &layer->up,   &layer->gate,
-                                      &layer->down, &layer->deep1, &layer->deep2};
+        wn_linear *const linears[] = {&layer->qkv,    &layer->q_down, &layer->q_up, &layer->k_down,
+                                      &layer->k_up,   &layer->out,    &layer->up,   &layer->gate,
+                                      &layer->down,   &layer->deep1,  &layer->deep2};
         for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
             place_norm(&p, norms[i]);
         for (size_t i = 0; i < sizeof linears / sizeof *linears; ++i)
@@ -106,6 +107,8 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     place_linear(&p, &v->project2);
     place_table(&p, &v->probe);
     place_linear(&p, &v->probe_qk);
+    place_linear(&p, &v->merge1);
+    place_linear(&p, &v->merge2);
     return p.status;
 }
 
@@ -235,8 +238,9 @@ static winnow_status load_table(const loader *l, const wn_table *table)
 static winnow_status load_layer(const loader *l, const wn_vit_layer *layer)
 {
     const wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
-    const wn_linear *const linears[] = {&layer->qkv, &layer->out,   &layer->up,   &layer->gate,
-                                        &layer->down, &layer->deep1, &layer->deep2};
+    const wn_linear *const linears[] = {&layer->qkv,  &layer->q_down, &layer->q_up, &layer->k_down,
+                                        &layer->k_up, &layer->out,    &layer->up,   &layer->gate,
+                                        &layer->down, &layer->deep1,  &layer->deep2};
     for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
         WN_TRY(load_norm(l, norms[i]));
     for (size_t i = 0; i < sizeof linears / sizeof *linears; ++i)
@@ -249,7 +253,8 @@ winnow_status wn_vit_load(const wn_host *host, const wn_vit *v, winnow_device *d
     const loader l = {host, device, exec};
     const wn_table *const tables[] = {&v->class_row, &v->register_rows, &v->position_rows, &v->probe};
     const wn_norm *const norms[] = {&v->pre, &v->post, &v->project_norm, &v->project_norm2};
-    const wn_linear *const linears[] = {&v->embed, &v->project1, &v->project2, &v->probe_qk};
+    const wn_linear *const linears[] = {&v->embed,    &v->project1, &v->project2,
+                                        &v->probe_qk, &v->merge1,   &v->merge2};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; ++i)
         WN_TRY(load_table(&l, tables[i]));
     for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
@@ -271,6 +276,8 @@ uint64_t wn_vit_load_bytes(const wn_vit *v)
     for (uint32_t l = 0; l < v->layers; ++l)
         widest = v->layer[l].deep1.in > widest ? v->layer[l].deep1.in : widest;
     widest *= 4 * v->merge * v->merge; /* a merged norm's gain is one row */
+    widest = v->merge1.in > widest ? v->merge1.in : widest;
+    widest = v->merge1.out > widest ? v->merge1.out : widest;
     return 2 * widest * sizeof(float) > WN_LOAD_BYTES ? 2 * widest * sizeof(float) : WN_LOAD_BYTES;
 }
 

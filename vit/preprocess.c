@@ -44,7 +44,10 @@
  *   Qwen2VLImageProcessor (and 2.5, 3)
  *              DYNAMIC   bicubic  multiple = patch_size * merge_size; min_pixels, max_pixels
  *                        (newer: size.shortest_edge and size.longest_edge, which are areas there)
- *   all: image_mean, image_std, rescale_factor. "Fast" processors (torchvision) round otherwise.
+ *   Siglip2ImageProcessor (NaFlex)
+ *              NAFLEX    bilinear patch patch_size, max_patches max_num_patches
+ *   all: image_mean, image_std, rescale_factor; tall_y_first as of Pillow 13. "Fast" processors
+ *   (torchvision) round otherwise.
  */
 #include "preprocess_private.h"
 
@@ -78,11 +81,18 @@ static wn_prep_axis axis_centre(uint32_t in, uint32_t out, uint32_t total)
         .in = in, .out = out, .crop_first = (out - total) / 2, .crop_count = total, .total = total};
 }
 
+/* Pillow 13 in ImagingResample: rows that go against columns that go. Compared with 13.0.0 in 2000 random sizes. */
+static bool loses_rows(const wn_prep_axis *x, const wn_prep_axis *y)
+{
+    return y->out < y->in && (int64_t)y->in - y->out > 2 * ((int64_t)x->in - x->out);
+}
+
 uint32_t wn_add_stage(wn_planner *p, uint32_t from, enum wn_filter filter, wn_prep_axis x,
                       wn_prep_axis y)
 {
     wn_prep_stage *s = &p->views->stage[p->views->stage_count++];
     *s = (wn_prep_stage){.from = from, .filter = filter, .x = x, .y = y};
+    s->y_first = p->prep->tall_y_first && filter != WN_FILTER_NEAREST && loses_rows(&x, &y);
     memcpy(s->fill, p->prep->pad, sizeof s->fill);
     return p->views->stage_count;
 }
@@ -248,6 +258,33 @@ static winnow_status plan_dynamic(wn_planner *p)
     return wn_cut_one(p, wn_add_whole(p, prep->filter, (uint32_t)w, (uint32_t)h));
 }
 
+static double in_patches(double scale, uint32_t side, uint32_t patch)
+{
+    const double count = ceil(side * scale / patch);
+    return count < 1 ? 1 : count;
+}
+
+static winnow_status plan_naflex(wn_planner *p)
+{
+    const uint32_t patch = p->prep->patch, most = p->prep->max_patches;
+    const double eps = 1e-5;
+    double low = eps / 10, high = 100.0;
+    if (!patch || !most)
+        return wn_fail(p->host, WINNOW_E_SHAPE,
+                       "preprocess: at most %u patches of %u do not exist (check the model's settings)", most, patch);
+    while (high - low >= eps) {
+        const double scale = (low + high) / 2;
+        const bool fits = in_patches(scale, p->height, patch) * in_patches(scale, p->width, patch) <= most;
+        low = fits ? scale : low;
+        high = fits ? high : scale;
+    }
+    const double width = in_patches(low, p->width, patch), height = in_patches(low, p->height, patch);
+    if (width * height > most)
+        return wn_fail(p->host, WINNOW_E_SHAPE, "preprocess: %u x %u does not become %u patches (shrink the picture first)",
+                       p->width, p->height, most);
+    return wn_cut_one(p, wn_add_whole(p, p->prep->filter, (uint32_t)width * patch, (uint32_t)height * patch));
+}
+
 static winnow_status plan_fit(wn_planner *p)
 {
     switch (p->prep->fit) {
@@ -258,6 +295,7 @@ static winnow_status plan_fit(wn_planner *p)
     case WN_FIT_ANYRES: return wn_plan_anyres(p);
     case WN_FIT_INTERNVL: return wn_plan_internvl(p);
     case WN_FIT_IDEFICS3: return wn_plan_idefics3(p);
+    case WN_FIT_NAFLEX: return plan_naflex(p);
     }
     return wn_fail(p->host, WINNOW_E_SHAPE,
                    "preprocess: no way of fitting has the number %d (see wn_fit)",
@@ -272,13 +310,14 @@ static winnow_status check_stages(const wn_planner *p)
     uint32_t taps;
     for (uint32_t i = 0; i < p->views->stage_count; ++i) {
         const wn_prep_stage *s = &p->views->stage[i];
-        const uint64_t tall = s->y.in > s->y.total ? s->y.in : s->y.total;
-        if (s->x.total * tall > BYTES_MOST / CHANNELS)
+        const uint64_t wide = s->y_first && s->x.in > s->x.total ? s->x.in : s->x.total,
+                       tall = !s->y_first && s->y.in > s->y.total ? s->y.in : s->y.total;
+        if (wide * tall > BYTES_MOST / CHANNELS)
             return wn_fail(
                 p->host, WINNOW_E_SHAPE,
                 "preprocess: a picture of %u x %u on the way is 2^31 bytes or more (give a "
                 "smaller picture)",
-                s->x.total, (uint32_t)tall);
+                (uint32_t)wide, (uint32_t)tall);
         WN_TRY(wn_resize_axis(p->host, s->filter, &s->x, &taps, NULL, NULL, NULL));
         WN_TRY(wn_resize_axis(p->host, s->filter, &s->y, &taps, NULL, NULL, NULL));
     }

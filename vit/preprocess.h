@@ -7,11 +7,12 @@
  *
  * Both resize with Pillow's arithmetic (llama.cpp since August 2026), which is exact to the byte
  * here: tables of integer weights in fixed point (22 bits) that the C code and the `resize`
- * operation (ops_args.h) both use. llama.cpp before that (b10256) resized in floats:
+ * operation (ops_args.h) both use. Up to version 12 Pillow always goes along x and then y; from 13 on
+ * a picture that loses more than twice as many rows as columns goes along y first (tall_y_first). llama.cpp before that (b10256) resized in floats:
  * WN_FILTER_LLAMA_*, exact too, but in C only.
  *
  * A plan is a recipe: at most four stages, each a resize of the picture or of an earlier stage's
- * result along x and then y, and views cut out of the stages' results. wn_prep_run executes it in
+ * result along both axes, and views cut out of the stages' results. wn_prep_run executes it in
  * C; a device can run the same tables.
  */
 #ifndef WN_VIT_PREPROCESS_H
@@ -52,12 +53,16 @@ enum wn_fit {
     /* The longest edge to `edge`, tiles of width x height, overview last (SmolVLM); transformers
      * gives one tile no overview. max_tiles 1: the overview only (do_image_splitting false). */
     WN_FIT_IDEFICS3,
+    /* The largest size of at most max_patches whole patches with nearly the picture's aspect
+     * (SigLIP 2 NaFlex), by transformers' bisection of the scale. */
+    WN_FIT_NAFLEX,
 };
 
 enum { WN_GRIDS_MOST = 32, WN_STAGES_MOST = 4 };
 
 typedef struct wn_prep {
     bool like_llama; /* llama.cpp's sizes, padding and order; else transformers' */
+    bool tall_y_first; /* as Pillow from 13 on */
     enum wn_fit fit;
     enum wn_filter filter;
     uint32_t width, height; /* of a view, where it is fixed (a view loses what is no whole patch) */
@@ -66,6 +71,7 @@ typedef struct wn_prep {
     uint32_t multiple;      /* DYNAMIC: patch * merge */
     uint64_t min_pixels,
         max_pixels; /* DYNAMIC; IDEFICS3 like llama where a user gives limits, else 0 */
+    uint32_t max_patches; /* NAFLEX */
     uint32_t min_tiles, max_tiles;
     bool thumbnail; /* INTERNVL: an overview beside the tiles (llama.cpp always has it) */
     uint8_t pad[3];
@@ -87,7 +93,8 @@ typedef struct wn_prep_axis {
 typedef struct wn_prep_stage {
     uint32_t from; /* 0: the picture; k: the result of stage k - 1 */
     enum wn_filter filter;
-    wn_prep_axis x, y; /* x first. An axis that changes nothing may be skipped */
+    wn_prep_axis x, y; /* x first, unless y_first. An axis that changes nothing may be skipped */
+    bool y_first;
     uint8_t fill[3];
 } wn_prep_stage;
 

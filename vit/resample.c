@@ -3,7 +3,7 @@
  * Pillow's arithmetic: for each output pixel the filter is laid over the inputs that its support
  * touches (wider by the ratio when a picture shrinks), its values divided by their sum in double,
  * and rounded half away from zero to 22 fractional bits; a pass sums bytes times weights in 32
- * bits, adds a half, shifts and clips. Rows go first, their result is bytes, then columns. The
+ * bits, adds a half, shifts and clips. One axis goes first, its result is bytes, then the other. The
  * `resize` operation does the same sums, so a device gives the same bytes.
  */
 #include "preprocess_private.h"
@@ -241,22 +241,24 @@ static void resample_column(const table *t, uint32_t y, const uint8_t *from, uin
         to[x] = to_byte(sums[x]);
 }
 
-static winnow_status along_x(const wn_host *host, const wn_prep_stage *s, const uint8_t *from,
+/* rows: of `from` and of `to`. */
+static winnow_status along_x(const wn_host *host, const wn_prep_stage *s, uint32_t rows, const uint8_t *from,
                              uint8_t *to)
 {
     table t = {0};
     winnow_status status = table_make(host, s->filter, &s->x, &t);
-    for (uint32_t y = 0; status == WINNOW_OK && y < s->y.in; ++y)
+    for (uint32_t y = 0; status == WINNOW_OK && y < rows; ++y)
         resample_row(&t, from + (size_t)y * s->x.in * CHANNELS,
                      to + (size_t)y * s->x.total * CHANNELS, s->x.total, s->fill);
     wn_free(host, t.start);
     return status;
 }
 
-static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, const uint8_t *from,
+/* cols: pixels a row of `from` and of `to`. */
+static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, uint32_t cols, const uint8_t *from,
                              uint8_t *to)
 {
-    const size_t bytes = (size_t)s->x.total * CHANNELS;
+    const size_t bytes = (size_t)cols * CHANNELS;
     table t = {0};
     winnow_status status = table_make(host, s->filter, &s->y, &t);
     int32_t *sums = wn_alloc(host, bytes * sizeof *sums);
@@ -269,26 +271,41 @@ static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, const 
     return status;
 }
 
+/* Both axes, the first into `middle`. */
+static winnow_status along_both(const wn_host *host, const wn_prep_stage *s, const uint8_t *from, uint8_t *middle,
+                                uint8_t *to)
+{
+    if (s->y_first) {
+        WN_TRY(along_y(host, s, s->x.in, from, middle));
+        return along_x(host, s, s->y.total, middle, to);
+    }
+    WN_TRY(along_x(host, s, s->y.in, from, middle));
+    return along_y(host, s, s->x.total, middle, to);
+}
+
 winnow_status wn_resample(const wn_host *host, const wn_prep_stage *s, const uint8_t *from,
                           uint8_t **out)
 {
     const bool floats = wn_in_floats(s->filter);
     const bool x = !floats && !wn_axis_plain(&s->x), y = !floats && !wn_axis_plain(&s->y);
-    const size_t row_bytes = (size_t)s->x.total * CHANNELS;
-    uint8_t *middle = x && y ? wn_alloc(host, row_bytes * s->y.in) : NULL;
+    const size_t bytes = (size_t)s->x.total * CHANNELS * s->y.total,
+                 between = s->y_first ? (size_t)s->x.in * CHANNELS * s->y.total : (size_t)s->x.total * CHANNELS * s->y.in;
+    uint8_t *middle = x && y ? wn_alloc(host, between) : NULL;
     winnow_status status = WINNOW_OK;
-    *out = wn_alloc(host, row_bytes * s->y.total);
+    *out = wn_alloc(host, bytes);
     if (!*out || (x && y && !middle))
         status = wn_fail(host, WINNOW_E_HOST_MEMORY,
                          "preprocess: no memory for a picture of %u x %u", s->x.total, s->y.total);
-    if (status == WINNOW_OK && x)
-        status = along_x(host, s, from, y ? middle : *out);
-    if (status == WINNOW_OK && y)
-        status = along_y(host, s, x ? middle : from, *out);
-    if (status == WINNOW_OK && floats)
+    else if (floats)
         wn_resample_floats(s, from, *out);
-    if (status == WINNOW_OK && !floats && !x && !y)
-        memcpy(*out, from, row_bytes * s->y.total);
+    else if (x && y)
+        status = along_both(host, s, from, middle, *out);
+    else if (x)
+        status = along_x(host, s, s->y.in, from, *out);
+    else if (y)
+        status = along_y(host, s, s->x.total, from, *out);
+    else
+        memcpy(*out, from, bytes);
     wn_free(host, middle);
     if (status != WINNOW_OK) {
         wn_free(host, *out);

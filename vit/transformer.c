@@ -2,7 +2,10 @@
  *
  * Where a stage runs: inside the layers that it names; else, if it wants keys or attention and the projector goes token by
  * token, between the last layer and the projector, as the methods' authors have it; else on the projector's rows. */
+#include "casp.h"
+#include "cost.h"
 #include "encoder.h"
+#include "merge.h"
 #include "place.h"
 
 #include <string.h>
@@ -13,6 +16,9 @@ enum { HOOK_ROLES = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES | 1u << W
 typedef struct transformer {
     winnow_encoder base; /* first: the encoder is a transformer */
     wn_vit vit;          /* with places; its layers are its own */
+    wn_weights *merge_weights; /* laco's; NULL: none */
+    wn_merge_mlp merge_mlp;
+    wn_casp casp;
     winnow_encoder_desc desc;
     winnow_pipeline pipeline;
     uint32_t before;     /* stages of the pipeline up to this one run before the projector */
@@ -21,12 +27,18 @@ typedef struct transformer {
     uint32_t hook_count;
     wn_tap *taps; /* [desc.tap_count] */
     wn_vit_state state; /* of the last build */
+    wn_prepare prepare; /* the same; with WINNOW_ENCODER_PREPARE */
     wn_program program;
     struct {
-        uint32_t frames, height, width, text_rows, text_dim;
+        uint32_t frames, height, width, text_rows, text_dim; /* of the frames as they come in */
     } built;
+    struct {
+        uint64_t w_words, matrix_bytes, out_bytes, rows, source;
+        uint32_t ops;
+    } most; /* memory is taken for this much */
     uint64_t weight_bytes[WN_WEIGHT_PARTS];
     uint32_t rows_max;  /* of the largest call */
+    uint64_t multiply_adds; /* the same */
     uint64_t out_bytes; /* of the tokens' slot: rows, then taps */
     unsigned char *room; /* host memory for everything that comes back */
     uint64_t small_at[WINNOW_OUT_COUNT];
@@ -91,6 +103,11 @@ static uint64_t most_row_bytes(const transformer *e, uint32_t groups, uint32_t c
     return rows * e->vit.dim * 4;
 }
 
+static bool prepares(const transformer *e)
+{
+    return (e->desc.flags & WINNOW_ENCODER_PREPARE) != 0;
+}
+
 static void one_pass(transformer *e, uint32_t frames, uint32_t height, uint32_t width)
 {
     wn_build *b = &e->base.build;
@@ -104,7 +121,8 @@ static void one_pass(transformer *e, uint32_t frames, uint32_t height, uint32_t 
                         .tap_count = e->desc.tap_count,
                         .hooks = e->hooks,
                         .hook_count = e->hook_count,
-                        .pipeline = &e->pipeline};
+                        .pipeline = &e->pipeline,
+                        .prepare = prepares(e) ? &e->prepare : NULL};
     const uint32_t groups = (frames + e->vit.times - 1) / e->vit.times,
                    cells = (height / e->vit.patch) * (width / e->vit.patch);
     s->groups = groups;
@@ -114,6 +132,7 @@ static void one_pass(transformer *e, uint32_t frames, uint32_t height, uint32_t 
     wn_vit_begin(s, height, width);
     wn_vit_layers(s);
     wn_vit_look_class(s);
+    wn_vit_leave_first(s);
     if (b->in.order != WINNOW_ORDER_METHOD)
         b->set.order = WN_NO_ARR;
     run_stages(e, true);
@@ -140,7 +159,7 @@ static winnow_status build(transformer *e, uint32_t frames, uint32_t height, uin
     b->in.shape.text_rows = text_rows;
     b->in.shape.text_dim = text_dim;
     do {
-        one_pass(e, frames, height, width);
+        one_pass(e, frames, prepares(e) ? e->prepare.view_h : height, prepares(e) ? e->prepare.view_w : width);
     } while (build_again(b));
     WN_TRY(b->status);
     e->program = build_program(b);
@@ -158,7 +177,7 @@ static winnow_status check_desc(const transformer *e)
 {
     const winnow_encoder_desc *d = &e->desc;
     const wn_host *host = &e->base.host;
-    if (d->flags & ~(uint32_t)WINNOW_ENCODER_TIMING)
+    if (d->flags & ~(uint32_t)(WINNOW_ENCODER_TIMING | WINNOW_ENCODER_PREPARE))
         return wn_fail(host, WINNOW_E_ARGUMENT, "encoder: unknown flags 0x%x (use WINNOW_ENCODER_*)", d->flags);
     if (d->dtype != WINNOW_F32 && d->dtype != WINNOW_F16)
         return wn_fail(host, WINNOW_E_ARGUMENT, "encoder: dtype is %d (use WINNOW_F32 or WINNOW_F16)", d->dtype);
@@ -186,6 +205,39 @@ static winnow_status check_size(const transformer *e, uint32_t frames, uint32_t 
         return wn_fail(&e->base.host, WINNOW_E_SHAPE,
                        "encoder: %u frames of %u x %u pixels pass 2 GiB (encode fewer at a time)", frames, width, height);
     return WINNOW_OK;
+}
+
+/* Frames as they come in; with WINNOW_ENCODER_PREPARE what they become, too. */
+static winnow_status check_frames(transformer *e, uint32_t frames, uint32_t width, uint32_t height)
+{
+    const wn_host *host = &e->base.host;
+    if (!prepares(e))
+        return check_size(e, frames, width, height);
+    if (!frames || !width || !height || (uint64_t)width * height > INT32_MAX / 3 / frames)
+        return wn_fail(host, WINNOW_E_SHAPE, "encoder: %u frames of %u x %u pixels (at least one, 2 GiB at most)", frames,
+                       width, height);
+    memset(&e->built, 0, sizeof e->built); /* the recipe is part of what is built */
+    WN_TRY(wn_prepare_plan(host, &e->vit.prep, width, height, &e->prepare));
+    return check_size(e, frames, e->prepare.view_w, e->prepare.view_h);
+}
+
+static uint64_t source_of(const transformer *e)
+{
+    return (uint64_t)e->state.groups * e->state.cells;
+}
+
+/* A smaller frame's view can be larger than the largest frame's. */
+static winnow_status check_room(const transformer *e, uint32_t width, uint32_t height)
+{
+    const wn_program *p = &e->program;
+    if (!prepares(e))
+        return WINNOW_OK;
+    if (p->w_words <= e->most.w_words && p->matrix_bytes <= e->most.matrix_bytes && p->op_count <= e->most.ops &&
+        e->out_bytes <= e->most.out_bytes && e->base.build.set.n_max <= e->most.rows && source_of(e) <= e->most.source)
+        return WINNOW_OK;
+    return wn_fail(&e->base.host, WINNOW_E_SHAPE,
+                   "encode: frames of %u x %u need more memory than those that the encoder was opened for (open one for this size)",
+                   width, height);
 }
 
 static winnow_status read_taps(transformer *e, const winnow_tap *taps)
@@ -325,19 +377,34 @@ static winnow_status open(transformer *e, const winnow_model *model, const winno
     WN_TRY(check_desc(e));
     d->max_width = d->max_width ? d->max_width : e->vit.prep.width;
     d->max_height = d->max_height ? d->max_height : e->vit.prep.height;
-    WN_TRY(check_size(e, d->max_frames, d->max_width, d->max_height));
+    WN_TRY(check_frames(e, d->max_frames, d->max_width, d->max_height));
+    e->prepare.room = true;
     if (d->pipeline)
         e->pipeline = *d->pipeline;
     WN_TRY(read_taps(e, d->taps));
     WN_TRY(read_stages(e));
+    WN_TRY(wn_casp_make(e->base.device, model, d, &e->vit, &e->casp));
+    WN_TRY(wn_merge_read(host, &e->pipeline, d->merge_weights, &e->vit, &e->merge_weights));
     /* Places are known before memory is taken: operations name them. */
     WN_TRY(wn_vit_place(host, &e->vit, d->dtype, part_most(e->base.device), e->weight_bytes));
+    e->base.build.merge_mlp = wn_merge_places(&e->vit, &e->merge_mlp) ? &e->merge_mlp : NULL;
     WN_TRY(build(e, d->max_frames, d->max_height, d->max_width, d->text_rows, d->text_dim));
     e->rows_max = e->base.build.set.n_max;
+    e->multiply_adds = wn_multiply_adds(&e->program);
     WN_TRY(take_room(e));
     WN_TRY(take_memory(e));
     e->base.build.may_grow = false;
-    return wn_vit_load(host, &e->vit, e->base.device, e->base.exec);
+    e->most.w_words = e->program.w_words;
+    e->most.matrix_bytes = e->program.matrix_bytes;
+    e->most.ops = e->program.op_count;
+    e->most.out_bytes = e->out_bytes;
+    e->most.rows = e->rows_max;
+    e->most.source = source_of(e);
+    if (prepares(e))
+        memset(&e->built, 0, sizeof e->built); /* with room for smaller frames, which no call needs */
+    WN_TRY(wn_vit_load(host, &e->vit, e->base.device, e->base.exec));
+    wn_casp_free(host, &e->casp);
+    return WINNOW_OK;
 }
 
 static void destroy(winnow_encoder *encoder)
@@ -345,6 +412,8 @@ static void destroy(winnow_encoder *encoder)
     transformer *e = (transformer *)encoder;
     wn_free(&e->base.host, e->room);
     wn_free(&e->base.host, e->taps);
+    wn_weights_close(e->merge_weights);
+    wn_casp_free(&e->base.host, &e->casp);
     wn_vit_free(&e->base.host, &e->vit);
 }
 
@@ -417,6 +486,16 @@ static winnow_status run_program(transformer *e, const winnow_encode *run, wn_ho
     return e->base.device->backend->exec_run(e->base.exec, &e->program, io, stats);
 }
 
+/* The program for a call's frames. */
+static winnow_status start(transformer *e, const winnow_encode *run)
+{
+    const bool same = prepares(e) && e->prepare.width == run->width && e->prepare.height == run->height && e->built.frames;
+    if (!same)
+        WN_TRY(check_frames(e, run->frames, run->width, run->height));
+    WN_TRY(build(e, run->frames, run->height, run->width, run->text_rows, run->text_dim));
+    return check_room(e, run->width, run->height);
+}
+
 static winnow_status encode(winnow_encoder *encoder, const winnow_encode *given, winnow_result *result)
 {
     transformer *e = (transformer *)encoder;
@@ -429,7 +508,6 @@ static winnow_status encode(winnow_encoder *encoder, const winnow_encode *given,
         return wn_fail(host, read, "encode: the descriptor's struct_size does not fit this library");
     if (!run.rgb)
         return wn_fail(host, WINNOW_E_ARGUMENT, "encode: no pictures (rgb is NULL)");
-    WN_TRY(check_size(e, run.frames, run.width, run.height));
     const winnow_encoder_desc *d = &e->desc;
     if (run.frames > d->max_frames || run.width > d->max_width || run.height > d->max_height ||
         run.text_rows > d->text_rows || run.text_dim > d->text_dim || !run.text_dim != !d->text_dim)
@@ -437,7 +515,7 @@ static winnow_status encode(winnow_encoder *encoder, const winnow_encode *given,
                        "encode: %u frames of %u x %u and text of %u x %u, opened for %u of %u x %u and %u x %u (open for the largest)",
                        run.frames, run.width, run.height, run.text_rows, run.text_dim, d->max_frames, d->max_width,
                        d->max_height, d->text_rows, d->text_dim);
-    WN_TRY(build(e, run.frames, run.height, run.width, run.text_rows, run.text_dim));
+    WN_TRY(start(e, &run));
     WN_TRY(read_text(e, &run, &io));
     WN_TRY(run_program(e, &run, &io, &stats));
     uint32_t count[4];
@@ -480,7 +558,16 @@ static winnow_status info(const winnow_encoder *encoder, winnow_encoder_info *ou
                                 .source_patch = e->vit.patch * (patches ? 1 : e->vit.project_factor),
                                 .rows_max = e->rows_max,
                                 .dispatches = e->base.build.op_count,
-                                .workspace_bytes = e->base.device->backend->exec_bytes(e->base.exec, &staging)};
+                                .workspace_bytes = e->base.device->backend->exec_bytes(e->base.exec, &staging),
+                                .multiply_adds = e->multiply_adds,
+                                .casp_before = e->casp.before,
+                                .casp_after = e->casp.after,
+                                .casp_ns = e->casp.ns,
+                                .casp_q_mean = e->casp.q.mean,
+                                .casp_q_worst = e->casp.q.worst,
+                                .casp_k_mean = e->casp.k.mean,
+                                .casp_k_worst = e->casp.k.worst,
+                                .casp_rank = e->casp.rank};
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; ++i)
         info.weight_bytes += e->weight_bytes[i];
     return wn_desc_write(&info, sizeof info, out);
@@ -509,6 +596,8 @@ winnow_status wn_transformer_open(winnow_device *device, const winnow_model *mod
     }
     e->desc.pipeline = NULL; /* the caller's may go: a copy is kept */
     e->desc.taps = NULL;
+    e->desc.merge_weights = NULL;
+    e->desc.casp_pictures = NULL;
     *out = &e->base;
     return WINNOW_OK;
 }

@@ -16,15 +16,15 @@
 
 enum { BLOCK_BYTES = 64 << 10, FIRST_ROOM = 64, SORT_BYTES_MOST = 192 };
 
-static const char *kind_of(const wn_weights *w)
+const char *wn_weights_kind(const wn_weights *w)
 {
-    return w->gguf ? "gguf" : "folder";
+    return w->gguf ? "gguf" : w->lone ? "safetensors" : "folder";
 }
 
 winnow_status wn_weights_no_memory(const wn_weights *w, const char *name)
 {
     return wn_fail(&w->host, WINNOW_E_HOST_MEMORY, "%s: %.300s: no memory for its index",
-                   kind_of(w), name);
+                   wn_weights_kind(w), name);
 }
 
 /* --- memory ---------------------------------------------------------------------------------- */
@@ -173,7 +173,7 @@ static winnow_status refuse_overlap(wn_weights *w, const char *name)
                 &w->host, WINNOW_E_FILE,
                 "%s: %.300s: tensors \"%.80s\" and \"%.80s\" overlap (the file is damaged: "
                 "fetch or convert it again)",
-                kind_of(w), name, before->name, after->name);
+                wn_weights_kind(w), name, before->name, after->name);
     }
     return WINNOW_OK;
 }
@@ -186,7 +186,7 @@ winnow_status wn_weights_finish(wn_weights *w, const char *name)
         if (by_name(&w->entries[i - 1], &w->entries[i]) == 0)
             return wn_fail(&w->host, WINNOW_E_FILE,
                            "%s: %.300s: tensor \"%.80s\" is there twice (convert the model again)",
-                           kind_of(w), name, w->entries[i].tensor.name);
+                           wn_weights_kind(w), name, w->entries[i].tensor.name);
     wn_sort(w->entries, w->entry_count, sizeof *w->entries, by_use_and_name);
     for (w->count = 0; w->count < w->entry_count && !w->entries[w->count].unread;)
         ++w->count;
@@ -194,7 +194,7 @@ winnow_status wn_weights_finish(wn_weights *w, const char *name)
     for (uint32_t i = 1; i < w->setting_count; ++i)
         if (by_key(&w->settings[i - 1], &w->settings[i]) == 0)
             return wn_fail(&w->host, WINNOW_E_FILE,
-                           "%s: %.300s: key \"%.80s\" is there twice (remove one)", kind_of(w),
+                           "%s: %.300s: key \"%.80s\" is there twice (remove one)", wn_weights_kind(w),
                            name, w->settings[i].key);
     return WINNOW_OK;
 }
@@ -210,25 +210,25 @@ winnow_status wn_tensor_measure(const wn_weights *w, const char *name, wn_tensor
             return wn_fail(
                 &w->host, WINNOW_E_FILE,
                 "%s: %.300s: tensor \"%.80s\" has a dimension of 0 (convert the model again)",
-                kind_of(w), name, t->name);
+                wn_weights_kind(w), name, t->name);
         if (__builtin_mul_overflow(t->elements, t->shape[i], &t->elements))
             return wn_fail(&w->host, WINNOW_E_FILE,
                            "%s: %.300s: tensor \"%.80s\" has more elements than 64 bits count (the "
                            "file is damaged: fetch it again)",
-                           kind_of(w), name, t->name);
+                           wn_weights_kind(w), name, t->name);
     }
     if (cols % block)
         return wn_fail(
             &w->host, WINNOW_E_FILE,
             "%s: %.300s: tensor \"%.80s\" has rows of %llu elements, but %s comes in blocks "
             "of %u (convert it to F16)",
-            kind_of(w), name, t->name, (unsigned long long)cols, wn_file_type_name(t->type), block);
+            wn_weights_kind(w), name, t->name, (unsigned long long)cols, wn_file_type_name(t->type), block);
     if (__builtin_mul_overflow(t->elements / block, (uint64_t)block_bytes, &t->bytes))
         return wn_fail(
             &w->host, WINNOW_E_FILE,
             "%s: %.300s: tensor \"%.80s\" has more bytes than 64 bits count (the file is "
             "damaged: fetch it again)",
-            kind_of(w), name, t->name);
+            wn_weights_kind(w), name, t->name);
     return WINNOW_OK;
 }
 
@@ -236,7 +236,7 @@ winnow_status wn_tensor_measure(const wn_weights *w, const char *name, wn_tensor
 
 static winnow_status refuse_path(const wn_weights *w, const char *path, const char *why)
 {
-    return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s", kind_of(w), path, why);
+    return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s", wn_weights_kind(w), path, why);
 }
 
 static winnow_status map_descriptor(wn_weights *w, const char *path, int file, wn_bytes *out)
@@ -267,7 +267,7 @@ winnow_status wn_weights_map(wn_weights *w, const char *path, wn_bytes *out)
 {
     struct stat info;
     if (stat(path, &info) != 0)
-        return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s (check the path)", kind_of(w), path,
+        return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s (check the path)", wn_weights_kind(w), path,
                        strerror(errno));
     if (!S_ISREG(info.st_mode)) /* before the open: to open a device may do something */
         return refuse_path(w, path, "it is no plain file (give the path of a model file)");
@@ -275,7 +275,7 @@ winnow_status wn_weights_map(wn_weights *w, const char *path, wn_bytes *out)
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (file < 0)
         return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s (check its permissions)",
-                       kind_of(w), path, strerror(errno));
+                       wn_weights_kind(w), path, strerror(errno));
     const winnow_status status = map_descriptor(w, path, file, out);
     close(file);
     return status;
@@ -286,7 +286,9 @@ static winnow_status open_file(wn_weights *w)
     wn_bytes file;
     w->gguf = true;
     WN_TRY(wn_weights_map(w, w->path, &file));
-    return wn_gguf_read(w, &file);
+    w->lone = file.size > 8 && memcmp(file.bytes, "GGUF", 4) != 0 && file.bytes[8] == '{';
+    w->gguf = !w->lone; /* a file that starts as neither is refused by the GGUF reader */
+    return w->lone ? wn_safetensors_read(w, &file, 0) : wn_gguf_read(w, &file);
 }
 
 winnow_status wn_weights_open(const wn_host *host, const char *path, wn_weights **out)
@@ -388,7 +390,7 @@ winnow_status wn_weights_find(const wn_weights *w, const char *name, const wn_te
     return wn_fail(
         &w->host, WINNOW_E_FILE,
         "%s: %.300s: tensor \"%.80s\" is of type %.40s, which is not read (convert it to %s)",
-        kind_of(w), w->path, name, entry->unread,
+        wn_weights_kind(w), w->path, name, entry->unread,
         w->gguf ? "F32, F16, BF16, Q4_0, Q8_0, Q4_K, Q5_K or Q6_K" : "F32, F16 or BF16");
 }
 

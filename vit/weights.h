@@ -1,8 +1,9 @@
 /* weights.h: the tensors and settings of a model file, mapped read-only.
  *
- * Two kinds of places: a GGUF file (llama.cpp's mmproj), and a Hugging Face folder (config.json,
+ * Three kinds of places: a GGUF file (llama.cpp's mmproj), a Hugging Face folder (config.json,
  * preprocessor_config.json where there is one, and model.safetensors or its shards with
- * model.safetensors.index.json). Nothing in a file is believed: sizes are checked against the file's
+ * model.safetensors.index.json), and one safetensors file by itself, whose only settings are its
+ * __metadata__ under "metadata.": no model, but what goes with one. Nothing in a file is believed: sizes are checked against the file's
  * own length before anything is allocated by them, offsets against overlap and the end, depth of JSON
  * against a limit. Errors are E_FILE (see winnow.h) with one sentence that names the file, the tensor
  * or key, what is wrong and what to do. Memory: the object, an index of tensors and keys; the tensors'
@@ -27,7 +28,7 @@ typedef struct wn_tensor {
 
 typedef struct wn_weights wn_weights;
 
-/* Opens `path`: a regular file is GGUF, a folder is Hugging Face's. A tensor of a type that is not
+/* Opens `path`: a folder is Hugging Face's, a file GGUF or, if its ninth byte is '{', safetensors. A tensor of a type that is not
  * read (Q3_K, I64, F8, ...) is kept out of the index but remembered: wn_weights_find on it says so. */
 winnow_status wn_weights_open(const wn_host *host, const char *path, wn_weights **out);
 void wn_weights_close(wn_weights *weights); /* NULL is fine */

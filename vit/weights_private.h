@@ -56,7 +56,7 @@ typedef struct wn_mapping {
 
 struct wn_weights {
     wn_host host;
-    bool gguf;
+    bool gguf, lone; /* neither: a folder; lone: one safetensors file without settings of a model */
     const char *path;
     wn_block *blocks;
     wn_mapping *mappings;
@@ -83,6 +83,9 @@ winnow_status wn_weights_add_setting(wn_weights *weights, const char *key, wn_se
 
 /* Maps a plain file until the weights are closed. */
 winnow_status wn_weights_map(wn_weights *weights, const char *path, wn_bytes *out);
+
+/* "gguf", "safetensors" or "folder": what messages start with. */
+const char *wn_weights_kind(const wn_weights *weights);
 
 /* "folder: FILE: no memory ..." */
 winnow_status wn_weights_no_memory(const wn_weights *weights, const char *name);
