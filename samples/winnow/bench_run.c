@@ -22,7 +22,7 @@ static double median(double *values, uint32_t count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-static void skip(bench_figures *out, engine *e, const char *what, winnow_status status)
+void bench_skip(bench_figures *out, engine *e, const char *what, winnow_status status)
 {
     snprintf(out->skipped, sizeof out->skipped, "%s",
              e->message[0] ? e->message : e->api->status_name(status));
@@ -43,8 +43,7 @@ static uint32_t runs_for(double seconds, bool once)
     return fit < RUNS_LEAST ? RUNS_LEAST : fit > RUNS_MOST ? RUNS_MOST : (uint32_t)fit;
 }
 
-static void measure(bench_figures *out, engine *e, winnow_plan *plan, const winnow_run *run,
-                    bool once)
+void bench_measure(bench_figures *out, engine *e, const bench_call *call, bool once)
 {
     double gpu[RUNS_MOST], wall[RUNS_MOST];
     uint32_t runs = 1;
@@ -53,10 +52,10 @@ static void measure(bench_figures *out, engine *e, winnow_plan *plan, const winn
     for (int i = once ? 0 : -1; i < (int)runs; i++) {
         winnow_result result = {.struct_size = sizeof result};
         double start = cli_seconds();
-        winnow_status status = e->api->plan_run(plan, run, &result);
+        winnow_status status = call->run(call->user, &result);
         double seconds = cli_seconds() - start;
         if (status != WINNOW_OK) {
-            skip(out, e, "the run failed", status);
+            bench_skip(out, e, "the run failed", status);
             out->failed = true;
             return;
         }
@@ -79,6 +78,18 @@ static void measure(bench_figures *out, engine *e, winnow_plan *plan, const winn
     out->wall_ms = median(wall, runs);
 }
 
+typedef struct plan_call {
+    const winnow_api *api;
+    winnow_plan *plan;
+    winnow_run run;
+} plan_call;
+
+static winnow_status call_plan(void *user, winnow_result *result)
+{
+    plan_call *c = user;
+    return c->api->plan_run(c->plan, &c->run, result);
+}
+
 static winnow_plan *plan_for(bench_figures *out, engine *e, const winnow_pipeline *pipeline,
                              const bench_inputs *inputs, uint32_t roles)
 {
@@ -97,7 +108,7 @@ static winnow_plan *plan_for(bench_figures *out, engine *e, const winnow_pipelin
         status = e->api->plan_info(plan, &info);
     }
     if (status != WINNOW_OK) {
-        skip(out, e, "no plan", status);
+        bench_skip(out, e, "no plan", status);
         e->api->plan_destroy(plan);
         return NULL;
     }
@@ -109,20 +120,23 @@ static winnow_plan *plan_for(bench_figures *out, engine *e, const winnow_pipelin
 static void run_plan(bench_figures *out, engine *e, winnow_plan *plan, const bench_inputs *inputs,
                      uint32_t roles, bool once)
 {
-    winnow_run run = {.struct_size = sizeof run, .shape = inputs->shape};
+    plan_call user = {.api = e->api, .plan = plan};
+    winnow_run *run = &user.run;
     winnow_plan_info info = {.struct_size = sizeof info};
+    run->struct_size = sizeof *run;
+    run->shape = inputs->shape;
     e->api->plan_info(plan, &info);
 
     void *tokens =
         cli_array((uint64_t)info.rows_max * info.dim_out, inputs->dtype == WINNOW_F32 ? 4 : 2);
     int32_t *indices = cli_array(info.rows_max, sizeof *indices);
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
-        run.in[role].data = roles & 1u << role ? inputs->data[role] : NULL;
+        run->in[role].data = roles & 1u << role ? inputs->data[role] : NULL;
     }
-    run.out[WINNOW_OUT_TOKENS] = (winnow_tensor){.data = tokens, .capacity = info.rows_max};
-    run.out[WINNOW_OUT_INDICES] = (winnow_tensor){.data = indices, .capacity = info.rows_max};
+    run->out[WINNOW_OUT_TOKENS] = (winnow_tensor){.data = tokens, .capacity = info.rows_max};
+    run->out[WINNOW_OUT_INDICES] = (winnow_tensor){.data = indices, .capacity = info.rows_max};
     if (tokens && indices) {
-        measure(out, e, plan, &run, once);
+        bench_measure(out, e, &(bench_call){call_plan, &user}, once);
     } else {
         snprintf(out->skipped, sizeof out->skipped, "out of memory for its rows");
     }
@@ -143,7 +157,7 @@ void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *in
     }
     needed |= 1u << WINNOW_ROLE_TOKENS;
     if (status != WINNOW_OK) {
-        skip(out, e, "no pipeline", status);
+        bench_skip(out, e, "no pipeline", status);
     } else if (!bench_inputs_make(inputs, needed)) {
         snprintf(out->skipped, sizeof out->skipped, "out of memory for its inputs");
     } else {
@@ -192,7 +206,7 @@ void bench_run_kv(bench_figures *out, engine *e, const char *spec, bool quick)
         out->rows = step.kept;
     }
     if (status != WINNOW_OK) {
-        skip(out, e, "no decode steps", status);
+        bench_skip(out, e, "no decode steps", status);
         out->failed = kv != NULL;
     } else {
         out->repetitions = STEPS;

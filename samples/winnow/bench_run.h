@@ -13,6 +13,17 @@ typedef struct bench_figures {
     uint64_t floor_bytes, workspace_bytes;
 } bench_figures;
 
+/* What a measurement repeats. */
+typedef struct bench_call {
+    winnow_status (*run)(void *user, winnow_result *result);
+    void *user;
+} bench_call;
+
+/* Fills repetitions, rows, times, dispatches and submissions. */
+void bench_measure(bench_figures *out, engine *e, const bench_call *call, bool once);
+/* Leaves it out, with the library's sentence on why. */
+void bench_skip(bench_figures *out, engine *e, const char *what, winnow_status status);
+
 /* Runs `spec` at least 5 times, fewer when one takes over 2 seconds; `once`: a single run. */
 void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *inputs, bool once);
 

@@ -3,25 +3,37 @@
 #include <string.h>
 
 #include "bench_cases.h"
+#include "bench_model.h"
 #include "bench_run.h"
 #include "cli.h"
 #include "commands.h"
 #include "engine.h"
 #include "progress.h"
 #include "report.h"
+#include "vision.h"
 
 typedef struct values {
     engine_options engine;
-    const char *stage, *dtype;
+    const char *stage, *dtype, *model, *like;
+    arg_list pipelines;
+    uint32_t frames;
     bool json, quick, no_cpu;
 } values;
 
 static const arg_option options[] = {
     {"stage", 0, ARG_TEXT, offsetof(values, stage), "NAME", "one stage alone"},
+    {"model", 0, ARG_TEXT, offsetof(values, model), "FILE",
+     "a vision transformer's file or folder: its encoder instead"},
+    {"pipeline", 0, ARG_LIST, offsetof(values, pipelines), "SPEC",
+     "with --model: one row more; may be given several times"},
+    {"frames", 0, ARG_COUNT, offsetof(values, frames), "N",
+     "with --model: pictures a call; default 1, or a pair"},
+    {"like", 0, ARG_CHOICE, offsetof(values, like), "llama|llama-b10256|transformers",
+     "with --model: whose arithmetic; default: a GGUF file llama.cpp's"},
     {"dtype", 0, ARG_CHOICE, offsetof(values, dtype), "f32|f16|bf16",
      "one type alone; default f16 and f32"},
     {"quick", 0, ARG_FLAG, offsetof(values, quick), NULL,
-     "small shapes: does it run, not how fast"},
+     "small shapes, or one run: does it run, not how fast"},
     {"no-cpu", 0, ARG_FLAG, offsetof(values, no_cpu), NULL, "leave plain C out"},
     ENGINE_OPTIONS(values),
     {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "for machines"},
@@ -286,6 +298,43 @@ static const char *stage_name(const void *user, size_t index)
     return api->stage_info((uint32_t)index, &info) == WINNOW_OK ? info.name : "";
 }
 
+/* Options that go together. Exit code. */
+static int check(const values *v)
+{
+    if (!v->model && (v->pipelines.count || v->frames || v->like)) {
+        return cli_misuse("bench: --%s is for an encoder (add --model FILE; a stage alone is "
+                          "--stage NAME)",
+                          v->frames ? "frames"
+                          : v->like ? "like"
+                                    : "pipeline");
+    }
+    if (v->model && v->stage) {
+        return cli_misuse("bench: --model and --stage: they measure two things (give one of "
+                          "them; a model's stages go into --pipeline)");
+    }
+    if (v->model && !vision_is_model(v->model)) {
+        return cli_misuse("bench: --model %s: it has no layers to measure (give a vision "
+                          "transformer's file)",
+                          v->model);
+    }
+    if (v->model && v->dtype && strcmp(v->dtype, "bf16") == 0) {
+        return cli_misuse("bench: --dtype bf16: encoders are run in f16 or f32 (give one of them)");
+    }
+    return CLI_DONE;
+}
+
+static int run_model(const values *v, bench *b)
+{
+    const bench_model_options o = {.path = v->model,
+                                   .dtype = v->dtype,
+                                   .like = vision_like(v->like),
+                                   .pipelines = &v->pipelines,
+                                   .frames = v->frames,
+                                   .json = v->json,
+                                   .quick = v->quick};
+    return bench_model(&o, &b->gpu, b->has_cpu ? &b->cpu : NULL);
+}
+
 static int run(const void *given, const arg_list *operands)
 {
     const values *v = given;
@@ -295,6 +344,10 @@ static int run(const void *given, const arg_list *operands)
     if (operands->count > 0) {
         return cli_misuse("bench: \"%s\" is not wanted (one stage alone is --stage NAME)",
                           operands->items[0]);
+    }
+    exit_code = check(v);
+    if (exit_code) {
+        return exit_code;
     }
     bench *b = calloc(1, sizeof *b);
     if (!b) {
@@ -315,7 +368,7 @@ static int run(const void *given, const arg_list *operands)
         b->has_cpu = exit_code == CLI_DONE;
     }
     if (exit_code == CLI_DONE) {
-        exit_code = run_all(b);
+        exit_code = v->model ? run_model(v, b) : run_all(b);
     }
     engine_close(&b->cpu);
     engine_close(&b->gpu);
@@ -325,17 +378,27 @@ static int run(const void *given, const arg_list *operands)
 
 const command command_bench = {
     "bench",
-    "each stage at the sizes of images and videos, measured",
+    "each stage at the sizes of images and videos, or a model's encoder, measured",
     "[OPTIONS]",
     "Medians of at least five runs (of two where one takes over 2 seconds, of one over 20) with\n"
     "seeded inputs; what would take over a minute a run is left out.\n"
     "FLOOR is the least that has to move: inputs read once, outputs written once; GB/s is the floor\n"
     "over the GPU's time, OF COPY its share of what the device copies. PLAIN C is one run of the\n"
     "backend without a GPU, FASTER how many times the wall time goes into it.\n"
+    "\n"
+    "With --model the encoder is measured on noise pictures of the model's own size (448x448 where\n"
+    "it takes any): alone, then with each --pipeline; without one, with merging, windows and, where\n"
+    "there is a class token, pruning inside the layers, as far as the model takes them. MS/FRAME and\n"
+    "MS/LAYER are the GPU's time (plain C: the wall's) over the frames and over the layers that are\n"
+    "run. GMAC is 10^9 multiply-adds of a call, in linear layers and attention; a GFLOP is 10^9\n"
+    "operations, two for each. OF PROD is the share of what the device does in one large matrix\n"
+    "product by the same operation, FASTER the encoder's time without a pipeline over the row's.\n"
     "\nExamples:\n"
     "  winnow bench\n"
     "  winnow bench --stage divprune --dtype f16 --json\n"
-    "  winnow bench --quick --device llvmpipe --no-cpu\n",
+    "  winnow bench --quick --device llvmpipe --no-cpu\n"
+    "  winnow bench --model mmproj.gguf --frames 4 --dtype f16\n"
+    "  winnow bench --model clip-folder --pipeline tome=r=16:layers=all --pipeline laco=layer=6\n",
     options,
     sizeof(values),
     run};

@@ -153,6 +153,28 @@ static int write_vision(const values *v, const engine *e, vision *seen)
     return exit_code;
 }
 
+static cJSON *casp_tree(const winnow_encoder_info *info)
+{
+    cJSON *tree = cJSON_CreateObject();
+    cJSON_AddNumberToObject(tree, "rank", info->casp_rank);
+    cJSON_AddNumberToObject(tree, "parameters_before", (double)info->casp_before);
+    cJSON_AddNumberToObject(tree, "parameters_after", (double)info->casp_after);
+    cJSON_AddNumberToObject(tree, "q_error_mean", info->casp_q_mean);
+    cJSON_AddNumberToObject(tree, "q_error_worst", info->casp_q_worst);
+    cJSON_AddNumberToObject(tree, "k_error_mean", info->casp_k_mean);
+    cJSON_AddNumberToObject(tree, "k_error_worst", info->casp_k_worst);
+    cJSON_AddNumberToObject(tree, "ms", (double)info->casp_ns * 1e-6);
+    return tree;
+}
+
+static void tell_casp(const winnow_encoder_info *info)
+{
+    printf("casp: rank %u, %llu of %llu numbers of q and k, relative error of q %.2e (worst layer %.2e), of k %.2e (%.2e), "
+           "%.2f s\n",
+           info->casp_rank, (unsigned long long)info->casp_after, (unsigned long long)info->casp_before, info->casp_q_mean,
+           info->casp_q_worst, info->casp_k_mean, info->casp_k_worst, (double)info->casp_ns * 1e-9);
+}
+
 static int tell_vision(const values *v, const engine *e, const vision *seen)
 {
     const media *m = &seen->m;
@@ -173,6 +195,9 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
         cJSON_AddNumberToObject(tree, "weight_bytes", (double)seen->encoder.weight_bytes);
         cJSON_AddNumberToObject(tree, "workspace_bytes", (double)seen->encoder.workspace_bytes);
         cJSON_AddNumberToObject(tree, "load_ms", seen->load_ms);
+        if (seen->encoder.casp_rank) {
+            cJSON_AddItemToObject(tree, "casp", casp_tree(&seen->encoder));
+        }
         cJSON_AddNumberToObject(tree, "decode_ms", m->decode_ms);
         cJSON_AddNumberToObject(tree, "encode_ms", m->encode_ms);
         cJSON_AddNumberToObject(tree, "gpu_ms", seen->gpu_ms);
@@ -181,6 +206,9 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
     }
     printf("%u %s of %ux%u -> %u tokens of %u channels, %.2f ms, %s\n", m->frames, m->frames == 1 ? "view" : "views",
            m->width, m->height, seen->rows, m->dim, m->encode_ms, engine_device_name(e));
+    if (seen->encoder.casp_rank) {
+        tell_casp(&seen->encoder);
+    }
     return cli_finish_stdout();
 }
 
@@ -241,7 +269,8 @@ static int run(const void *given, const arg_list *operands)
     if (!v->output) {
         return cli_misuse("encode: no output file (add -o F.safetensors)");
     }
-    exit_code = engine_load(&e);
+    exit_code = vision_check_options("encode", v->media.model, &v->vision);
+    exit_code = exit_code ? exit_code : engine_load(&e);
     if (exit_code == CLI_DONE && v->pipeline) {
         pipeline = engine_pipeline(&e, v->pipeline, true, &exit_code);
     }
@@ -274,6 +303,8 @@ const command command_encode = {
     "--taps adds tensors named hidden.0, keys.-1, ...: hidden:0 is the embeddings, hidden:L+1 what layer L\n"
     "gave; keys and queries are all rows of a layer; cls_attention, received_attention and pool_attention\n"
     "are [views, heads, patches]; final is all rows behind the last norm, pixels the views.\n"
+    "--casp 0.25 gives each layer's q and k two factors of rank D/8, a quarter of their numbers, made so that these\n"
+    "pictures (the first 16 views) change least; the report says by how much. It takes seconds a layer.\n"
     "\nExamples:\n"
     "  winnow encode film.mp4 --frames 32 -o film.safetensors\n"
     "  winnow encode a.jpg b.jpg --size 448x448 -o pictures.safetensors\n"

@@ -10,10 +10,12 @@
 #include "reduction.h"
 #include "report.h"
 #include "show.h"
+#include "vision.h"
 
 typedef struct values {
     engine_options engine;
     media_options media;
+    vision_options vision;
     arg_list outputs;
     const char *pipeline;
     bool json;
@@ -24,6 +26,7 @@ static const arg_option options[] = {
      "a .png, .mp4 or .html; may be given several times"},
     {"pipeline", 0, ARG_TEXT, offsetof(values, pipeline), "SPEC", "what to show"},
     MEDIA_OPTIONS(values),
+    VISION_OPTIONS(values),
     ENGINE_OPTIONS(values),
     {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "report for machines"},
     {0}};
@@ -48,14 +51,22 @@ static int find_painter(const char *path)
     return -1;
 }
 
-static int tell(const values *v, const show *s)
+/* `seen`: the model's, NULL without one. */
+static int tell(const values *v, const show *s, const vision *seen)
 {
+    const char *what = seen ? "view" : "frame";
     if (v->json) {
         cJSON *tree = report_reduction(s->r, s->spec, s->e);
         cJSON_AddNumberToObject(tree, "frames", s->m->frames);
+        cJSON_AddNumberToObject(tree, "grid_h", s->m->grid_h);
+        cJSON_AddNumberToObject(tree, "grid_w", s->m->grid_w);
         cJSON_AddNumberToObject(tree, "kept", (double)s->k->totals[MARK_KEPT]);
         cJSON_AddNumberToObject(tree, "merged", (double)s->k->totals[MARK_MERGED]);
         cJSON_AddNumberToObject(tree, "dropped", (double)s->k->totals[MARK_DROPPED]);
+        cJSON_AddStringToObject(tree, "model", v->media.model ? v->media.model : "patches");
+        if (seen) {
+            cJSON_AddStringToObject(tree, "family", seen->model.family);
+        }
         cJSON *list = cJSON_AddArrayToObject(tree, "outputs");
         for (size_t i = 0; i < v->outputs.count; i++) {
             cJSON_AddItemToArray(list, cJSON_CreateString(v->outputs.items[i]));
@@ -63,38 +74,70 @@ static int tell(const values *v, const show *s)
         return report_print(tree);
     }
     report_line(s->r, s->e);
-    printf("kept %llu, merged %llu, dropped %llu, in %u %s of %ux%u tokens\n",
-           (unsigned long long)s->k->totals[MARK_KEPT],
-           (unsigned long long)s->k->totals[MARK_MERGED],
-           (unsigned long long)s->k->totals[MARK_DROPPED], s->m->frames,
-           s->m->frames == 1 ? "frame" : "frames", s->m->grid_w, s->m->grid_h);
+    printf(
+        "kept %llu, merged %llu, dropped %llu, in %u %s%s of %ux%u tokens%s\n",
+        (unsigned long long)s->k->totals[MARK_KEPT], (unsigned long long)s->k->totals[MARK_MERGED],
+        (unsigned long long)s->k->totals[MARK_DROPPED], s->m->frames, what,
+        s->m->frames == 1 ? "" : "s", s->m->grid_w, s->m->grid_h, s->k->times > 1 ? " a pair" : "");
     for (size_t i = 0; i < v->outputs.count; i++) {
         printf("%s\n", v->outputs.items[i]);
     }
     return cli_finish_stdout();
 }
 
-static int draw_all(const values *v, engine *e, const media *m, const winnow_pipeline *pipeline)
+static int draw_all(const values *v, show *s, const vision *seen)
 {
-    role_inputs inputs = media_inputs(m);
-    reduction_options how = {.dtype = WINNOW_F32};
-    reduction r;
     marks k = {0};
-    int exit_code = reduction_run(&r, e, pipeline, &inputs, &how);
+    int exit_code = CLI_DONE;
 
-    if (exit_code == CLI_DONE && !marks_create(&k, &r)) {
-        exit_code = cli_fail("show: out of memory");
+    if (!marks_create(&k, s->r, seen ? seen->model.frames : 1)) {
+        return cli_fail("show: out of memory");
     }
-    show s = {e, m, &r, &k, v->pipeline};
+    s->k = &k;
     for (size_t i = 0; i < v->outputs.count && exit_code == CLI_DONE; i++) {
         const char *path = v->outputs.items[i];
-        exit_code = painters[find_painter(path)].draw(&s, path);
+        exit_code = painters[find_painter(path)].draw(s, path);
     }
     if (exit_code == CLI_DONE) {
-        exit_code = tell(v, &s);
+        exit_code = tell(v, s, seen);
     }
     marks_destroy(&k);
+    return exit_code;
+}
+
+static int show_model(const values *v, engine *e, const arg_list *paths,
+                      const winnow_pipeline *pipeline)
+{
+    vision seen;
+    int exit_code = vision_load(&seen, e, paths, &v->media, &v->vision, pipeline);
+    if (exit_code == CLI_DONE) {
+        show s = {e, &seen.m, &seen.r, NULL, v->pipeline, seen.views};
+        exit_code = draw_all(v, &s, &seen);
+    }
+    vision_free(&seen);
+    return exit_code;
+}
+
+static int show_patches(const values *v, engine *e, const arg_list *paths,
+                        const winnow_pipeline *pipeline)
+{
+    media m;
+    reduction r = {0};
+    reduction_options how = {.dtype = WINNOW_F32};
+    int exit_code = media_load(&m, e, paths, &v->media);
+    if (exit_code == CLI_DONE) {
+        exit_code = media_check_roles(m.roles, e, pipeline, v->pipeline);
+    }
+    if (exit_code == CLI_DONE) {
+        role_inputs inputs = media_inputs(&m);
+        exit_code = reduction_run(&r, e, pipeline, &inputs, &how);
+    }
+    if (exit_code == CLI_DONE) {
+        show s = {e, &m, &r, NULL, v->pipeline, NULL};
+        exit_code = draw_all(v, &s, NULL);
+    }
     reduction_free(&r);
+    media_free(&m);
     return exit_code;
 }
 
@@ -109,15 +152,8 @@ static int show_paths(const values *v, engine *e, const arg_list *paths)
     const winnow_api *api = e->api;
     exit_code = engine_open(e, &v->engine);
     if (exit_code == CLI_DONE) {
-        media m;
-        exit_code = media_load(&m, e, paths, &v->media);
-        if (exit_code == CLI_DONE) {
-            exit_code = media_check_roles(m.roles, e, pipeline, v->pipeline);
-        }
-        if (exit_code == CLI_DONE) {
-            exit_code = draw_all(v, e, &m, pipeline);
-        }
-        media_free(&m);
+        exit_code = vision_is_model(v->media.model) ? show_model(v, e, paths, pipeline)
+                                                    : show_patches(v, e, paths, pipeline);
         engine_close(e);
     }
     api->pipeline_destroy(pipeline);
@@ -146,7 +182,8 @@ static int run(const void *given, const arg_list *operands)
                               v->outputs.items[i]);
         }
     }
-    return show_paths(v, &e, operands);
+    int exit_code = vision_check_options("show", v->media.model, &v->vision);
+    return exit_code ? exit_code : show_paths(v, &e, operands);
 }
 
 const command command_show = {
@@ -156,10 +193,16 @@ const command command_show = {
     "Kept patches are clear, merged ones toned and outlined in the colour of the patch that took\n"
     "them in, dropped ones dimmed. A .png is a sheet of all frames, an .mp4 plays them, an .html is\n"
     "one page with a slider, made to be opened and passed on without a network.\n"
+    "With a vision transformer's file as --model (see 'winnow encode --help') the views that the\n"
+    "model sees are shown, on the grid of the tokens that the pipeline counts: patches where a stage\n"
+    "runs inside the layers, else what the projector makes one token of. Frames that a model takes\n"
+    "in pairs share their marks.\n"
     "\nExamples:\n"
     "  winnow show film.mp4 --pipeline evs=rate=0.75 -o film.html\n"
     "  winnow show film.mp4 --pipeline evs=rate=0.5,tome=r=32 --frames 32 -o a.png -o a.mp4\n"
-    "  winnow show photo.jpg --pipeline divprune=keep=25% --max-side 672 -o photo.png\n",
+    "  winnow show photo.jpg --pipeline divprune=keep=25% --max-side 672 -o photo.png\n"
+    "  winnow show photo.jpg --model clip-folder --pipeline tome=r=16:layers=all -o merged.html\n"
+    "  winnow show film.mp4 --model mmproj.gguf --pipeline evs=rate=0.75 -o film.mp4\n",
     options,
     sizeof(values),
     run};

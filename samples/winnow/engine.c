@@ -10,9 +10,19 @@ static void remember(void *user, int32_t level, const char *message)
 {
     engine *e = user;
     bool is_error = level == WINNOW_LOG_ERROR;
+    if (level == WINNOW_LOG_WARNING) {
+        snprintf(e->warning, sizeof e->warning, "%s", message);
+    }
     if (level <= WINNOW_LOG_INFO && (is_error || !e->message_is_error)) {
         snprintf(e->message, sizeof e->message, "%s", message);
         e->message_is_error = is_error;
+    }
+}
+
+void engine_tell_warning(const engine *e)
+{
+    if (e->warning[0]) {
+        fprintf(stderr, "winnow: %s\n", e->warning);
     }
 }
 

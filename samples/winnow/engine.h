@@ -19,6 +19,7 @@ typedef struct engine {
     winnow_device_info info;           /* of device */
     char message[ENGINE_MESSAGE_SIZE]; /* the last thing that the library said */
     bool message_is_error;
+    char warning[ENGINE_MESSAGE_SIZE]; /* the last one; of a call that succeeded, worth telling */
 } engine;
 
 /* --device, --backend and --disable. */
@@ -55,6 +56,9 @@ winnow_pipeline *engine_pipeline(engine *e, const char *spec, bool given, int *s
 /* Prints the library's sentence on what failed, or `what` and the status' name when it kept silent.
  * Returns CLI_FAILED. */
 int engine_fail(engine *e, const char *what, winnow_status status);
+
+/* Prints what the library warned of since `warning` was emptied. */
+void engine_tell_warning(const engine *e);
 
 /* The stage whose name is the `length` bytes at `name`; false: none. */
 bool engine_stage(const engine *e, const char *name, size_t length, winnow_stage_info *out);

@@ -5,12 +5,13 @@
 
 #include "cli.h"
 
-bool marks_create(marks *m, const reduction *r)
+bool marks_create(marks *m, const reduction *r, uint32_t times)
 {
     uint64_t tokens = (uint64_t)r->shape.frames * r->shape.tokens;
 
     memset(m, 0, sizeof *m);
     m->frames = r->shape.frames;
+    m->times = times;
     m->grid_h = r->shape.grid_h;
     m->grid_w = r->shape.grid_w;
     m->row = r->assignment;
@@ -39,6 +40,11 @@ void marks_destroy(marks *m)
     free(m->members);
     free(m->counts);
     memset(m, 0, sizeof *m);
+}
+
+const uint32_t *marks_counts(const marks *m, uint32_t picture)
+{
+    return m->counts[picture / m->times];
 }
 
 bool marks_grouped(const marks *m, uint64_t token)

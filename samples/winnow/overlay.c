@@ -56,7 +56,7 @@ void overlay_frame(canvas *c, int x, int y, int width, int height, const media *
                    uint32_t frame)
 {
     uint32_t tokens = k->grid_h * k->grid_w;
-    uint64_t base = (uint64_t)frame * tokens;
+    uint64_t base = (uint64_t)(frame / k->times) * tokens;
     uint64_t picture = (uint64_t)m->width * m->height * 3;
 
     canvas_picture(c, x, y, width, height, m->rgb + frame * picture, (int)m->width, (int)m->height);
@@ -76,7 +76,7 @@ void overlay_frame(canvas *c, int x, int y, int width, int height, const media *
 
 void overlay_bar(canvas *c, int x, int y, int width, int height, const marks *k, uint32_t frame)
 {
-    const uint32_t *counts = k->counts[frame];
+    const uint32_t *counts = marks_counts(k, frame);
     uint64_t tokens = (uint64_t)k->grid_h * k->grid_w;
     int kept = (int)((uint64_t)width * counts[MARK_KEPT] / tokens);
     int merged = (int)((uint64_t)width * counts[MARK_MERGED] / tokens);

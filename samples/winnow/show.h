@@ -13,7 +13,11 @@ typedef struct show {
     const reduction *r;
     const marks *k;
     const char *spec;
+    const int32_t *views; /* [T, 4] of a model's views; NULL: frames as they are */
 } show;
+
+/* What picture t is, "1.25 s" or "tile 0,1"; returns text. */
+const char *show_name(const show *s, uint32_t t, char *text, size_t size);
 
 /* Each writes `path`, whole or not at all, and returns an exit code. */
 int show_sheet(const show *s, const char *path); /* PNG */

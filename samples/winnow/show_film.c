@@ -162,14 +162,15 @@ static int film_write(film *f, const AVFrame *frame)
 
 static void draw(film *f, const show *s, uint32_t t)
 {
-    uint32_t tokens = s->m->grid_h * s->m->grid_w, kept = s->k->counts[t][MARK_KEPT];
+    uint32_t tokens = s->m->grid_h * s->m->grid_w, kept = marks_counts(s->k, t)[MARK_KEPT];
     int foot = f->picture_height, room = f->c.width - 2 * PAD;
-    char text[160], fitted[160];
+    char text[160], fitted[160], name[32];
 
     canvas_fill(&f->c, 0, foot, f->c.width, f->c.height - foot, look_ground);
     overlay_frame(&f->c, 0, 0, f->picture_width, f->picture_height, s->m, s->k, t);
     overlay_bar(&f->c, 0, foot, f->c.width, 6, s->k, t);
-    snprintf(text, sizeof text, "%.2f s  kept %u/%u  %s", s->m->seconds[t], kept, tokens, s->spec);
+    snprintf(text, sizeof text, "%s  kept %u/%u  %s", show_name(s, t, name, sizeof name), kept,
+             tokens, s->spec);
     canvas_text(&f->c, PAD, foot + 24, 2, look_text,
                 canvas_fit(2, room, text, fitted, (int)sizeof fitted));
 }

@@ -113,23 +113,28 @@ static bool put_data(FILE *file, const show *s)
 {
     const media *m = s->m;
     const reduction *r = s->r;
+    const uint64_t tokens = (uint64_t)r->shape.frames * r->shape.tokens;
+    char name[32];
     progress *bar = progress_begin("writing the page", m->frames);
     bool whole = put_text(file, "{\"pipeline\":") && put_string(file, s->spec) &&
                  put_text(file, ",\"device\":") && put_string(file, engine_device_name(s->e));
 
-    whole =
-        whole && fprintf(file,
-                         ",\"ms\":%.3f,\"width\":%u,\"height\":%u,\"gridW\":%u,\"gridH\":%u,"
-                         "\"before\":%llu,\"after\":%u,\"seconds\":[",
-                         r->wall_ms, m->width, m->height, m->grid_w, m->grid_h,
-                         (unsigned long long)m->frames * m->grid_w * m->grid_h, r->result.rows) > 0;
+    whole = whole && fprintf(file,
+                             ",\"ms\":%.3f,\"width\":%u,\"height\":%u,\"gridW\":%u,\"gridH\":%u,"
+                             "\"times\":%u,\"before\":%llu,\"after\":%u,\"seconds\":[",
+                             r->wall_ms, m->width, m->height, m->grid_w, m->grid_h, s->k->times,
+                             (unsigned long long)tokens, r->result.rows) > 0;
     for (uint32_t t = 0; whole && t < m->frames; t++) {
         whole = fprintf(file, t ? ",%.3f" : "%.3f", m->seconds[t]) > 0;
     }
+    whole = whole && put_text(file, "],\"names\":[");
+    for (uint32_t t = 0; whole && t < m->frames; t++) {
+        whole =
+            put_text(file, t ? "," : "") && put_string(file, show_name(s, t, name, sizeof name));
+    }
     whole = whole && put_text(file, "]") &&
             put_numbers(file, "indices", r->indices, r->result.rows) &&
-            put_numbers(file, "rows", r->assignment, (uint64_t)m->frames * m->grid_w * m->grid_h) &&
-            put_text(file, ",\n\"frames\":[");
+            put_numbers(file, "rows", r->assignment, tokens) && put_text(file, ",\n\"frames\":[");
     for (uint32_t t = 0; whole && t < m->frames; t++) {
         whole = put_frame(file, s, t);
         progress_at(bar, t + 1, m->frames);

@@ -66,8 +66,8 @@ static void draw_tile(canvas *c, const layout *l, const show *s, int tile)
     int x = MARGIN + tile % l->columns * (l->tile_width + GAP);
     int y = HEAD + tile / l->columns * (l->tile_height + LABEL + GAP);
     uint32_t frame = l->beside ? 0 : (uint32_t)tile;
-    const uint32_t *counts = s->k->counts[frame];
-    char text[96], fitted[96];
+    const uint32_t *counts = marks_counts(s->k, frame);
+    char text[96], fitted[96], name[32];
 
     if (l->beside && tile == 0) {
         canvas_picture(c, x, y, l->tile_width, l->tile_height, s->m->rgb, (int)s->m->width,
@@ -76,8 +76,8 @@ static void draw_tile(canvas *c, const layout *l, const show *s, int tile)
     } else {
         overlay_frame(c, x, y, l->tile_width, l->tile_height, s->m, s->k, frame);
         overlay_bar(c, x, y + l->tile_height + 4, l->tile_width, BAR, s->k, frame);
-        snprintf(text, sizeof text, "%.2f s  kept %u/%u", s->m->seconds[frame], counts[MARK_KEPT],
-                 s->m->grid_h * s->m->grid_w);
+        snprintf(text, sizeof text, "%s  kept %u/%u", show_name(s, frame, name, sizeof name),
+                 counts[MARK_KEPT], s->m->grid_h * s->m->grid_w);
         if (l->beside) {
             snprintf(text, sizeof text, "kept %u of %u", counts[MARK_KEPT],
                      s->m->grid_h * s->m->grid_w);

@@ -7,11 +7,27 @@
 #include "progress.h"
 #include "vision_parts.h"
 
+enum { CASP_VIEWS = 16 };
 enum { BATCH = 4 }; /* views an encoder call without a pipeline: bounded memory, a live bar */
 
 bool vision_is_model(const char *model)
 {
     return model && strncmp(model, "patches", strcspn(model, "=:")) != 0;
+}
+
+int vision_check_options(const char *who, const char *model, const vision_options *options)
+{
+    const char *name = options->like            ? "like"
+                       : options->dtype         ? "dtype"
+                       : options->as_is         ? "as-is"
+                       : options->merge_weights ? "merge-weights"
+                       : options->casp > 0      ? "casp"
+                       : options->taps          ? "taps"
+                                                : NULL;
+    if (!name || vision_is_model(model)) {
+        return CLI_DONE;
+    }
+    return cli_misuse("%s: --%s says how a model is run, and patches is none (add --model FILE)", who, name);
 }
 
 int32_t vision_order(const vision_options *options)
@@ -20,7 +36,7 @@ int32_t vision_order(const vision_options *options)
                                                                    : WINNOW_ORDER_RASTER;
 }
 
-static int32_t like_of(const char *name)
+int32_t vision_like(const char *name)
 {
     return !name                              ? WINNOW_LIKE_FILE
            : strcmp(name, "llama") == 0        ? WINNOW_LIKE_LLAMA
@@ -49,7 +65,12 @@ static winnow_status open_encoder(vision *v, engine *e, const winnow_ext_encoder
                                 .max_height = v->m.height,
                                 .dtype = options->dtype && strcmp(options->dtype, "f16") == 0 ? WINNOW_F16 : WINNOW_F32,
                                 .order = vision_order(options),
-                                .merge_weights = options->merge_weights};
+                                .merge_weights = options->merge_weights,
+                                .casp = options->casp,
+                                .casp_pictures = v->m.rgb,
+                                .casp_count = v->m.frames < CASP_VIEWS ? v->m.frames : CASP_VIEWS,
+                                .casp_width = v->m.width,
+                                .casp_height = v->m.height};
     winnow_tap *taps = cli_array(v->tap_count + 1, sizeof *taps);
     winnow_status status = WINNOW_E_HOST_MEMORY;
     for (uint32_t i = 0; taps && i < v->tap_count; i++) {
@@ -134,7 +155,6 @@ static winnow_status encode_reduced(vision *v, const winnow_ext_encoder *ext, wi
     run.out[WINNOW_OUT_ASSIGNMENT] = (winnow_tensor){.data = r->assignment, .capacity = all};
     winnow_status status = encode_some(v, ext, encoder, 0, v->m.frames, &run, &r->result);
     v->rows = r->result.rows;
-    r->wall_ms = v->gpu_ms;
     return status;
 }
 
@@ -168,6 +188,7 @@ static int encode(vision *v, engine *e, const winnow_ext_encoder *ext, const win
     winnow_encoder *encoder = NULL;
     double start = cli_seconds();
     progress *bar = progress_begin("loading the model", 0);
+    e->warning[0] = 0;
     winnow_status status = open_encoder(v, e, ext, model, options, pipeline, batch, &encoder);
     v->load_ms = (cli_seconds() - start) * 1e3;
     int exit_code = status == WINNOW_OK ? make_room(v, pipeline) : CLI_DONE;
@@ -175,10 +196,14 @@ static int encode(vision *v, engine *e, const winnow_ext_encoder *ext, const win
         progress_next(bar, "encoding", v->m.frames);
         start = cli_seconds();
         status = pipeline ? encode_reduced(v, ext, encoder) : encode_plain(v, ext, encoder, batch, bar);
-        v->m.encode_ms = (cli_seconds() - start) * 1e3;
+        v->m.encode_ms = v->r.wall_ms = (cli_seconds() - start) * 1e3;
+        v->r.plan_ms = v->load_ms;
     }
     progress_end(bar);
     ext->encoder_destroy(encoder);
+    if (status == WINNOW_OK) {
+        engine_tell_warning(e);
+    }
     return status == WINNOW_OK ? exit_code : engine_fail(e, "encode", status);
 }
 
@@ -199,7 +224,7 @@ int vision_load(vision *out, engine *e, const arg_list *paths, const media_optio
     if (exit_code) {
         return exit_code;
     }
-    winnow_status status = ext->model_open(&e->host, what->model, like_of(options->like), &model);
+    winnow_status status = ext->model_open(&e->host, what->model, vision_like(options->like), &model);
     if (status != WINNOW_OK) {
         return engine_fail(e, "model", status);
     }
@@ -211,7 +236,7 @@ int vision_load(vision *out, engine *e, const arg_list *paths, const media_optio
     }
     exit_code = vision_views_read(out, e, ext, model, paths, what, options->as_is);
     if (exit_code == CLI_DONE && out->model.frames > 1 && paths->count > 1) {
-        exit_code = cli_fail("encode: the model takes frames in pairs, and these are several inputs (encode them one at a time)");
+        exit_code = cli_fail("model: it takes frames in pairs, and these are several inputs (give them one at a time)");
     }
     if (exit_code == CLI_DONE) {
         exit_code = encode(out, e, ext, model, options, pipeline);

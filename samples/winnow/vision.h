@@ -13,6 +13,7 @@ typedef struct vision_options {
     const char *taps;  /* NULL, "hidden:0,keys:-1" */
     const char *order; /* NULL, "raster", "method" */
     const char *merge_weights;
+    double casp; /* share of q and k kept; 0: all */
     bool as_is; /* pictures are views already */
 } vision_options;
 
@@ -33,6 +34,8 @@ typedef struct vision_options {
          offsetof(values, vision.as_is),                                             \
          NULL,                                                                       \
          "pictures are whole patches already: no preparing"},                        \
+        {"casp", 0, ARG_NUMBER, offsetof(values, vision.casp), "RHO",                \
+         "low-rank q and k: share of their numbers that is kept, at most 1; see below"}, \
     {                                                                                \
         "merge-weights", 0, ARG_TEXT, offsetof(values, vision.merge_weights), "F",   \
             "safetensors file with laco's trained MLP"                               \
@@ -55,15 +58,20 @@ typedef struct vision {
     bool wants_pixels; /* "pixels" among --taps: the views' bytes */
     winnow_model_info model;
     winnow_encoder_info encoder;
-    double gpu_ms, load_ms;
+    double gpu_ms, load_ms; /* r.wall_ms and r.plan_ms are encode_ms and load_ms */
     uint32_t rows; /* tokens that came out */
 } vision;
 
+/* WINNOW_LIKE_* of --like. */
+int32_t vision_like(const char *name);
 /* WINNOW_ORDER_* of the options. */
 int32_t vision_order(const vision_options *options);
 
 /* True if --model names a file or folder and not a weightless encoder. */
 bool vision_is_model(const char *model);
+
+/* Options that mean something to a model alone, without one: bad use. Exit code. `who`: the command. */
+int vision_check_options(const char *who, const char *model, const vision_options *options);
 
 /* Reads, prepares and encodes all paths. pipeline NULL: none. Exit code; vision_free in any case. */
 int vision_load(vision *out, engine *e, const arg_list *paths, const media_options *what, const vision_options *options,
