@@ -427,6 +427,9 @@ static void walk_extensions(winnow_device *device)
     EXPECT_STATUS(m->copy_bandwidth(device, 1 << 20, NULL), WINNOW_E_ARGUMENT);
     EXPECT_STATUS(m->copy_bandwidth(device, 1 << 20, &speed), WINNOW_OK);
     EXPECT(speed > 0);
+    EXPECT_STATUS(m->product_rate(NULL, WINNOW_F32, &speed), WINNOW_E_ARGUMENT);
+    EXPECT_STATUS(m->product_rate(device, WINNOW_F32, NULL), WINNOW_E_ARGUMENT);
+    EXPECT_MISTAKE(m->product_rate(device, WINNOW_I32, &speed));
 }
 
 int main(int count, char **arguments)

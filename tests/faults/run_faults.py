@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Fails every Vulkan call of `winnow reduce` that can fail, one run for each.
 
-usage: run_faults.py --layer DIR --driver NAME WINNOW VECTORS
+usage: run_faults.py --layer DIR --driver NAME [--models DIR] WINNOW VECTORS
+
+With --models (make_models.py's) it is `winnow encode`, and VECTORS is a folder of pictures.
 
 The layer of this folder (see faults.h) fails the Nth call. Each run must then end with status 1 and
 one line on stderr, leave no output file, and have destroyed what it created; or get over it and
@@ -22,6 +24,11 @@ CASES = [  # vector, options, most runs
     ("divprune-1", ["--disable", "subgroup,storage16,push_descriptor,timeline,host_import"], 60),
     ("prumerge-plus-0", [], 60),
 ]
+PICTURE = "square.png"
+ENCODE_CASES = [  # model, options, most runs
+    ("clip", ["--taps", "keys:-1", "--pipeline", "fastervlm=keep=50%:layers=1,divprune=keep=4"], 60),
+    ("qwen2.5vl.gguf", ["--dtype", "f16"], 40),
+]
 RESULTS = ["device-memory", "host-memory", "init"]
 
 
@@ -34,6 +41,12 @@ class Tester:
         self.wrong = self.runs = self.survived = 0
         self.clean = b""  # what a run without faults writes
 
+    def verb(self, case):
+        if self.options.models:
+            return ["encode", "--model", os.path.join(self.options.models, case),
+                    os.path.join(self.options.vectors, PICTURE)]
+        return ["reduce", os.path.join(self.options.vectors, case + ".safetensors")]
+
     def run(self, case, arguments, **settings):
         """The finished process, and the layer's report as a dictionary of lists."""
         for path in (self.out, self.report):
@@ -42,9 +55,8 @@ class Tester:
         env = dict(os.environ, VK_ADD_LAYER_PATH=self.options.layer,
                    VK_INSTANCE_LAYERS="VK_LAYER_WINNOW_faults", WINNOW_FAULT_COUNT_FILE=self.report)
         env.update({"WINNOW_FAULT_" + k.upper(): str(v) for k, v in settings.items()})
-        vector = os.path.join(self.options.vectors, case + ".safetensors")
         command = [os.path.join(HERE, "..", "drivers", "with-driver.sh"), self.options.driver,
-                   self.options.winnow, "reduce", vector, "-o", self.out, "--backend", "gpu",
+                   self.options.winnow, *self.verb(case), "-o", self.out, "--backend", "gpu",
                    *arguments]
         self.runs += 1
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120,
@@ -104,29 +116,33 @@ def fail_each(tester, case, arguments, most):
           flush=True)
 
 
-def lose_and_lie(tester):
-    tester.run("evs-1", [])
+def lose_and_lie(tester, case):
+    tester.run(case, [])
     tester.clean = tester.written()
     for n in (1, 2, 3):
-        tester.check("evs-1", [], nth=n, result="lost")
+        tester.check(case, [], nth=n, result="lost")
     for limits in ("noncoherent", "discrete", "noncoherent,discrete"):
-        done, report = tester.run("evs-1", [], limits=limits)
+        done, report = tester.run(case, [], limits=limits)
         if done.returncode or "leaked" in report or "misuse" in report:
             what = f"status {done.returncode}, {report}, {done.stderr.strip()[:300]}"
-            tester.complain("evs-1", limits, what)
-    tester.check("evs-1", [], limits="heapSize=100000")
+            tester.complain(case, limits, what)
+        elif tester.written() != tester.clean:
+            tester.complain(case, limits, "it wrote something else")
+    tester.check(case, [], limits="heapSize=100000")
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2])
     parser.add_argument("--layer", required=True)
     parser.add_argument("--driver", required=True)
+    parser.add_argument("--models")
     parser.add_argument("winnow")
     parser.add_argument("vectors")
     tester = Tester(parser.parse_args())
-    for case, arguments, most in CASES:
+    cases = ENCODE_CASES if tester.options.models else CASES
+    for case, arguments, most in cases:
         fail_each(tester, case, arguments, most)
-    lose_and_lie(tester)
+    lose_and_lie(tester, "clip" if tester.options.models else "evs-1")
     print(f"{tester.runs} runs, {tester.wrong} not as they should be")
     sys.exit(1 if tester.wrong else 0)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs `winnow encode` on the tiny models and compares with what the reference implementations gave.
 
-usage: check_models.py WINNOW MODELS_DIR EXPECT_DIR [--dtype f32|f16] [--only TEXT] [EXTRA ARGS FOR winnow encode]
+usage: check_models.py WINNOW MODELS_DIR EXPECT_DIR [--dtype f32|f16] [--only TEXT] [--jobs N]
+                       [EXTRA ARGS FOR winnow encode]
 
 MODELS_DIR is make_models.py's, EXPECT_DIR expect/ beside this file: hf-* from transformers (oracle_hf.py), mtmd-* from
 llama.cpp (oracle_mtmd.py), each with its model, picture, way (--like) and tolerance in the metadata. Compared are tokens
@@ -9,6 +10,7 @@ llama.cpp (oracle_mtmd.py), each with its model, picture, way (--like) and toler
 pixels (bytes, exactly). A tensor passes if max|a-b| <= tolerance * max|b|; with f16 the tolerance is 1e-2 more.
 Needs python3 and numpy. Exit 0: all hold; the last line is `N passed, N failed`.
 """
+import concurrent.futures
 import hashlib
 import os
 import re
@@ -109,26 +111,31 @@ def take(args, name, default):
 
 def main():
     args = sys.argv[1:]
-    dtype, only = take(args, "--dtype", "f32"), take(args, "--only", "")
+    dtype, only, jobs = take(args, "--dtype", "f32"), take(args, "--only", ""), int(take(args, "--jobs", "1"))
     if len(args) < 3 or dtype not in ("f32", "f16"):
         sys.exit(__doc__)
     exe, models, expect, extra = args[0], args[1], args[2], args[3:]
-    ok = failed = 0
-    for file in sorted(os.listdir(expect)):
-        if not file.endswith(".safetensors") or only not in file or not file.startswith(("hf-", "mtmd-")):
-            continue
+    files = [f for f in sorted(os.listdir(expect))
+             if f.endswith(".safetensors") and only in f and f.startswith(("hf-", "mtmd-"))]
+
+    def check(file):
+        """('' or why it fails, largest error, name of it, tolerance)."""
         meta, want = safetensors_io.read(os.path.join(expect, file))
         tolerance = float(meta["tolerance"]) + (1e-2 if dtype == "f16" else 0)
         like = "llama-b10256" if meta["like"] == "llama" else meta["like"]  # what oracle_mtmd.c was linked with
         got = encode(exe, os.path.join(models, meta["model"]), os.path.join(PICTURES, meta["picture"]), like,
                      taps_of(want), dtype, extra + as_is(file, meta))
-        why, worst, where = (got, 0, "") if isinstance(got, str) else compare(want, got, meta, tolerance)
-        if why:
-            failed += 1
-            print("FAIL %s: %s" % (file[:-12], why))
-        else:
-            ok += 1
-            print("ok   %s (%.1e of %.0e%s)" % (file[:-12], worst, tolerance, " in " + where if where else ""))
+        return ((got, 0, "") if isinstance(got, str) else compare(want, got, meta, tolerance)) + (tolerance,)
+
+    ok = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for file, (why, worst, where, tolerance) in zip(files, pool.map(check, files)):
+            if why:
+                failed += 1
+                print("FAIL %s: %s" % (file[:-12], why))
+            else:
+                ok += 1
+                print("ok   %s (%.1e of %.0e%s)" % (file[:-12], worst, tolerance, " in " + where if where else ""))
     print("%d passed, %d failed" % (ok, failed))
     sys.exit(1 if failed or not ok else 0)
 
