@@ -20,9 +20,9 @@ typedef struct maker {
     const winnow_encoder_desc *desc;
     const wn_vit *vit; /* the model's */
     uint32_t width, layers, rank;
-    double *grams; /* [layers] packed triangles; NULL: identities */
+    double *grams;                     /* [layers] packed triangles; NULL: identities */
     double *square, *turned, *lengths; /* [D*D], [D*D], [D] */
-    float *row; /* [D] */
+    float *row;                        /* [D] */
 } maker;
 
 static size_t triangle(uint32_t n)
@@ -32,7 +32,8 @@ static size_t triangle(uint32_t n)
 
 static winnow_status no_memory(const wn_host *host)
 {
-    return wn_fail(host, WINNOW_E_HOST_MEMORY, "casp: no host memory for the factors (calibrate on smaller models)");
+    return wn_fail(host, WINNOW_E_HOST_MEMORY,
+                   "casp: no host memory for the factors (calibrate on smaller models)");
 }
 
 /* -- calibration ------------------------------------------------------------------------------------ */
@@ -42,7 +43,8 @@ typedef struct norm_numbers {
 } norm_numbers;
 
 /* Adds the triangle of x x^T, x the normed row. */
-static void add_row(const maker *m, const wn_norm *norm, const norm_numbers *numbers, const float *row, double *gram)
+static void add_row(const maker *m, const wn_norm *norm, const norm_numbers *numbers,
+                    const float *row, double *gram)
 {
     double mean = 0, variance = 0, *x = m->lengths;
     for (uint32_t c = 0; !m->vit->rms && c < m->width; ++c)
@@ -75,8 +77,8 @@ static void add_rows(const maker *m, uint32_t layer, const float *rows, uint64_t
 }
 
 /* Runs all pictures and takes what goes into layers first .. first+count-1. */
-static winnow_status run_pictures(const maker *m, winnow_encoder *encoder, uint32_t first, uint32_t count, float **taps,
-                                  uint64_t rows, float *room)
+static winnow_status run_pictures(const maker *m, winnow_encoder *encoder, uint32_t first,
+                                  uint32_t count, float **taps, uint64_t rows, float *room)
 {
     const winnow_encoder_desc *d = m->desc;
     const uint32_t times = m->vit->times;
@@ -85,7 +87,8 @@ static winnow_status run_pictures(const maker *m, winnow_encoder *encoder, uint3
                                    .frames = d->casp_count - i < times ? d->casp_count - i : times,
                                    .width = d->casp_width,
                                    .height = d->casp_height,
-                                   .rgb = d->casp_pictures + (uint64_t)i * d->casp_width * d->casp_height * 3,
+                                   .rgb = d->casp_pictures +
+                                          (uint64_t)i * d->casp_width * d->casp_height * 3,
                                    .taps = taps};
         WN_TRY(encoder->encode(encoder, &run, NULL));
         for (uint32_t l = 0; l < count; ++l)
@@ -99,7 +102,8 @@ typedef struct looking {
     float **taps, *rows; /* rows: of all taps, then room for a norm */
 } looking;
 
-static winnow_status look(const maker *m, const looking *at, uint32_t first, uint32_t count, uint64_t rows)
+static winnow_status look(const maker *m, const looking *at, uint32_t first, uint32_t count,
+                          uint64_t rows)
 {
     const winnow_encoder_desc *d = m->desc;
     winnow_encoder *encoder;
@@ -115,7 +119,8 @@ static winnow_status look(const maker *m, const looking *at, uint32_t first, uin
                                       .max_width = d->casp_width,
                                       .max_height = d->casp_height};
     WN_TRY(wn_transformer_open(m->device, m->model, &desc, &encoder));
-    const winnow_status status = run_pictures(m, encoder, first, count, at->taps, rows, at->rows + count * rows * m->width);
+    const winnow_status status =
+        run_pictures(m, encoder, first, count, at->taps, rows, at->rows + count * rows * m->width);
     wn_encoder_free(encoder);
     return status;
 }
@@ -124,17 +129,22 @@ static winnow_status calibrate(maker *m)
 {
     const winnow_encoder_desc *d = m->desc;
     const wn_vit *v = m->vit;
-    if (!d->casp_count || d->casp_width < v->patch || d->casp_height < v->patch || d->casp_width > UINT16_MAX ||
-        d->casp_height > UINT16_MAX)
-        return wn_fail(m->host, WINNOW_E_SHAPE, "casp: %u calibration pictures of %u x %u pixels (at least one, as views are)",
-                       d->casp_count, d->casp_width, d->casp_height);
-    const uint64_t rows = (uint64_t)(d->casp_width / v->patch) * (d->casp_height / v->patch) + v->class_token + v->registers,
+    if (!d->casp_count || d->casp_width < v->patch || d->casp_height < v->patch ||
+        d->casp_width > UINT16_MAX || d->casp_height > UINT16_MAX)
+        return wn_fail(
+            m->host, WINNOW_E_SHAPE,
+            "casp: %u calibration pictures of %u x %u pixels (at least one, as views are)",
+            d->casp_count, d->casp_width, d->casp_height);
+    const uint64_t rows = (uint64_t)(d->casp_width / v->patch) * (d->casp_height / v->patch) +
+                          v->class_token + v->registers,
                    fit = TAP_BYTES_MOST / (rows * m->width * sizeof(float));
     const uint32_t many = fit < 1 ? 1 : fit < m->layers ? (uint32_t)fit : m->layers;
-    const looking at = {wn_alloc(m->host, many * sizeof *at.list), wn_alloc(m->host, many * sizeof *at.taps),
+    const looking at = {wn_alloc(m->host, many * sizeof *at.list),
+                        wn_alloc(m->host, many * sizeof *at.taps),
                         wn_alloc(m->host, (many * rows + 2) * m->width * sizeof(float))};
     m->grams = wn_alloc(m->host, m->layers * triangle(m->width) * sizeof *m->grams);
-    winnow_status status = at.list && at.taps && at.rows && m->grams ? WINNOW_OK : no_memory(m->host);
+    winnow_status status =
+        at.list && at.taps && at.rows && m->grams ? WINNOW_OK : no_memory(m->host);
     for (uint32_t l = 0; l < m->layers && status == WINNOW_OK; l += many)
         status = look(m, &at, l, m->layers - l < many ? m->layers - l : many, rows);
     wn_free(m->host, at.list);
@@ -156,7 +166,8 @@ static winnow_status whiten(const maker *m, uint32_t layer, double *keep)
         for (uint32_t i = 0; i < m->width; ++i)
             wn_packed_row(gram, i)[i] += ridge;
     }
-    return wn_fail(m->host, WINNOW_E_UNSUPPORTED, "casp: layer %u gives numbers that are no calibration (infinite or NaN)", layer);
+    return wn_fail(m->host, WINNOW_E_UNSUPPORTED,
+                   "casp: layer %u gives numbers that are no calibration (infinite or NaN)", layer);
 }
 
 /* -- factors ---------------------------------------------------------------------------------------- */
@@ -174,7 +185,8 @@ static wn_tensor rows_of(const wn_tensor *t, uint64_t first, uint64_t rows)
 }
 
 /* q (0), k (1) or v (2) of a layer, its own tensor or rows of one of all three. */
-static wn_tensor part_of(const wn_linear *qkv, const wn_tensor *const *of, uint32_t part, uint32_t width)
+static wn_tensor part_of(const wn_linear *qkv, const wn_tensor *const *of, uint32_t part,
+                         uint32_t width)
 {
     return qkv->parts == 3 ? *of[part] : rows_of(of[0], (uint64_t)part * width, width);
 }
@@ -200,7 +212,8 @@ static double spread(const maker *m, const double *w, const double *l, double *o
 }
 
 /* |(W - U'V') L|^2 with the factors as they go to the device. w: W's columns. */
-static double left_over(const maker *m, const double *w, const double *l, const float *up, const float *down)
+static double left_over(const maker *m, const double *w, const double *l, const float *up,
+                        const float *down)
 {
     const uint32_t n = m->width;
     double sum = 0, *rest = m->turned, *to = m->turned + n;
@@ -223,7 +236,8 @@ static double left_over(const maker *m, const double *w, const double *l, const 
 }
 
 /* up [D, k], down [k, D]; the relative error. */
-static double factor(const maker *m, const wn_tensor *tensor, const double *l, float *up, float *down)
+static double factor(const maker *m, const wn_tensor *tensor, const double *l, float *up,
+                     float *down)
 {
     const uint32_t n = m->width, k = m->rank;
     double *w = m->square, *turned = m->turned;
@@ -267,9 +281,10 @@ static winnow_status check_types(const maker *m, const wn_linear *qkv)
     for (uint32_t i = 0; i < (qkv->parts == 3 ? 2u : 1u); ++i) {
         const wn_tensor *t = qkv->weight[i];
         if (t->type != WN_FILE_F32 && t->type != WN_FILE_F16 && t->type != WN_FILE_BF16)
-            return wn_fail(m->host, WINNOW_E_UNSUPPORTED,
-                           "casp: tensor %s is quantised to %s, and factors are made of F32, F16 and BF16 (use such a file)",
-                           t->name, wn_file_type_name(t->type));
+            return wn_fail(
+                m->host, WINNOW_E_UNSUPPORTED,
+                "casp: tensor %s is quantised to %s, and factors are made of F32, F16 and BF16 (use such a file)",
+                t->name, wn_file_type_name(t->type));
     }
     return WINNOW_OK;
 }
@@ -282,10 +297,12 @@ static void note(wn_casp_errors *errors, double error, uint32_t layers)
 
 static winnow_status factor_layer(const maker *m, uint32_t l, wn_vit_layer *layer, wn_casp *casp)
 {
-    static const char *const names[2][2] = {{"casp.q.down", "casp.q.up"}, {"casp.k.down", "casp.k.up"}};
+    static const char *const names[2][2] = {{"casp.q.down", "casp.q.up"},
+                                            {"casp.k.down", "casp.k.up"}};
     const uint32_t n = m->width, k = m->rank;
     const wn_linear old = layer->qkv;
-    wn_linear *const down[2] = {&layer->q_down, &layer->k_down}, *const up[2] = {&layer->q_up, &layer->k_up};
+    wn_linear *const down[2] = {&layer->q_down, &layer->k_down}, *const up[2] = {&layer->q_up,
+                                                                                 &layer->k_up};
     wn_casp_errors *const errors[2] = {&casp->q, &casp->k};
     wn_tensor *tensors = casp->tensors + (size_t)l * TENSORS;
     float *numbers = casp->numbers + (size_t)l * 4 * n * k;
@@ -307,8 +324,11 @@ static winnow_status factor_layer(const maker *m, uint32_t l, wn_vit_layer *laye
             tensors[5 + i] = part_of(&old, old.bias, i, n);
     for (uint32_t i = 0; i < 2; ++i)
         up[i]->bias[0] = tensors[5 + i].data ? &tensors[5 + i] : NULL;
-    layer->qkv = (wn_linear){
-        .weight = {&tensors[4]}, .bias = {tensors[7].data ? &tensors[7] : NULL}, .parts = 1, .in = n, .out = n};
+    layer->qkv = (wn_linear){.weight = {&tensors[4]},
+                             .bias = {tensors[7].data ? &tensors[7] : NULL},
+                             .parts = 1,
+                             .in = n,
+                             .out = n};
     return WINNOW_OK;
 }
 
@@ -339,15 +359,16 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-winnow_status wn_casp_make(winnow_device *device, const winnow_model *model, const winnow_encoder_desc *desc, wn_vit *vit,
-                           wn_casp *casp)
+winnow_status wn_casp_make(winnow_device *device, const winnow_model *model,
+                           const winnow_encoder_desc *desc, wn_vit *vit, wn_casp *casp)
 {
     const uint64_t start = now_ns();
     const double n = model->vit.width;
     if (desc->casp == 0)
         return WINNOW_OK;
     if (!(desc->casp > 0 && desc->casp <= 1))
-        return wn_fail(&device->host, WINNOW_E_ARGUMENT, "casp: %g of q's and k's numbers are to be kept (above 0, at most 1)",
+        return wn_fail(&device->host, WINNOW_E_ARGUMENT,
+                       "casp: %g of q's and k's numbers are to be kept (above 0, at most 1)",
                        desc->casp);
     const uint32_t rank = (uint32_t)(n * n * desc->casp / (n + n));
     maker m = {.host = &device->host,

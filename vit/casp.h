@@ -14,9 +14,9 @@ typedef struct wn_casp_errors {
 } wn_casp_errors;
 
 typedef struct wn_casp {
-    float *numbers;     /* of all factors */
-    wn_tensor *tensors; /* as if a file had them */
-    uint32_t rank;      /* 0: off */
+    float *numbers;         /* of all factors */
+    wn_tensor *tensors;     /* as if a file had them */
+    uint32_t rank;          /* 0: off */
     uint64_t before, after; /* numbers of q's and k's matrices, all layers */
     uint64_t ns;
     wn_casp_errors q, k;
@@ -24,8 +24,8 @@ typedef struct wn_casp {
 
 /* Puts factors in place of q and k in every layer of `vit` that is run, as desc->casp says; nothing where that is 0. The
  * model's own encoder runs the calibration pictures before. E_UNSUPPORTED for quantised weights. */
-winnow_status wn_casp_make(winnow_device *device, const winnow_model *model, const winnow_encoder_desc *desc, wn_vit *vit,
-                           wn_casp *casp);
+winnow_status wn_casp_make(winnow_device *device, const winnow_model *model,
+                           const winnow_encoder_desc *desc, wn_vit *vit, wn_casp *casp);
 /* Frees the factors, which are on the device by then; the figures stay. */
 void wn_casp_free(const wn_host *host, wn_casp *casp);
 

@@ -82,13 +82,15 @@ static bool turn_pair(double *a, double *b, uint32_t m, double *aa, double *bb)
     return skew;
 }
 
-static bool turn_blocks(double *rows, uint32_t n, uint32_t m, double *squares, uint32_t p0, uint32_t q0)
+static bool turn_blocks(double *rows, uint32_t n, uint32_t m, double *squares, uint32_t p0,
+                        uint32_t q0)
 {
     const uint32_t p_end = p0 + BLOCK < n ? p0 + BLOCK : n, q_end = q0 + BLOCK < n ? q0 + BLOCK : n;
     bool any = false;
     for (uint32_t p = p0; p < p_end; ++p)
         for (uint32_t q = q0 > p ? q0 : p + 1; q < q_end; ++q)
-            any |= turn_pair(rows + (size_t)p * m, rows + (size_t)q * m, m, &squares[p], &squares[q]);
+            any |=
+                turn_pair(rows + (size_t)p * m, rows + (size_t)q * m, m, &squares[p], &squares[q]);
     return any;
 }
 

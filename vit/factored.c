@@ -9,7 +9,9 @@ void wn_vit_qkv(wn_vit_state *s, const wn_vit_layer *layer, const wn_apply *all)
         wn_vit_linear(b, &layer->qkv, all);
         return;
     }
-    const wn_linear *const down[2] = {&layer->q_down, &layer->k_down}, *const up[2] = {&layer->q_up, &layer->k_up};
+    const wn_linear *const down[2] = {&layer->q_down, &layer->k_down}, *const up[2] = {
+                                                                           &layer->q_up,
+                                                                           &layer->k_up};
     const uint64_t mark = build_mark(b);
     const wn_mat few[2] = {build_matrix_of(b, s->rows_max, down[0]->out, s->dtype),
                            build_matrix_of(b, s->rows_max, down[1]->out, s->dtype)};

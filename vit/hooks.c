@@ -171,11 +171,21 @@ void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool fla
 
 /* -- taps ------------------------------------------------------------------------------------------ */
 
+/* A tap keeps the size of frames that have all their tokens: what a stage inside has removed is 0. A mean of no parts. */
+static void clear(wn_vit_state *s, const wn_mat *to)
+{
+    const struct wn_args_part_mean args = {
+        .n_max = to->rows, .seg_at = WN_NONE, .list_at = WN_NONE, .cols = to->cols};
+    if (s->reduced)
+        BUILD_OP(s->b, part_mean, (uint64_t)to->rows * to->cols, &s->x, to, args, READS_W);
+}
+
 /* The class token's row comes first, wherever the model has it. */
 static void copy_all(wn_vit_state *s, const wn_mat *from, const wn_mat *to)
 {
     const wn_set rows = {.segs = s->groups, .seg = s->seg, .exact = s->exact};
     wn_arr list = WN_NO_ARR;
+    clear(s, to);
     if (s->v->class_last && !s->reduced) {
         list = build_const(s->b, NULL, s->rows_max);
         uint32_t *data = build_const_data(s->b, list);
@@ -191,6 +201,7 @@ static void look_tap(wn_vit_state *s, const wn_tap *tap, const wn_mat *qkv)
         const wn_mat part = wn_vit_columns(qkv, tap->kind == WN_TAP_KEYS ? s->v->width : 0, s->v->width);
         copy_all(s, &part, &tap->out);
     } else if (tap->kind == WN_TAP_CLASS || tap->kind == WN_TAP_RECEIVED) {
+        clear(s, &tap->out);
         wn_vit_attention(s, qkv, tap->kind, false, &tap->out);
     }
 }
@@ -263,8 +274,10 @@ static void pool_attention(wn_vit_state *s, const wn_mat *out)
 void wn_vit_look_pool(wn_vit_state *s)
 {
     for (uint32_t i = 0; i < s->tap_count; ++i) {
-        if (s->taps[i].kind == WN_TAP_POOL)
+        if (s->taps[i].kind == WN_TAP_POOL) {
+            clear(s, &s->taps[i].out);
             pool_attention(s, &s->taps[i].out);
+        }
         if (s->taps[i].kind == WN_TAP_FINAL)
             copy_all(s, &s->x, &s->taps[i].out);
     }

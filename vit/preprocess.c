@@ -340,7 +340,7 @@ winnow_status wn_prep_plan(const wn_host *host, const wn_prep *prep, uint32_t wi
                            uint32_t height, wn_views *out)
 {
     wn_planner p = {host, prep, width, height, out};
-    const bool fixed = prep->fit != WN_FIT_DYNAMIC;
+    const bool fixed = prep->fit != WN_FIT_DYNAMIC && prep->fit != WN_FIT_NAFLEX;
     memset(out, 0, sizeof *out);
     if (!width || !height || (uint64_t)width * height > BYTES_MOST / CHANNELS)
         return wn_fail(host, WINNOW_E_SHAPE,

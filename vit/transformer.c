@@ -279,6 +279,14 @@ static winnow_status read_hook(transformer *e, uint32_t i, uint32_t wants)
     return WINNOW_OK;
 }
 
+static bool runs_somewhere(const wn_stage_use *use, uint32_t layers)
+{
+    for (uint32_t l = 0; l < layers; ++l)
+        if (wn_stage_runs_inside(use, l, layers))
+            return true;
+    return false;
+}
+
 /* Which stages go before the projector, and what each wants to see. */
 static winnow_status read_stages(transformer *e)
 {
@@ -297,6 +305,10 @@ static winnow_status read_stages(transformer *e)
                 return wn_fail(&e->base.host, WINNOW_E_ROLE, "%s: it needs `%s`, which an encoder does not give%s",
                                use->stage->name, wn_role_name(role),
                                TEXT_ROLES >> role & 1u ? " by itself (set text_rows and text_dim)" : "");
+        if (wn_stage_is_inside(use) && !runs_somewhere(use, e->vit.run_layers))
+            return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED, "%s: it names none of the %u layers that the model runs (give one of 0..%u%s)",
+                           use->stage->name, e->vit.run_layers, e->vit.run_layers - 1,
+                           use->stage->only_inside ? " with layer= one more" : "");
         if (wn_stage_is_inside(use) || !wants)
             continue;
         if (by_token)
@@ -509,7 +521,7 @@ static winnow_status encode(winnow_encoder *encoder, const winnow_encode *given,
     if (!run.rgb)
         return wn_fail(host, WINNOW_E_ARGUMENT, "encode: no pictures (rgb is NULL)");
     const winnow_encoder_desc *d = &e->desc;
-    if (run.frames > d->max_frames || run.width > d->max_width || run.height > d->max_height ||
+    if (!run.text_rows != !d->text_rows || run.frames > d->max_frames || run.width > d->max_width || run.height > d->max_height ||
         run.text_rows > d->text_rows || run.text_dim > d->text_dim || !run.text_dim != !d->text_dim)
         return wn_fail(host, WINNOW_E_SHAPE,
                        "encode: %u frames of %u x %u and text of %u x %u, opened for %u of %u x %u and %u x %u (open for the largest)",
@@ -581,6 +593,10 @@ winnow_status wn_transformer_open(winnow_device *device, const winnow_model *mod
     *out = NULL;
     if (!device || !model || !desc)
         return WINNOW_E_ARGUMENT;
+    if (device->slow_compiler)
+        return wn_fail(&device->host, WINNOW_E_UNSUPPORTED,
+                       "encoder: %s takes minutes to compile its attention (use lavapipe, a GPU, or plain C: --backend cpu)",
+                       device->info.name);
     transformer *e = wn_alloc(&device->host, sizeof *e);
     if (!e)
         return wn_fail(&device->host, WINNOW_E_HOST_MEMORY, "encoder: no host memory for the object");

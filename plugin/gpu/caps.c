@@ -222,6 +222,11 @@ uint32_t wn_caps_loop_limit(const wn_caps *caps)
     return 65535 / 2;
 }
 
+bool wn_caps_slow_compiler(const wn_caps *caps)
+{
+    return strstr(caps->driver, "SwiftShader") != NULL;
+}
+
 static uint64_t largest_local_heap(const VkPhysicalDeviceMemoryProperties *memory)
 {
     uint64_t most = 0;

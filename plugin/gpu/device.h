@@ -114,6 +114,7 @@ winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
                            VkPhysicalDevice physical, wn_caps *out);
 /* How the ABI tells it; `mask` are the features that the caller disables. */
 uint32_t wn_caps_loop_limit(const wn_caps *caps); /* winnow_device.loop_limit */
+bool wn_caps_slow_compiler(const wn_caps *caps);  /* winnow_device.slow_compiler */
 void wn_caps_info(const wn_caps *caps, uint32_t mask, winnow_device_info *out);
 
 /* device.c: the part of creation that ours and borrowed devices share. gpu->instance, physical,

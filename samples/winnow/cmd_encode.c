@@ -23,6 +23,8 @@ static const arg_option options[] = {
     {"output", 'o', ARG_TEXT, offsetof(values, output), "F.safetensors", "where the tokens go"},
     MEDIA_OPTIONS(values),
     VISION_OPTIONS(values),
+    {"prepare", 0, ARG_CHOICE, offsetof(values, vision.prepare), "host|device",
+     "where a model's frames are resized; default: the device for one video, if it can"},
     {"taps", 0, ARG_TEXT, offsetof(values, vision.taps), "LIST",
      "what else of the model, as hidden:0,keys:-1,cls_attention:-2; see below"},
     {"pipeline", 0, ARG_TEXT, offsetof(values, pipeline), "SPEC",
@@ -189,6 +191,7 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
         cJSON_AddNumberToObject(tree, "grid_h", m->grid_h);
         cJSON_AddNumberToObject(tree, "grid_w", m->grid_w);
         cJSON_AddNumberToObject(tree, "dim", m->dim);
+        cJSON_AddStringToObject(tree, "prepared_on", seen->raw ? "device" : "host");
         cJSON_AddNumberToObject(tree, "tokens_in", (double)seen->r.shape.frames * seen->r.shape.tokens);
         cJSON_AddNumberToObject(tree, "tokens_out", seen->rows);
         cJSON_AddNumberToObject(tree, "dispatches", seen->encoder.dispatches);
@@ -215,7 +218,9 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
 static int encode_model(const values *v, engine *e, const arg_list *paths, const winnow_pipeline *pipeline)
 {
     vision seen;
-    int exit_code = vision_load(&seen, e, paths, &v->media, &v->vision, pipeline);
+    vision_options how = v->vision;
+    how.prepare = how.prepare ? how.prepare : "auto";
+    int exit_code = vision_load(&seen, e, paths, &v->media, &how, pipeline);
     exit_code = exit_code ? exit_code : write_vision(v, e, &seen);
     exit_code = exit_code ? exit_code : tell_vision(v, e, &seen);
     vision_free(&seen);
@@ -297,12 +302,14 @@ const command command_encode = {
     "where a video says the same thing twice. The file holds tokens [T,N,D] and grid [3], ready for\n"
     "'winnow reduce'.\n"
     "Any other model is a vision transformer's file: llama.cpp's mmproj GGUF (LLaVA, Idefics3 and SmolVLM,\n"
-    "InternVL, Gemma 3, Qwen2-VL, Qwen2.5-VL, Qwen3-VL) or a Hugging Face folder (CLIP, SigLIP, DINOv2).\n"
+    "InternVL, Gemma 3, Qwen2-VL, Qwen2.5-VL, Qwen3-VL) or a Hugging Face folder (CLIP, SigLIP, SigLIP 2, DINOv2).\n"
     "Pictures are prepared as the model's own software does it (--like). Stages with layers= run inside\n"
     "its layers, as laco=layer=6 does; the others find keys and attention of the layer that layer= names.\n"
     "--taps adds tensors named hidden.0, keys.-1, ...: hidden:0 is the embeddings, hidden:L+1 what layer L\n"
     "gave; keys and queries are all rows of a layer; cls_attention, received_attention and pool_attention\n"
     "are [views, heads, patches]; final is all rows behind the last norm, pixels the views.\n"
+    "--prepare device resizes the frames of videos on the device, to the same bytes; models that cut pictures\n"
+    "into tiles have them prepared by the host.\n"
     "--casp 0.25 gives each layer's q and k two factors of rank D/8, a quarter of their numbers, made so that these\n"
     "pictures (the first 16 views) change least; the report says by how much. It takes seconds a layer.\n"
     "\nExamples:\n"

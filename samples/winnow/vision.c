@@ -23,6 +23,7 @@ int vision_check_options(const char *who, const char *model, const vision_option
                        : options->merge_weights ? "merge-weights"
                        : options->casp > 0      ? "casp"
                        : options->taps          ? "taps"
+                       : options->prepare       ? "prepare"
                                                 : NULL;
     if (!name || vision_is_model(model)) {
         return CLI_DONE;
@@ -57,12 +58,12 @@ static winnow_status open_encoder(vision *v, engine *e, const winnow_ext_encoder
                                   winnow_encoder **out)
 {
     winnow_encoder_desc desc = {.struct_size = sizeof desc,
-                                .flags = WINNOW_ENCODER_TIMING,
+                                .flags = WINNOW_ENCODER_TIMING | (v->raw ? WINNOW_ENCODER_PREPARE : 0u),
                                 .pipeline = pipeline,
                                 .tap_count = v->tap_count,
                                 .max_frames = frames,
-                                .max_width = v->m.width,
-                                .max_height = v->m.height,
+                                .max_width = v->frame_w,
+                                .max_height = v->frame_h,
                                 .dtype = options->dtype && strcmp(options->dtype, "f16") == 0 ? WINNOW_F16 : WINNOW_F32,
                                 .order = vision_order(options),
                                 .merge_weights = options->merge_weights,
@@ -103,9 +104,9 @@ static winnow_status encode_some(vision *v, const winnow_ext_encoder *ext, winno
     }
     run->struct_size = sizeof *run;
     run->frames = count;
-    run->width = v->m.width;
-    run->height = v->m.height;
-    run->rgb = v->m.rgb + (uint64_t)first * v->m.width * v->m.height * 3;
+    run->width = v->frame_w;
+    run->height = v->frame_h;
+    run->rgb = v->m.rgb + (uint64_t)first * v->frame_w * v->frame_h * 3;
     run->taps = taps;
     result->struct_size = sizeof *result;
     winnow_status status = ext->encoder_encode(encoder, run, result);
@@ -234,7 +235,7 @@ int vision_load(vision *out, engine *e, const arg_list *paths, const media_optio
     if (out->model.class_token && !pipeline) {
         add_final(out);
     }
-    exit_code = vision_views_read(out, e, ext, model, paths, what, options->as_is);
+    exit_code = vision_views_read(out, e, ext, model, paths, what, options);
     if (exit_code == CLI_DONE && out->model.frames > 1 && paths->count > 1) {
         exit_code = cli_fail("model: it takes frames in pairs, and these are several inputs (give them one at a time)");
     }

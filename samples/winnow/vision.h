@@ -13,6 +13,7 @@ typedef struct vision_options {
     const char *taps;  /* NULL, "hidden:0,keys:-1" */
     const char *order; /* NULL, "raster", "method" */
     const char *merge_weights;
+    const char *prepare; /* where frames become views: NULL and "host", "device", "auto" (one video, where it can) */
     double casp; /* share of q and k kept; 0: all */
     bool as_is; /* pictures are views already */
 } vision_options;
@@ -51,6 +52,8 @@ typedef struct vision_tap {
 
 typedef struct vision {
     media m;          /* frames are the views that the model sees; tokens only without a pipeline */
+    bool raw;         /* but m.rgb has the frames as they came, frame_w x frame_h: the device prepares them */
+    uint32_t frame_w, frame_h; /* of m.rgb */
     reduction r;      /* with a pipeline */
     int32_t *views;   /* [frames, 4]: tile_y, tile_x, width, height */
     vision_tap *taps;

@@ -7,7 +7,7 @@
 #include "progress.h"
 #include "vision_parts.h"
 
-enum { FRAMES_DEFAULT = 16 };
+enum { FRAMES_DEFAULT = 16, RAW_BYTES_MOST = 1 << 30 };
 
 static frames_options read_options(const media_options *options)
 {
@@ -41,19 +41,27 @@ static bool grow(void **block, uint64_t count, uint64_t size)
     return larger != NULL;
 }
 
-static int append(vision *v, const winnow_view *view, double seconds, const char *path)
+/* The frame's view, or the frame for the device. */
+static int append(vision *v, const winnow_view *view, const frames_frame *frame, const char *path)
 {
     media *m = &v->m;
-    uint64_t bytes = (uint64_t)view->width * view->height * 3, count = (uint64_t)m->frames + 1;
+    uint32_t width = v->raw ? frame->width : view->width, height = v->raw ? frame->height : view->height;
+    uint64_t bytes = (uint64_t)width * height * 3, count = (uint64_t)m->frames + 1;
     void *rgb = m->rgb, *times = m->seconds, *views = v->views;
 
     if (m->frames == 0) {
         m->width = view->width;
         m->height = view->height;
+        v->frame_w = width;
+        v->frame_h = height;
     }
     if (view->width != m->width || view->height != m->height) {
         return cli_fail("%s: it becomes %ux%u pixels, what came before %ux%u (encode them one at a time, or give --size)",
                         path, view->width, view->height, m->width, m->height);
+    }
+    if (width != v->frame_w || height != v->frame_h) {
+        return cli_fail("%s: it has %ux%u pixels, what came before %ux%u (use --prepare host)", path, width, height,
+                        v->frame_w, v->frame_h);
     }
     bool grown = grow(&rgb, count, bytes);
     m->rgb = rgb;
@@ -64,10 +72,10 @@ static int append(vision *v, const winnow_view *view, double seconds, const char
     if (!grown) {
         return cli_fail("%s: out of memory for %llu views (take fewer: --frames N)", path, (unsigned long long)count);
     }
-    memcpy(m->rgb + m->frames * bytes, view->rgb, (size_t)bytes);
+    memcpy(m->rgb + m->frames * bytes, v->raw ? frame->rgb : view->rgb, (size_t)bytes);
     int32_t own[4] = {view->tile_y, view->tile_x, (int32_t)view->width, (int32_t)view->height};
     memcpy(v->views + 4 * (size_t)m->frames, own, sizeof own);
-    m->seconds[m->frames++] = seconds;
+    m->seconds[m->frames++] = frame->seconds;
     return CLI_DONE;
 }
 
@@ -77,6 +85,7 @@ typedef struct preparer {
     const winnow_ext_encoder *ext;
     const winnow_model *model; /* NULL: frames are views as they are */
     const media_options *options;
+    bool chooses; /* the device prepares if it is a video */
 } preparer;
 
 static int prepare(const preparer *p, const frames_frame *frame, const char *path)
@@ -85,17 +94,45 @@ static int prepare(const preparer *p, const frames_frame *frame, const char *pat
     int exit_code = CLI_DONE;
     if (!p->model) {
         const winnow_view whole = {frame->width, frame->height, -1, -1, frame->rgb};
-        return append(p->v, &whole, frame->seconds, path);
+        return append(p->v, &whole, frame, path);
     }
-    winnow_status status = p->ext->model_prepare(p->model, frame->rgb, frame->width, frame->height, &views);
+    winnow_status status =
+        p->ext->model_prepare(p->model, p->v->raw ? NULL : frame->rgb, frame->width, frame->height, &views);
     if (status != WINNOW_OK) {
         return engine_fail(p->e, path, status);
     }
     for (uint32_t i = 0; i < views->count && exit_code == CLI_DONE; i++) {
-        exit_code = append(p->v, &views->view[i], frame->seconds, path);
+        exit_code = append(p->v, &views->view[i], frame, path);
     }
     p->ext->views_free(views);
     return exit_code;
+}
+
+/* Too much for one call at the frames' own size: views after all. */
+static int give_up_raw(const preparer *p, const char *path)
+{
+    vision *v = p->v;
+    const media old = v->m;
+    const uint32_t width = v->frame_w, height = v->frame_h;
+    int exit_code = CLI_DONE;
+    v->m.rgb = NULL;
+    v->m.seconds = NULL;
+    v->m.frames = 0;
+    v->raw = false;
+    for (uint32_t i = 0; i < old.frames && exit_code == CLI_DONE; i++) {
+        const frames_frame frame = {old.rgb + (uint64_t)i * width * height * 3, width, height, old.seconds[i], i};
+        exit_code = prepare(p, &frame, path);
+    }
+    free(old.rgb);
+    free(old.seconds);
+    return exit_code;
+}
+
+static bool is_video(const frames_source *source)
+{
+    frames_info info;
+    frames_get_info(source, &info);
+    return info.kind == FRAMES_KIND_VIDEO;
 }
 
 static int read_path(const preparer *p, const char *path)
@@ -107,9 +144,16 @@ static int read_path(const preparer *p, const char *path)
     int exit_code = CLI_DONE;
     frames_status status = frames_open(&source, path, &o, why, sizeof why);
 
+    if (status == FRAMES_OK && p->chooses) {
+        p->v->raw = is_video(source);
+    }
     while (status == FRAMES_OK && exit_code == CLI_DONE) {
         status = frames_next(source, &frame, why, sizeof why);
-        if (status == FRAMES_OK) {
+        if (status == FRAMES_OK && p->chooses && p->v->raw &&
+            (p->v->m.frames + 1ull) * frame.width * frame.height * 3 > RAW_BYTES_MOST) {
+            exit_code = give_up_raw(p, path);
+        }
+        if (status == FRAMES_OK && exit_code == CLI_DONE) {
             exit_code = prepare(p, &frame, path);
         }
     }
@@ -120,13 +164,30 @@ static int read_path(const preparer *p, const char *path)
     return exit_code;
 }
 
-int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext, const winnow_model *model,
-                      const arg_list *paths, const media_options *options, bool as_is)
+/* Whether the device may or must prepare, and why it cannot. Exit code. */
+static int choose(preparer *p, const arg_list *paths, const vision_options *options)
 {
-    const preparer p = {v, e, ext, as_is ? NULL : model, options};
+    const char *where = options->prepare ? options->prepare : "host";
+    const char *hinders = options->as_is           ? "--as-is prepares nothing"
+                          : options->casp > 0      ? "--casp looks at the views"
+                          : p->v->wants_pixels     ? "--taps pixels are the views"
+                          : !p->v->model.prepares  ? "the model makes tiles, or resizes as llama.cpp b10256"
+                                                   : NULL;
+    if (strcmp(where, "device") == 0 && hinders) {
+        return cli_fail("--prepare device: %s (use --prepare host)", hinders);
+    }
+    p->v->raw = strcmp(where, "device") == 0;
+    p->chooses = strcmp(where, "auto") == 0 && !hinders && paths->count == 1;
+    return CLI_DONE;
+}
+
+int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext, const winnow_model *model,
+                      const arg_list *paths, const media_options *what, const vision_options *options)
+{
+    preparer p = {v, e, ext, options->as_is ? NULL : model, what, false};
+    int exit_code = choose(&p, paths, options);
     double start = cli_seconds();
     progress *bar = progress_begin("reading frames", paths->count > 1 ? paths->count : 0);
-    int exit_code = CLI_DONE;
     for (size_t i = 0; i < paths->count && exit_code == CLI_DONE; i++) {
         exit_code = read_path(&p, paths->items[i]);
         if (exit_code == CLI_DONE && paths->count > 1) {

@@ -132,10 +132,11 @@ void lab_assert_same(const lab_call *a, const lab_call *b, const char *what)
             const float *x = (const float *)(const void *)a->memory + i / 4;
             const float *y = (const float *)(const void *)b->memory + i / 4;
             const char *where = i < (uint64_t)((unsigned char *)a->indices - a->memory) ? "tokens"
-                                : (const unsigned char *)x < (unsigned char *)a->taps[0] ? "indices, sizes ..."
-                                                                                       : "taps";
-            fail_msg("%s: word %llu (%s) is %.9g and %.9g", what, (unsigned long long)(i / 4), where,
-                     (double)*x, (double)*y);
+                                : (const unsigned char *)x < (unsigned char *)a->taps[0]
+                                    ? "indices, sizes ..."
+                                    : "taps";
+            fail_msg("%s: word %llu (%s) is %.9g and %.9g", what, (unsigned long long)(i / 4),
+                     where, (double)*x, (double)*y);
         }
     assert_memory_equal(a->count, b->count, sizeof a->count);
 }

@@ -7,6 +7,10 @@ Folders run through their own image processor (Pillow) and class, every picture.
 the family in transformers with the file's weights, on pictures of exactly the size that the family takes, so that
 nothing is resized: this proves the mapping of names and the formulas without llama.cpp.
 
+The processors are the slow ones (CLIPImageProcessorPil and so on), never torchvision's. Pillow from 13 on resizes along y
+first where a picture loses more than twice as many rows as columns (before: x first, always), so that hf-clip-tall has
+14 bytes that Pillow 12 rounds otherwise.
+
 A file holds: tokens f32 [views, N, D] (folders: last_hidden_state without class and registers; GGUF: what the language
 model gets), cls [views, D], pixels u8 [views, h, w, 3] (what the encoder sees before normalisation), views i32 [views, 4]
 (tile_y, tile_x, width, height; -1 where there are no tiles), and taps: hidden.L f32 [views, all rows, D]

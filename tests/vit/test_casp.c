@@ -42,7 +42,8 @@ static void eigenvalues(double *a, uint32_t n, double *out)
                 const double apq = a[p * n + q], z = (a[q * n + q] - a[p * n + p]) / (2 * apq);
                 if (fabs(apq) < 1e-300)
                     continue;
-                const double t = (z >= 0 ? 1 : -1) / (fabs(z) + sqrt(1 + z * z)), c = 1 / sqrt(1 + t * t), s = c * t;
+                const double t = (z >= 0 ? 1 : -1) / (fabs(z) + sqrt(1 + z * z)),
+                             c = 1 / sqrt(1 + t * t), s = c * t;
                 for (uint32_t i = 0; i < n; ++i) {
                     const double x = a[i * n + p], y = a[i * n + q];
                     a[i * n + p] = c * x - s * y;
@@ -75,7 +76,8 @@ static void test_turned_rows(void **state)
     (void)state;
     static double rows[N * WIDE], gram[N * N], wanted[N], squares[N];
     uint32_t seed = 5;
-    for (uint32_t i = 0; i < N * WIDE; ++i) /* of very different lengths, two of them the same, one nothing */
+    for (uint32_t i = 0; i < N * WIDE;
+         ++i) /* of very different lengths, two of them the same, one nothing */
         rows[i] = (double)test_random(&seed) * exp(-0.4 * (i / WIDE));
     memcpy(rows + 7 * WIDE, rows + 3 * WIDE, WIDE * sizeof *rows);
     memset(rows + 9 * WIDE, 0, WIDE * sizeof *rows);
@@ -122,7 +124,8 @@ static void test_triangles(void **state)
 static double best(const wn_tensor *t, uint32_t k)
 {
     const uint32_t n = (uint32_t)t->shape[0];
-    double *w = calloc(n * n, sizeof *w), *gram = calloc(n * n, sizeof *gram), *values = calloc(n, sizeof *values);
+    double *w = calloc(n * n, sizeof *w), *gram = calloc(n * n, sizeof *gram),
+           *values = calloc(n, sizeof *values);
     float *row = calloc(n, sizeof *row);
     assert_true(w && gram && values && row);
     for (uint32_t r = 0; r < n; ++r) {
@@ -176,8 +179,10 @@ static void test_without_pictures(void **state)
                 mean[i] += error / 3;
                 worst[i] = fmax(worst[i], error);
             }
-        assert_true(fabs(info.casp_q_mean - mean[0]) < 1e-6 && fabs(info.casp_k_mean - mean[1]) < 1e-6);
-        assert_true(fabs(info.casp_q_worst - worst[0]) < 1e-6 && fabs(info.casp_k_worst - worst[1]) < 1e-6);
+        assert_true(fabs(info.casp_q_mean - mean[0]) < 1e-6 &&
+                    fabs(info.casp_k_mean - mean[1]) < 1e-6);
+        assert_true(fabs(info.casp_q_worst - worst[0]) < 1e-6 &&
+                    fabs(info.casp_k_worst - worst[1]) < 1e-6);
     }
 }
 
@@ -228,7 +233,8 @@ static void test_untrained_is_said_once(void **state)
     const int lines = host.lines;
     opened(&desc);
     assert_int_equal(host.lines, lines + 1);
-    assert_string_equal(host.line, "laco is untrained: its shortcut alone runs (give merge weights)");
+    assert_string_equal(host.line,
+                        "laco is untrained: its shortcut alone runs (give merge weights)");
     lab_api->pipeline_destroy(pipeline);
 }
 
@@ -251,7 +257,8 @@ static void test_memory_runs_out(void **state)
         host.fail_at = ++n;
         status = lab_ext->encoder_open(device, clip, &desc, &encoder);
         host.fail_at = 0;
-        if (status != WINNOW_OK && status != WINNOW_E_HOST_MEMORY && status != WINNOW_E_DEVICE_MEMORY)
+        if (status != WINNOW_OK && status != WINNOW_E_HOST_MEMORY &&
+            status != WINNOW_E_DEVICE_MEMORY)
             fail_msg("%s", host.line);
         lab_ext->encoder_destroy(encoder);
         assert_int_equal(host.live, live);
@@ -266,9 +273,12 @@ int main(int argc, char **argv)
         return 2;
     lab_begin(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turned_rows),      cmocka_unit_test(test_triangles),
-        cmocka_unit_test(test_without_pictures), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_untrained_is_said_once), cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_turned_rows),
+        cmocka_unit_test(test_triangles),
+        cmocka_unit_test(test_without_pictures),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_untrained_is_said_once),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

