@@ -4,7 +4,7 @@
 
 float sigmoid(float x)
 {
-    precise float e = 1.0 + exp_(x < -80.0 ? 80.0 : -x);
+    precise float e = 1.0 + exp_(x < -60.0 ? 60.0 : -x);
     return recip_(e);
 }
 

@@ -326,7 +326,7 @@ struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; w
 
 /* B(r, j) = finish(dotseq over k of A(r, k) * C(k, j)), r < n, j < cols, k < inner <= 32768 (see `match`: long loops). C is the turned weight [inner][cols].
  * finish(v): v = v + C words [bias_at + j] (WN_NONE: none); v = act(v); v = v * C words [scale_at + j] (WN_NONE: none);
- * with = 1: v = v * B(r, j) as it was; with = 2: v = B(r, j) as it was + v. sig(x) = recip_(1 + exp_(x < -80 ? 80 : -x)). act: WN_ACT_NONE; GELU_ERF: (0.5*v)*(1 + erf_(v*0.70710678));
+ * with = 1: v = v * B(r, j) as it was; with = 2: v = B(r, j) as it was + v. sig(x) = recip_(1 + exp_(x < -60 ? 60 : -x)) (no step of it is subnormal). act: WN_ACT_NONE; GELU_ERF: (0.5*v)*(1 + erf_(v*0.70710678));
  * GELU_TANH: v*sig(1.59576912*(v + 0.044715*((v*v)*v))), which is 0.5*v*(1 + tanh); QUICK: v*sig(1.702*v); SILU: v*sig(v); RELU: v < 0 ? 0 : v.
  * A, B, C: f32, f16 or bf16. items = ceil(n_max/8) * ceil(cols/128) tiles of 8 rows x 128 columns (LANES): tile k covers rows 8*(k / ceil(cols/128)).. and columns
  * 128*(k % ceil(cols/128)).. . B is neither A nor C. */

@@ -102,7 +102,7 @@ static const float *c_words(const wn_cpu_memory *m, uint32_t at)
 
 static float sigmoid(float x)
 {
-    return recip_(1.0f + exp_(x < -80.0f ? 80.0f : -x));
+    return recip_(1.0f + exp_(x < -60.0f ? 60.0f : -x));
 }
 
 static float half_of(float v)
