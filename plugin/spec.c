@@ -3,7 +3,7 @@
  * FFmpeg's filter syntax: stages split by ',', the options after '=' split by ':', each name=value.
  * A mistake is one line that names the place: `spec: no stage "tone" at character 5 (did you mean
  * "tome"?)`. */
-#include <ctype.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +28,29 @@ static int place(const parser *p, const char *at)
     return (int)(at - p->spec) + 1;
 }
 
+/* isspace and strtod go by the host's locale: here a spec means the same under every one. */
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static double number_of(const char *digits, char **end)
+{
+    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!plain) /* out of memory, which glibc and musl do not need for it */
+        return strtod(digits, end);
+    const double number = strtod_l(digits, end, plain);
+    freelocale(plain);
+    return number;
+}
+
 static text trim(text t)
 {
-    while (t.size && isspace((unsigned char)t.at[0])) {
+    while (t.size && is_space(t.at[0])) {
         ++t.at;
         --t.size;
     }
-    while (t.size && isspace((unsigned char)t.at[t.size - 1]))
+    while (t.size && is_space(t.at[t.size - 1]))
         --t.size;
     return t;
 }
@@ -113,7 +129,7 @@ static const char *stage_name_at(const void *user, uint32_t i)
     return wn_stages[i]->name;
 }
 
-/* What every stage takes, for encoders; a stage's own option of that name comes first. */
+/* What stages take for encoders, but for those whose own options say where they run (laco). */
 static const char *const inside_names[] = {"layer", "layers", "attention"};
 enum { INSIDE_LAYER, INSIDE_LAYERS, INSIDE_ATTENTION, INSIDE_COUNT };
 
@@ -147,28 +163,29 @@ static bool parse_number(text value, double *out)
             return false; /* no hexadecimal, no inf, no nan */
     memcpy(copy, value.at, value.size);
     copy[value.size] = '\0';
-    *out = strtod(copy, &end);
+    *out = number_of(copy, &end);
     return *end == '\0' && isfinite(*out);
 }
 
-/* "low..high" or "low..<high". strtod alone would take "0." of "0..1". */
+/* "low..high" or "low..<high". number_of alone would take "0." of "0..1". */
 static bool in_range(const char *range, double number)
 {
     const char *dots = strstr(range, "..");
     char low[32];
     snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
     const bool open = dots[2] == '<';
-    const double high = strtod(dots + (open ? 3 : 2), NULL);
-    return number >= strtod(low, NULL) && (open ? number < high : number <= high);
+    const double high = number_of(dots + (open ? 3 : 2), NULL);
+    return number >= number_of(low, NULL) && (open ? number < high : number <= high);
 }
 
-/* "0.7" percent as the double nearest to 0.007, which 0.7 / 100 is not: Python's counts start from that literal. */
+/* "0.7" percent as the double nearest to 0.007, which 0.7 / 100 is not: Python's counts start from
+ * that literal. */
 static double ratio_of(text digits, double percent)
 {
     char literal[72];
     snprintf(literal, sizeof literal, "%.*se-2", (int)digits.size, digits.at);
     const bool plain = !memchr(digits.at, 'e', digits.size) && !memchr(digits.at, 'E', digits.size);
-    return plain ? strtod(literal, NULL) : percent / 100.0;
+    return plain ? number_of(literal, NULL) : percent / 100.0;
 }
 
 static winnow_status parse_value(const parser *p, const winnow_option_info *option, text value,
@@ -270,7 +287,8 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
     const bool has_value = rest.at != NULL;
     text value = has_value ? trim(rest) : (text){part.at + part.size, 0};
     name = trim(name);
-    const uint32_t count = stage->option_count + (stage->name && !stage->decode && stage->build ? INSIDE_COUNT : 0u);
+    const bool anywhere = stage->build && !stage->decode && !stage->only_inside;
+    const uint32_t count = stage->option_count + (anywhere ? INSIDE_COUNT : 0u);
     for (uint32_t i = 0; i < count; ++i) {
         const char *known = option_name_at(stage, i);
         if (!same(name, known))
@@ -377,7 +395,8 @@ winnow_status wn_options_parse(const wn_host *host, const char *name,
 {
     const parser p = {host, spec};
     const wn_stage like = {.name = name, /* no build: no options for encoders */
-                            .options = options, .option_count = count};
+                           .options = options,
+                           .option_count = count};
     wn_stage_use use = {.stage = &like};
     text rest = {spec, strlen(spec)}, head, option;
     uint32_t seen = 0;

@@ -1,9 +1,10 @@
 /* casp.c: from calibration pictures to factors of q and k.
  *
- * Of each layer: G = X^T X over the normed rows X that q and k read, all rows of all calibration pictures; G = L L^T (a ridge
- * of 1e-6, ten times more each time, where that fails); W L = U S V^T; the k largest are kept: U' = U sqrt(S), V' = sqrt(S) V^T
- * L^-1. As V^T L^-1 = S^-1 U^T W, V' is S^-1/2 U^T W: no inverse is taken. W - U'V' is then the least that rank k leaves of
- * X W^T. Without pictures L is the identity.
+ * Of each layer: G = X^T X over the normed rows X that q and k read, all rows of all calibration
+ * pictures; G = L L^T (a ridge of 1e-6, ten times more each time, where that fails); W L = U S V^T;
+ * the k largest are kept: U' = U sqrt(S), V' = sqrt(S) V^T L^-1. As V^T L^-1 = S^-1 U^T W, V' is
+ * S^-1/2 U^T W: no inverse is taken. W - U'V' is then the least that rank k leaves of X W^T.
+ * Without pictures L is the identity.
  * Memory: doubles, 3 D^2 and D^2/2 a layer; the factors. */
 #include "casp.h"
 
@@ -36,7 +37,7 @@ static winnow_status no_memory(const wn_host *host)
                    "casp: no host memory for the factors (calibrate on smaller models)");
 }
 
-/* -- calibration ------------------------------------------------------------------------------------ */
+/* -- calibration ------------------------------------------------------------------------------- */
 
 typedef struct norm_numbers {
     float *gain, *bias; /* bias NULL: none */
@@ -170,7 +171,7 @@ static winnow_status whiten(const maker *m, uint32_t layer, double *keep)
                    "casp: layer %u gives numbers that are no calibration (infinite or NaN)", layer);
 }
 
-/* -- factors ---------------------------------------------------------------------------------------- */
+/* -- factors ----------------------------------------------------------------------------------- */
 
 /* Rows of a tensor, as a tensor. */
 static wn_tensor rows_of(const wn_tensor *t, uint64_t first, uint64_t rows)
@@ -283,7 +284,8 @@ static winnow_status check_types(const maker *m, const wn_linear *qkv)
         if (t->type != WN_FILE_F32 && t->type != WN_FILE_F16 && t->type != WN_FILE_BF16)
             return wn_fail(
                 m->host, WINNOW_E_UNSUPPORTED,
-                "casp: tensor %s is quantised to %s, and factors are made of F32, F16 and BF16 (use such a file)",
+                "casp: tensor %s is quantised to %s, and factors are made of F32, F16 and "
+                "BF16 (use such a file)",
                 t->name, wn_file_type_name(t->type));
     }
     return WINNOW_OK;

@@ -1,8 +1,9 @@
 /* casp_svd.c: Cholesky factors and singular vectors in double.
  *
- * One-sided Jacobi: every pair of rows is turned in its plane until it is at right angles; sweeps over all pairs converge
- * quadratically, to the last bits of small singular values too. Rows go in blocks, so that a block of pairs stays in cache.
- * Cost: 4 n^2 m multiply-adds a sweep at most, 6 to 10 sweeps. */
+ * One-sided Jacobi: every pair of rows is turned in its plane until it is at right angles; sweeps
+ * over all pairs converge quadratically, to the last bits of small singular values too. Rows go in
+ * blocks, so that a block of pairs stays in cache. Cost: 4 n^2 m multiply-adds a sweep at most, 6
+ * to 10 sweeps. */
 #include "casp.h"
 
 #include <math.h>

@@ -29,13 +29,14 @@ static winnow_status encoder_info(const winnow_encoder *e, winnow_encoder_info *
     return e ? e->info(e, out) : WINNOW_E_ARGUMENT;
 }
 
-static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t frames, uint32_t width,
-                                 uint32_t height, float *tokens)
+static winnow_status encoder_run(winnow_encoder *e, const uint8_t *rgb, uint32_t frames,
+                                 uint32_t width, uint32_t height, float *tokens)
 {
     return e && rgb && tokens ? e->run(e, rgb, frames, width, height, tokens) : WINNOW_E_ARGUMENT;
 }
 
-static winnow_status encoder_encode(winnow_encoder *e, const winnow_encode *encode, winnow_result *result)
+static winnow_status encoder_encode(winnow_encoder *e, const winnow_encode *encode,
+                                    winnow_result *result)
 {
     return e && encode ? e->encode(e, encode, result) : WINNOW_E_ARGUMENT;
 }

@@ -263,7 +263,8 @@ static winnow_status read_header(shard *s)
         s->data_bytes) /* more than all of it: some overlap, and wn_weights_finish says which */
         return wn_fail(&s->w->host, WINNOW_E_FILE,
                        "%s: %.300s: %llu of its bytes belong to no tensor (" CONVERT ")",
-                       wn_weights_kind(s->w), s->file->name, (unsigned long long)(s->data_bytes - s->used));
+                       wn_weights_kind(s->w), s->file->name,
+                       (unsigned long long)(s->data_bytes - s->used));
     return WINNOW_OK;
 }
 
@@ -277,7 +278,8 @@ winnow_status wn_safetensors_read(wn_weights *w, const wn_bytes *file, uint32_t 
         return wn_fail(&w->host, WINNOW_E_FILE,
                        "%s: %.300s: its header claims %llu bytes in a file of %llu (it is no "
                        "safetensors file or was cut short: fetch it again)",
-                       wn_weights_kind(w), file->name, (unsigned long long)length, (unsigned long long)file->size);
+                       wn_weights_kind(w), file->name, (unsigned long long)length,
+                       (unsigned long long)file->size);
     s.data = file->bytes + PREFIX_BYTES + length;
     s.data_bytes = file->size - PREFIX_BYTES - length;
     WN_TRY(wn_json_read(&w->host, file->name, file->bytes + PREFIX_BYTES, length, &s.json));
@@ -422,7 +424,7 @@ winnow_status wn_folder_read(wn_weights *w, const char *folder)
         return read_shards(w, folder, index);
     return wn_fail(
         &w->host, WINNOW_E_FILE,
-        "folder: %.300s: it has neither model.safetensors nor model.safetensors.index.json "
-        "(other formats are not read: convert the model to safetensors)",
+        "folder: %.300s: it has neither model.safetensors nor model.safetensors.index.json (other "
+        "formats are not read: convert the model to safetensors)",
         folder);
 }

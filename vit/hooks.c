@@ -1,6 +1,7 @@
-/* hooks.c: what is looked at on the way: hidden states, keys, queries, attention. The whole attention matrix is never made:
- * the class token's is one row a head, recomputed from q and k; the mean received attention goes over the queries once more
- * with their softmax's maximum and sum at hand. Cost: 2 n D multiply-adds a frame for the class token's, 2 n^2 D for the other. */
+/* hooks.c: what is looked at on the way: hidden states, keys, queries, attention. The whole
+ * attention matrix is never made: the class token's is one row a head, recomputed from q and k; the
+ * mean received attention goes over the queries once more with their softmax's maximum and sum at
+ * hand. Cost: 2 n D multiply-adds a frame for the class token's, 2 n^2 D for the other. */
 #include "layers.h"
 
 #include <math.h>
@@ -15,12 +16,13 @@ wn_mat wn_vit_columns(const wn_mat *mat, uint32_t first, uint32_t cols)
     return part;
 }
 
-static void gather(wn_build *b, const wn_mat *from, wn_arr rows, const wn_mat *to, wn_arr places, uint32_t n,
-                   const wn_set *counted)
+static void gather(wn_build *b, const wn_mat *from, wn_arr rows, const wn_mat *to, wn_arr places,
+                   uint32_t n, const wn_set *counted)
 {
     const struct wn_args_gather args = {.n_max = n,
                                         .segs = counted ? counted->segs : 0,
-                                        .seg_at = counted && !counted->exact ? counted->seg.at : WN_NONE,
+                                        .seg_at =
+                                            counted && !counted->exact ? counted->seg.at : WN_NONE,
                                         .rows_at = rows.at,
                                         .to_at = places.at,
                                         .cols = to->cols};
@@ -30,14 +32,10 @@ static void gather(wn_build *b, const wn_mat *from, wn_arr rows, const wn_mat *t
 uint8_t wn_vit_attention_kind(const wn_stage_use *use, bool class_token)
 {
     switch (use->inside.attention) {
-    case WN_ATTENTION_CLASS:
-        return WN_TAP_CLASS;
-    case WN_ATTENTION_RECEIVED:
-        return WN_TAP_RECEIVED;
-    case WN_ATTENTION_POOL:
-        return WN_TAP_POOL;
-    default:
-        return class_token ? WN_TAP_CLASS : WN_TAP_RECEIVED;
+    case WN_ATTENTION_CLASS: return WN_TAP_CLASS;
+    case WN_ATTENTION_RECEIVED: return WN_TAP_RECEIVED;
+    case WN_ATTENTION_POOL: return WN_TAP_POOL;
+    default: return class_token ? WN_TAP_CLASS : WN_TAP_RECEIVED;
     }
 }
 
@@ -74,7 +72,8 @@ wn_mat wn_vit_keys(wn_vit_state *s, const wn_mat *qkv, uint32_t col, bool flat, 
     return out;
 }
 
-/* Columns of an attention row go by source token once the rows have moved; before, by place behind `skip` rows. */
+/* Columns of an attention row go by source token once the rows have moved; before, by place behind
+ * `skip` rows. */
 typedef struct wn_columns {
     uint32_t skip, index_at, count;
 } wn_columns;
@@ -82,7 +81,9 @@ typedef struct wn_columns {
 static wn_columns columns_of(const wn_vit_state *s)
 {
     const bool plain = !s->reduced && !s->v->class_last;
-    return (wn_columns){.skip = s->v->class_last ? 0 : s->joined && !s->loose ? 1 : s->specials,
+    return (wn_columns){.skip = s->v->class_last         ? 0
+                                : s->joined && !s->loose ? 1
+                                                         : s->specials,
                         .index_at = plain ? WN_NONE : s->index.at,
                         .count = s->cells};
 }
@@ -153,25 +154,30 @@ static void received_attention(wn_vit_state *s, const wn_mat *qkv, bool flat, co
     BUILD_OP3(b, attention_received, items, qkv, out, &stats, args, READS_W);
 }
 
-void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool flat, const wn_mat *into)
+void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool flat,
+                      const wn_mat *into)
 {
     if (kind == WN_TAP_CLASS && !s->v->class_token)
-        build_fail(s->b, WINNOW_E_ROLE, "the model has no class token (ask for attention=received)");
+        build_fail(s->b, WINNOW_E_ROLE,
+                   "the model has no class token (ask for attention=received)");
     else if (kind == WN_TAP_CLASS && s->loose)
         build_fail(s->b, WINNOW_E_UNSUPPORTED,
-                   "a stage in an earlier layer treats the class token as one of the rows (ask for attention=received)");
+                   "a stage in an earlier layer treats the class token as one of the rows (ask for "
+                   "attention=received)");
     else if (kind == WN_TAP_CLASS && s->v->class_last && s->reduced)
         build_fail(s->b, WINNOW_E_UNSUPPORTED,
-                   "llama.cpp's order of rows keeps no class token once tokens are gone (encode as transformers does)");
+                   "llama.cpp's order of rows keeps no class token once tokens are gone (encode as "
+                   "transformers does)");
     else if (kind == WN_TAP_CLASS)
         class_attention(s, qkv, flat, into);
     else
         received_attention(s, qkv, flat, into);
 }
 
-/* -- taps ------------------------------------------------------------------------------------------ */
+/* -- taps -------------------------------------------------------------------------------------- */
 
-/* A tap keeps the size of frames that have all their tokens: what a stage inside has removed is 0. A mean of no parts. */
+/* A tap keeps the size of frames that have all their tokens: what a stage inside has removed is 0.
+ * A mean of no parts. */
 static void clear(wn_vit_state *s, const wn_mat *to)
 {
     const struct wn_args_part_mean args = {
@@ -198,7 +204,8 @@ static void copy_all(wn_vit_state *s, const wn_mat *from, const wn_mat *to)
 static void look_tap(wn_vit_state *s, const wn_tap *tap, const wn_mat *qkv)
 {
     if (tap->kind == WN_TAP_KEYS || tap->kind == WN_TAP_QUERIES) {
-        const wn_mat part = wn_vit_columns(qkv, tap->kind == WN_TAP_KEYS ? s->v->width : 0, s->v->width);
+        const wn_mat part =
+            wn_vit_columns(qkv, tap->kind == WN_TAP_KEYS ? s->v->width : 0, s->v->width);
         copy_all(s, &part, &tap->out);
     } else if (tap->kind == WN_TAP_CLASS || tap->kind == WN_TAP_RECEIVED) {
         clear(s, &tap->out);
@@ -213,7 +220,8 @@ static void look_hook(wn_vit_state *s, wn_hook *hook, const wn_mat *qkv)
     if (hook->roles >> WINNOW_ROLE_QUERIES & 1u)
         wn_vit_keys(s, qkv, 0, hook->flat, &hook->made[WINNOW_ROLE_QUERIES]);
     if ((hook->roles >> WINNOW_ROLE_CLS_ATTENTION & 1u) && hook->attention != WN_TAP_POOL)
-        wn_vit_attention(s, qkv, hook->attention, hook->flat, &hook->made[WINNOW_ROLE_CLS_ATTENTION]);
+        wn_vit_attention(s, qkv, hook->attention, hook->flat,
+                         &hook->made[WINNOW_ROLE_CLS_ATTENTION]);
 }
 
 void wn_vit_look(wn_vit_state *s, uint32_t layer, const wn_mat *qkv)
@@ -235,7 +243,7 @@ void wn_vit_look_hidden(wn_vit_state *s, uint32_t number)
             copy_all(s, &s->x, &s->taps[i].out);
 }
 
-/* -- the pooling head --------------------------------------------------------------------------------- */
+/* -- the pooling head -------------------------------------------------------------------------- */
 
 static void pool_attention(wn_vit_state *s, const wn_mat *out)
 {
@@ -246,11 +254,19 @@ static void pool_attention(wn_vit_state *s, const wn_mat *out)
         return;
     }
     const uint64_t mark = build_mark(b);
-    const wn_mat probe = {.ref = v->probe.place.ref, .stride = v->width, .cols = v->width, .rows = 1},
-                 query = build_matrix(b, 1, v->width), keys = build_matrix(b, s->rows_max, v->width);
-    const wn_linear q = wn_vit_part(&v->probe_qk, 0, v->width), k = wn_vit_part(&v->probe_qk, v->width, v->width);
+    const wn_mat probe = {.ref = v->probe.place.ref,
+                          .stride = v->width,
+                          .cols = v->width,
+                          .rows = 1},
+                 query = build_matrix(b, 1, v->width),
+                 keys = build_matrix(b, s->rows_max, v->width);
+    const wn_linear q = wn_vit_part(&v->probe_qk, 0, v->width),
+                    k = wn_vit_part(&v->probe_qk, v->width, v->width);
     const wn_apply ask = {.in = &probe, .out = &query, .n_max = 1, .seg = WN_NO_ARR},
-                   all = {.in = &s->x, .out = &keys, .n_max = s->rows_max, .segs = s->groups,
+                   all = {.in = &s->x,
+                          .out = &keys,
+                          .n_max = s->rows_max,
+                          .segs = s->groups,
                           .seg = s->exact ? WN_NO_ARR : s->seg};
     const wn_columns c = columns_of(s);
     wn_vit_linear(b, &q, &ask);
@@ -282,7 +298,8 @@ void wn_vit_look_pool(wn_vit_state *s)
             copy_all(s, &s->x, &s->taps[i].out);
     }
     for (uint32_t i = 0; i < s->hook_count; ++i)
-        if ((s->hooks[i].roles >> WINNOW_ROLE_CLS_ATTENTION & 1u) && s->hooks[i].attention == WN_TAP_POOL)
+        if ((s->hooks[i].roles >> WINNOW_ROLE_CLS_ATTENTION & 1u) &&
+            s->hooks[i].attention == WN_TAP_POOL)
             pool_attention(s, &s->hooks[i].made[WINNOW_ROLE_CLS_ATTENTION]);
 }
 
@@ -290,9 +307,11 @@ void wn_vit_look_class(wn_vit_state *s)
 {
     for (uint32_t i = 0; i < s->hook_count; ++i)
         if ((s->hooks[i].roles >> WINNOW_ROLE_CLS & 1u) && s->loose)
-            build_fail(s->b, WINNOW_E_UNSUPPORTED, "the class token has become one of the rows (leave out what asks for it)");
+            build_fail(s->b, WINNOW_E_UNSUPPORTED,
+                       "the class token has become one of the rows (leave out what asks for it)");
         else if (s->hooks[i].roles >> WINNOW_ROLE_CLS & 1u)
-            gather(s->b, &s->x, s->seg, &s->hooks[i].made[WINNOW_ROLE_CLS], WN_NO_ARR, s->groups, NULL);
+            gather(s->b, &s->x, s->seg, &s->hooks[i].made[WINNOW_ROLE_CLS], WN_NO_ARR, s->groups,
+                   NULL);
 }
 
 void wn_vit_hooks_begin(wn_vit_state *s)
@@ -301,13 +320,15 @@ void wn_vit_hooks_begin(wn_vit_state *s)
     const uint64_t tokens = (uint64_t)s->groups * s->cells;
     for (uint32_t i = 0; i < s->hook_count; ++i) {
         wn_hook *hook = &s->hooks[i];
-        const uint32_t heads = heads_of(s, hook->flat), dim = hook->flat ? s->v->width : s->v->head_dim;
+        const uint32_t heads = heads_of(s, hook->flat),
+                       dim = hook->flat ? s->v->width : s->v->head_dim;
         if (hook->roles >> WINNOW_ROLE_KEYS & 1u)
             hook->made[WINNOW_ROLE_KEYS] = build_matrix(b, tokens, dim);
         if (hook->roles >> WINNOW_ROLE_QUERIES & 1u)
             hook->made[WINNOW_ROLE_QUERIES] = build_matrix(b, tokens, dim);
         if (hook->roles >> WINNOW_ROLE_CLS_ATTENTION & 1u)
-            hook->made[WINNOW_ROLE_CLS_ATTENTION] = build_matrix(b, (uint64_t)s->groups * heads, s->cells);
+            hook->made[WINNOW_ROLE_CLS_ATTENTION] =
+                build_matrix(b, (uint64_t)s->groups * heads, s->cells);
         if (hook->roles >> WINNOW_ROLE_CLS & 1u)
             hook->made[WINNOW_ROLE_CLS] = build_matrix(b, s->groups, s->v->width);
     }

@@ -5,16 +5,17 @@
 #include "model.h"
 #include "prepare.h"
 
-/* What a caller may want to see on the way. Layers are numbered from 0; HIDDEN 0 is the embeddings, HIDDEN l+1 what layer
- * l gave. The rows of a frame are all of them: class token and registers too. */
+/* What a caller may want to see on the way. Layers are numbered from 0; HIDDEN 0 is the embeddings,
+ * HIDDEN l+1 what layer l gave. The rows of a frame are all of them, class token and registers
+ * too. */
 enum wn_tap_kind {
-    WN_TAP_HIDDEN,    /* [groups, rows, D] */
-    WN_TAP_KEYS,      /* [groups, rows, D] before rotary positions */
-    WN_TAP_QUERIES,   /* the same */
-    WN_TAP_CLASS,     /* class attention [groups, heads, cells] */
-    WN_TAP_RECEIVED,  /* mean received attention [groups, heads, cells] */
-    WN_TAP_POOL,      /* the pooling head's attention [groups, heads, cells]; layer unused */
-    WN_TAP_FINAL,     /* [groups, rows, D] behind the last norm; layer unused */
+    WN_TAP_HIDDEN,   /* [groups, rows, D] */
+    WN_TAP_KEYS,     /* [groups, rows, D] before rotary positions */
+    WN_TAP_QUERIES,  /* the same */
+    WN_TAP_CLASS,    /* class attention [groups, heads, cells] */
+    WN_TAP_RECEIVED, /* mean received attention [groups, heads, cells] */
+    WN_TAP_POOL,     /* the pooling head's attention [groups, heads, cells]; layer unused */
+    WN_TAP_FINAL,    /* [groups, rows, D] behind the last norm; layer unused */
     WN_TAP_KINDS
 };
 
@@ -27,8 +28,8 @@ typedef struct wn_tap {
 /* Roles for the stages behind the encoder: those of one layer. */
 typedef struct wn_hook {
     uint32_t layer;
-    bool flat;        /* keys of all channels and attention of one head over them (PruMerge's), not of heads */
-    uint32_t roles;   /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS_ATTENTION, CLS */
+    bool flat;         /* keys of all channels and attention of one head over them: PruMerge's */
+    uint32_t roles;    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS_ATTENTION, CLS */
     uint8_t attention; /* wn_tap_kind: CLASS, RECEIVED or POOL */
     wn_mat made[WINNOW_ROLE_COUNT];
 } wn_hook;
@@ -39,21 +40,22 @@ typedef struct wn_vit_state {
     const wn_vit *v;
     uint32_t frames, groups; /* groups: frames, or pairs of them */
     uint32_t grid_h, grid_w, cells;
-    int32_t dtype; /* of activations: F32 or F16; the residual stream is always f32 */
+    int32_t dtype;     /* of activations: F32 or F16; the residual stream is always f32 */
     uint32_t specials; /* rows of a frame that are no tokens */
 
-    /* All rows, frame by frame; b->set is the tokens alone, its rows pointing in here. */
-    wn_mat x, spare; /* a stage inside writes the rows that are left into spare, and they change places */
-    wn_arr seg;   /* [groups+1] */
-    wn_arr index; /* source token of each row, -1 for specials */
-    wn_arr sizes; /* of each row; WN_NO_ARR: all 1 */
+    /* All rows, frame by frame; b->set is the tokens alone, its rows pointing in here. A stage
+     * inside writes the rows that are left into spare, and they change places. */
+    wn_mat x, spare;
+    wn_arr seg;               /* [groups+1] */
+    wn_arr index;             /* source token of each row, -1 for specials */
+    wn_arr sizes;             /* of each row; WN_NO_ARR: all 1 */
     uint32_t rows_max, width; /* rows of all frames, of one */
     wn_mat deep; /* [groups * merged cells, dim]: deepstack's rows, the projector's own first */
     uint32_t deep_used; /* columns of it */
-    wn_mat features; /* [groups*cells, D * feature_count]: see wn_vit.features */
+    wn_mat features;    /* [groups*cells, D * feature_count]: see wn_vit.features */
     bool exact, reduced;
-    bool joined; /* the class tokens are rows of b->set (index -1), and specials is 0 */
-    bool loose;  /* and not at their frames' first places: nobody knows where */
+    bool joined;       /* the class tokens are rows of b->set (index -1), and specials is 0 */
+    bool loose;        /* and not at their frames' first places: nobody knows where */
     uint32_t moved_at; /* layer + 1 in which a stage last moved rows */
 
     /* Attention windows: constants. */
@@ -66,10 +68,11 @@ typedef struct wn_vit_state {
     wn_hook *hooks;
     uint32_t hook_count;
     const winnow_pipeline *pipeline; /* NULL: none */
-    const wn_prepare *prepare;       /* what frames become before they are cut into patches; NULL: they are views */
+    const wn_prepare *prepare;       /* what makes views of the frames; NULL: they are views */
 } wn_vit_state;
 
-/* Pictures in WN_SLOT_IN + TOKENS to the first hidden states. height, width: of a frame, whole patches (and blocks). */
+/* Pictures in WN_SLOT_IN + TOKENS to the first hidden states. height, width: of a frame, in whole
+ * patches (and blocks). */
 void wn_vit_begin(wn_vit_state *s, uint32_t height, uint32_t width);
 /* Every layer that the tokens pass, stages inside them included, and the last norm. */
 void wn_vit_layers(wn_vit_state *s);
@@ -86,7 +89,7 @@ uint8_t wn_vit_attention_kind(const wn_stage_use *use, bool class_token);
 typedef struct wn_apply {
     const wn_mat *in, *out;
     uint32_t n_max, segs;
-    wn_arr seg; /* WN_NO_ARR: n_max rows */
+    wn_arr seg;         /* WN_NO_ARR: n_max rows */
     uint32_t act, with; /* a norm has an act too, and no `with` */
 } wn_apply;
 void wn_vit_linear(wn_build *b, const wn_linear *l, const wn_apply *a);
@@ -97,6 +100,20 @@ wn_mat wn_vit_columns(const wn_mat *mat, uint32_t first, uint32_t cols);
 /* Outputs first .. first+cols-1 of a layer, as a layer. */
 wn_linear wn_vit_part(const wn_linear *pair, uint32_t first, uint32_t cols);
 void wn_vit_norm(wn_build *b, const wn_norm *norm, bool rms, float eps, const wn_apply *a);
+
+/* Parameters where they lie, as a matrix. */
+wn_mat wn_vit_place_mat(const wn_place *place, uint32_t rows, uint32_t cols);
+/* Row of a frame where its patches begin, and where its class token stands. */
+uint32_t wn_vit_first_patch(const wn_vit_state *s);
+uint32_t wn_vit_class_place(const wn_vit_state *s);
+/* A constant of `n` entries a frame: first + frame*step + i. */
+wn_arr wn_vit_frame_list(wn_vit_state *s, uint32_t n, uint32_t first, uint32_t step);
+
+/* positions.c: adds the table's rows to those of the class token, of every row in llama.cpp's
+ * order, or of the cells alone. */
+void wn_vit_add_positions(wn_vit_state *s);
+/* Cells of the tokens, and cosines and sines of each coordinate, for rotary positions. */
+void wn_vit_rope_tables(wn_vit_state *s);
 
 /* inside.c: does any stage run inside the layers? */
 bool wn_vit_goes_inside(const wn_vit_state *s);
@@ -115,6 +132,7 @@ void wn_vit_hooks_begin(wn_vit_state *s);
 /* Keys of the tokens by source token: head means, or all channels (flat). */
 wn_mat wn_vit_keys(wn_vit_state *s, const wn_mat *qkv, uint32_t col, bool flat, const wn_mat *into);
 /* Attention [groups*heads, cells] by source token. kind: WN_TAP_CLASS or WN_TAP_RECEIVED. */
-void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool flat, const wn_mat *into);
+void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool flat,
+                      const wn_mat *into);
 
 #endif

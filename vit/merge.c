@@ -1,5 +1,5 @@
-/* merge.c: a safetensors file with laco's MLP: laco.mlp.0 [inner, f*f*D], laco.mlp.2 [D, inner], with biases, and
- * metadata stage=laco, which may be absent. */
+/* merge.c: a safetensors file with laco's MLP: laco.mlp.0 [inner, f*f*D], laco.mlp.2 [D, inner],
+ * with biases, and metadata stage=laco, which may be absent. */
 #include "merge.h"
 
 #include <string.h>
@@ -22,10 +22,10 @@ static winnow_status pipeline_factor(const wn_host *host, const winnow_pipeline 
     for (uint32_t i = 0; i < pipeline->stage_count; ++i) {
         const uint32_t factor = factor_of(&pipeline->stages[i]);
         if (factor && *out && factor != *out)
-            return wn_fail(
-                host, WINNOW_E_UNSUPPORTED,
-                "laco: factors %u and %u in one pipeline, and merge weights are of one (give the same)",
-                *out, factor);
+            return wn_fail(host, WINNOW_E_UNSUPPORTED,
+                           "laco: factors %u and %u in one pipeline, and merge weights are "
+                           "of one (give the same)",
+                           *out, factor);
         *out = factor ? factor : *out;
     }
     return WINNOW_OK;
@@ -72,9 +72,9 @@ winnow_status wn_merge_read(const wn_host *host, const winnow_pipeline *pipeline
     }
     WN_TRY(pipeline_factor(host, pipeline, &factor));
     if (!factor)
-        return wn_fail(
-            host, WINNOW_E_ARGUMENT,
-            "encoder: merge weights are given, and no stage of the pipeline takes them (add laco=layer=N)");
+        return wn_fail(host, WINNOW_E_ARGUMENT,
+                       "encoder: merge weights are given, and no stage of the pipeline takes them "
+                       "(add laco=layer=N)");
     WN_TRY(wn_weights_open(host, path, weights));
     const wn_reader r = {host, *weights, vit};
     WN_TRY(check_metadata(host, *weights));

@@ -4,9 +4,10 @@
 
 #include "model.h"
 
-/* Reads the file that `path` names into vit->merge1 and merge2, for the pipeline's laco stages; *weights is then open, the
- * caller's to close once the tensors are on the device. path NULL: nothing is read, and laco stages are warned of. E_FILE
- * with a sentence that names the tensor; E_ARGUMENT where no stage takes it. */
+/* Reads the file that `path` names into vit->merge1 and merge2, for the pipeline's laco stages;
+ * *weights is then open, the caller's to close once the tensors are on the device. path NULL:
+ * nothing is read, and laco stages are warned of. E_FILE with a sentence that names the tensor;
+ * E_ARGUMENT where no stage takes it. */
 winnow_status wn_merge_read(const wn_host *host, const winnow_pipeline *pipeline, const char *path,
                             wn_vit *vit, wn_weights **weights);
 /* Where they lie, for wn_build.merge_mlp. False: there are none. */

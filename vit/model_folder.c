@@ -1,11 +1,11 @@
-/* model_folder.c: Hugging Face folders of vision encoders: CLIP, SigLIP (SigLIP 2 of a fixed size is saved as it),
- * SigLIP 2 NaFlex, DINOv2.
+/* model_folder.c: Hugging Face folders of vision encoders: CLIP, SigLIP (SigLIP 2 of a fixed size
+ * is saved as it), SigLIP 2 NaFlex, DINOv2.
  *
- * Names of keys and tensors follow transformers' modeling_clip.py, modeling_siglip.py, modeling_siglip2.py
- * and modeling_dinov2.py. A folder of a
- * whole CLIP or SigLIP model is read too: its vision half has the same names.
- * Tokens are the patches' rows of last_hidden_state: CLIP's without the last norm (transformers applies it to the pooled
- * row alone), SigLIP's and DINOv2's with it.
+ * Names of keys and tensors follow transformers' modeling_clip.py, modeling_siglip.py,
+ * modeling_siglip2.py and modeling_dinov2.py. A folder of a whole CLIP or SigLIP model is read too:
+ * its vision half has the same names. Tokens are the patches' rows of last_hidden_state: CLIP's
+ * without the last norm (transformers applies it to the pooled row alone), SigLIP's and DINOv2's
+ * with it.
  */
 #include "model.h"
 
@@ -37,8 +37,13 @@ static winnow_status read_act(const wn_reader *r, const char *fallback)
     static const struct {
         const char *name;
         uint32_t act;
-    } acts[] = {{"gelu", WN_ACT_GELU_ERF}, {"quick_gelu", WN_ACT_QUICK}, {"gelu_pytorch_tanh", WN_ACT_GELU_TANH},
-                {"gelu_new", WN_ACT_GELU_TANH}, {"silu", WN_ACT_SILU}, {"swish", WN_ACT_SILU}, {"relu", WN_ACT_RELU}};
+    } acts[] = {{"gelu", WN_ACT_GELU_ERF},
+                {"quick_gelu", WN_ACT_QUICK},
+                {"gelu_pytorch_tanh", WN_ACT_GELU_TANH},
+                {"gelu_new", WN_ACT_GELU_TANH},
+                {"silu", WN_ACT_SILU},
+                {"swish", WN_ACT_SILU},
+                {"relu", WN_ACT_RELU}};
     char room[128];
     const char *name = fallback;
     wn_setting_text(r->weights, key_of(r, room, sizeof room, "hidden_act"), &name);
@@ -47,14 +52,16 @@ static winnow_status read_act(const wn_reader *r, const char *fallback)
             r->vit->act = acts[i].act;
             return WINNOW_OK;
         }
-    return wn_fail(r->host, WINNOW_E_FILE,
-                   "%s: hidden_act is \"%s\" (gelu, quick_gelu, gelu_pytorch_tanh, silu and relu are run)",
-                   wn_weights_path(r->weights), name);
+    return wn_fail(
+        r->host, WINNOW_E_FILE,
+        "%s: hidden_act is \"%s\" (gelu, quick_gelu, gelu_pytorch_tanh, silu and relu are run)",
+        wn_weights_path(r->weights), name);
 }
 
-/* Sizes; the fallbacks are the defaults of transformers' configuration classes, which files leave out. */
-static winnow_status read_sizes(const wn_reader *r, uint32_t width, uint32_t inner, uint32_t image, uint32_t patch,
-                                float eps)
+/* Sizes; the fallbacks are the defaults of transformers' configuration classes, which files leave
+ * out. */
+static winnow_status read_sizes(const wn_reader *r, uint32_t width, uint32_t inner, uint32_t image,
+                                uint32_t patch, float eps)
 {
     wn_vit *v = r->vit;
     uint32_t channels;
@@ -92,9 +99,10 @@ static winnow_status read_rows(const wn_reader *r, wn_table *out, uint32_t count
     const wn_tensor *t = NULL;
     WN_TRY(wn_weights_find(r->weights, name, &t));
     if (!t || t->elements != (uint64_t)count * r->vit->width)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: tensor %s %s %u rows of %u (the file is damaged)",
-                       wn_weights_path(r->weights), name, t ? "has not" : "is missing, it should have", count,
-                       r->vit->width);
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: tensor %s %s %u rows of %u (the file is damaged)",
+                       wn_weights_path(r->weights), name,
+                       t ? "has not" : "is missing, it should have", count, r->vit->width);
     *out = (wn_table){.rows = t, .count = count, .cols = r->vit->width};
     return WINNOW_OK;
 }
@@ -105,10 +113,12 @@ static winnow_status read_positions(const wn_reader *r, const char *name)
     v->position_side = v->image / v->patch;
     v->position_first = v->class_token;
     v->positions = v->class_token ? WN_POSITIONS_BICUBIC : WN_POSITIONS_TABLE;
-    return read_rows(r, &v->position_rows, v->position_side * v->position_side + v->position_first, name);
+    return read_rows(r, &v->position_rows, v->position_side * v->position_side + v->position_first,
+                     name);
 }
 
-static winnow_status read_qkv(const wn_reader *r, wn_vit_layer *layer, const char *at, const char *const names[3])
+static winnow_status read_qkv(const wn_reader *r, wn_vit_layer *layer, const char *at,
+                              const char *const names[3])
 {
     const uint32_t width = r->vit->width;
     layer->qkv = (wn_linear){.parts = 3, .in = width, .out = 3 * width};
@@ -121,7 +131,7 @@ static winnow_status read_qkv(const wn_reader *r, wn_vit_layer *layer, const cha
     return WINNOW_OK;
 }
 
-/* -- CLIP and SigLIP ----------------------------------------------------------------------------- */
+/* -- CLIP and SigLIP --------------------------------------------------------------------------- */
 
 static winnow_status read_clip_layer(const wn_reader *r, uint32_t l)
 {
@@ -154,7 +164,8 @@ static winnow_status read_clip(const wn_reader *r)
     v->class_token = true;
     WN_TRY(read_rows(r, &v->class_row, 1, "vision_model.embeddings.class_embedding"));
     WN_TRY(read_positions(r, "vision_model.embeddings.position_embedding.weight"));
-    WN_TRY(wn_read_norm(r, true, &v->pre, v->width, "vision_model.pre_layrnorm")); /* spelled so in every file */
+    /* spelled so in every file */
+    WN_TRY(wn_read_norm(r, true, &v->pre, v->width, "vision_model.pre_layrnorm"));
     v->prep.fit = WN_FIT_CROP;
     v->prep.filter = WN_FILTER_BICUBIC;
     return read_clip_layers(r);
@@ -164,15 +175,18 @@ static winnow_status read_clip(const wn_reader *r)
 static winnow_status read_probe(const wn_reader *r)
 {
     wn_vit *v = r->vit;
-    const uint64_t weight[2] = {3 * (uint64_t)v->width, v->width}, bias[1] = {3 * (uint64_t)v->width};
+    const uint64_t weight[2] = {3 * (uint64_t)v->width, v->width},
+                   bias[1] = {3 * (uint64_t)v->width};
     const wn_tensor *t = NULL;
     WN_TRY(wn_weights_find(r->weights, "vision_model.head.probe", &t));
     if (!t)
         return WINNOW_OK;
     WN_TRY(read_rows(r, &v->probe, 1, "vision_model.head.probe"));
     v->probe_qk = (wn_linear){.parts = 1, .in = v->width, .out = 3 * v->width};
-    WN_TRY(wn_read_tensor(r, true, &v->probe_qk.weight[0], 2, weight, "vision_model.head.attention.in_proj_weight"));
-    return wn_read_tensor(r, true, &v->probe_qk.bias[0], 1, bias, "vision_model.head.attention.in_proj_bias");
+    WN_TRY(wn_read_tensor(r, true, &v->probe_qk.weight[0], 2, weight,
+                          "vision_model.head.attention.in_proj_weight"));
+    return wn_read_tensor(r, true, &v->probe_qk.bias[0], 1, bias,
+                          "vision_model.head.attention.in_proj_bias");
 }
 
 static winnow_status read_siglip_rest(const wn_reader *r)
@@ -209,9 +223,11 @@ static winnow_status read_naflex(const wn_reader *r)
     while ((v->position_side + 1) * (v->position_side + 1) <= count)
         ++v->position_side;
     if (v->position_side * v->position_side != count)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: num_patches is %u, which is no square (the file is damaged)",
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: num_patches is %u, which is no square (the file is damaged)",
                        wn_weights_path(r->weights), count);
-    WN_TRY(read_rows(r, &v->position_rows, count, "vision_model.embeddings.position_embedding.weight"));
+    WN_TRY(read_rows(r, &v->position_rows, count,
+                     "vision_model.embeddings.position_embedding.weight"));
     v->by_pixel = true;
     v->image = 0;
     v->positions = WN_POSITIONS_BILINEAR_WIDE;
@@ -220,9 +236,10 @@ static winnow_status read_naflex(const wn_reader *r)
     return read_siglip_rest(r);
 }
 
-/* -- DINOv2 -------------------------------------------------------------------------------------- */
+/* -- DINOv2 ------------------------------------------------------------------------------------ */
 
-/* Two linears, or SwiGLU with both halves of the first in one tensor: silu(first half) * second half. */
+/* Two linears, or SwiGLU with both halves of the first in one tensor: silu(first half) * second
+ * half. */
 static winnow_status read_dino_mlp(const wn_reader *r, wn_vit_layer *layer, const char *at)
 {
     wn_vit *v = r->vit;
@@ -233,8 +250,10 @@ static winnow_status read_dino_mlp(const wn_reader *r, wn_vit_layer *layer, cons
     }
     WN_TRY(wn_read_linear(r, true, &layer->up, v->width, 0, "%s.mlp.weights_in", at));
     if (layer->up.out % 2 != 0)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: tensor %s.mlp.weights_in.weight has %u rows, an odd number (the file is damaged)",
-                       wn_weights_path(r->weights), at, layer->up.out);
+        return wn_fail(
+            r->host, WINNOW_E_FILE,
+            "%s: tensor %s.mlp.weights_in.weight has %u rows, an odd number (the file is damaged)",
+            wn_weights_path(r->weights), at, layer->up.out);
     v->gated_pair = true;
     v->act = WN_ACT_SILU;
     v->inner = layer->up.out / 2;
@@ -253,7 +272,8 @@ static winnow_status read_dino_layer(const wn_reader *r, const char *prefix, uin
     WN_TRY(wn_read_norm(r, true, &layer->norm1, v->width, "%s.norm1", at));
     WN_TRY(wn_read_norm(r, true, &layer->norm2, v->width, "%s.norm2", at));
     WN_TRY(read_qkv(r, layer, at, qkv));
-    WN_TRY(wn_read_linear(r, true, &layer->out, v->width, v->width, "%s.attention.output.dense", at));
+    WN_TRY(
+        wn_read_linear(r, true, &layer->out, v->width, v->width, "%s.attention.output.dense", at));
     WN_TRY(read_dino_mlp(r, layer, at));
     WN_TRY(wn_read_tensor(r, false, &layer->out.scale, 1, width, "%s.layer_scale1.lambda1", at));
     return wn_read_tensor(r, false, &layer->down.scale, 1, width, "%s.layer_scale2.lambda1", at);
@@ -289,7 +309,7 @@ static winnow_status read_dino(const wn_reader *r)
     return WINNOW_OK;
 }
 
-/* -- preprocessor_config.json ---------------------------------------------------------------------- */
+/* -- preprocessor_config.json ------------------------------------------------------------------ */
 
 static void read_triple(const wn_reader *r, const char *key, const float *fallback, float *out)
 {
@@ -303,8 +323,8 @@ static void read_triple(const wn_reader *r, const char *key, const float *fallba
 /* PIL's numbers of filters. */
 static winnow_status read_filter(const wn_reader *r)
 {
-    static const enum wn_filter filters[] = {WN_FILTER_NEAREST, WN_FILTER_LANCZOS, WN_FILTER_BILINEAR,
-                                             WN_FILTER_BICUBIC};
+    static const enum wn_filter filters[] = {WN_FILTER_NEAREST, WN_FILTER_LANCZOS,
+                                             WN_FILTER_BILINEAR, WN_FILTER_BICUBIC};
     uint32_t number;
     WN_TRY(wn_read_count(r, "preprocessor.resample", 0, 3, WN_NONE - 1, &number));
     if (number < 4)
@@ -320,7 +340,8 @@ static winnow_status read_most_patches(const wn_reader *r)
     WN_TRY(wn_read_count(r, "preprocessor.max_num_patches", 1, 1 << 16, 256, &p->max_patches));
     WN_TRY(wn_read_count(r, "preprocessor.patch_size", 1, 256, p->patch, &patch));
     if (patch != p->patch)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: patches of %u, the pictures' are of %u (fix preprocessor_config.json)",
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: patches of %u, the pictures' are of %u (fix preprocessor_config.json)",
                        wn_weights_path(r->weights), p->patch, patch);
     while ((side + 1) * (side + 1) <= p->max_patches)
         ++side;
@@ -344,19 +365,22 @@ static winnow_status read_preprocessor(const wn_reader *r, const float *mean, co
     WN_TRY(wn_read_count(r, "preprocessor.size", 1, 1 << 14, image, &square));
     WN_TRY(wn_read_count(r, "preprocessor.crop_size", 1, 1 << 14, image, &crop));
     const bool crops = p->fit == WN_FIT_CROP;
-    WN_TRY(wn_read_count(r, crops ? "preprocessor.crop_size.width" : "preprocessor.size.width", 1, 1 << 14,
-                         crops ? crop : square, &p->width));
-    WN_TRY(wn_read_count(r, crops ? "preprocessor.crop_size.height" : "preprocessor.size.height", 1, 1 << 14,
-                         crops ? crop : square, &p->height));
+    WN_TRY(wn_read_count(r, crops ? "preprocessor.crop_size.width" : "preprocessor.size.width", 1,
+                         1 << 14, crops ? crop : square, &p->width));
+    WN_TRY(wn_read_count(r, crops ? "preprocessor.crop_size.height" : "preprocessor.size.height", 1,
+                         1 << 14, crops ? crop : square, &p->height));
     if (p->width % p->patch || p->height % p->patch)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: pictures of %u x %u are no whole patches of %u (fix preprocessor_config.json)",
-                       wn_weights_path(r->weights), p->width, p->height, p->patch);
+        return wn_fail(
+            r->host, WINNOW_E_FILE,
+            "%s: pictures of %u x %u are no whole patches of %u (fix preprocessor_config.json)",
+            wn_weights_path(r->weights), p->width, p->height, p->patch);
     return WINNOW_OK;
 }
 
 static const float clip_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f},
-                   clip_std[3] = {0.26862954f, 0.26130258f, 0.27577711f}, half[3] = {0.5f, 0.5f, 0.5f},
-                   imagenet_mean[3] = {0.485f, 0.456f, 0.406f}, imagenet_std[3] = {0.229f, 0.224f, 0.225f};
+                   clip_std[3] = {0.26862954f, 0.26130258f, 0.27577711f},
+                   half[3] = {0.5f, 0.5f, 0.5f}, imagenet_mean[3] = {0.485f, 0.456f, 0.406f},
+                   imagenet_std[3] = {0.229f, 0.224f, 0.225f};
 
 static const struct {
     const char *type, *family;
@@ -387,7 +411,9 @@ winnow_status wn_vit_read_folder(const wn_host *host, const wn_weights *weights,
             WN_TRY(read_preprocessor(&r, kinds[i].mean, kinds[i].std));
             return wn_vit_check(&r);
         }
-    return wn_fail(host, WINNOW_E_FILE,
-                   "%s: model_type \"%s\" is not run (clip, clip_vision_model, siglip, siglip_vision_model, siglip2, siglip2_vision_model, dinov2 and dinov2_with_registers are)",
-                   wn_weights_path(weights), type);
+    return wn_fail(
+        host, WINNOW_E_FILE,
+        "%s: model_type \"%s\" is not run (clip, clip_vision_model, siglip, siglip_vision_model, "
+        "siglip2, siglip2_vision_model, dinov2 and dinov2_with_registers are)",
+        wn_weights_path(weights), type);
 }

@@ -1,10 +1,13 @@
-/* model_gguf.c: llama.cpp's mmproj files: general.architecture = clip, keys clip.vision.*, tensors v.* and mm.*.
+/* model_gguf.c: llama.cpp's mmproj files: general.architecture = clip, keys clip.vision.*, tensors
+ * v.* and mm.*.
  *
- * What each projector kind means follows llama.cpp's tools/mtmd (clip.cpp, models/) of release b10256. Where llama.cpp
- * and transformers differ, `llama` decides:
- *   mlp        llama.cpp puts LLaVA's class token behind the patches and takes rows 1..n as tokens; the original has it in
- *              front. Both take the last but one layer and, if the file has one, the last norm.
- *   gelu       llama.cpp's "gelu" is the tanh form everywhere; transformers' is what the model's config says.
+ * What each projector kind means follows llama.cpp's tools/mtmd (clip.cpp, models/) of release
+ * b10256. Where llama.cpp and transformers differ, `llama` decides:
+ *   mlp    llama.cpp puts LLaVA's class token behind the patches and takes rows 1..n as tokens; the
+ *          original has it in front. Both take the last but one layer and, if the file has one, the
+ *          last norm.
+ *   gelu   llama.cpp's "gelu" is the tanh form everywhere; transformers' is what the model's config
+ *          says.
  */
 #include "model.h"
 
@@ -48,7 +51,8 @@ static winnow_status read_mean(const wn_reader *r)
         double values[3];
         uint32_t count = 3;
         if (!wn_setting_numbers(r->weights, keys[k], values, &count) || count != 3)
-            return wn_fail(r->host, WINNOW_E_FILE, "%s: the setting %s has not three numbers (the file is damaged)",
+            return wn_fail(r->host, WINNOW_E_FILE,
+                           "%s: the setting %s has not three numbers (the file is damaged)",
                            wn_weights_path(r->weights), keys[k]);
         for (uint32_t c = 0; c < 3; ++c)
             (k ? r->vit->prep.std : r->vit->prep.mean)[c] = (float)values[c];
@@ -71,7 +75,8 @@ static winnow_status read_mlp(const wn_reader *r, wn_vit_layer *layer, uint32_t 
     const wn_linear *up = &layer->up, *down = &layer->down;
     if (up->in != v->width || down->out != v->width || down->in != up->out)
         return wn_fail(r->host, WINNOW_E_FILE,
-                       "%s: tensor v.blk.%u.ffn_down.weight is %u x %u beside an ffn_up of %u x %u (the file is damaged)",
+                       "%s: tensor v.blk.%u.ffn_down.weight is %u x %u beside an ffn_up of %u x %u "
+                       "(the file is damaged)",
                        wn_weights_path(r->weights), l, down->out, down->in, up->out, up->in);
     v->inner = up->out;
     return WINNOW_OK;
@@ -101,7 +106,8 @@ static winnow_status refuse(const wn_reader *r, uint32_t l, const char *what)
     char name[128];
     snprintf(name, sizeof name, "v.blk.%u.%s.weight", l, what);
     WN_TRY(wn_weights_find(r->weights, name, &found));
-    return found ? wn_fail(r->host, WINNOW_E_FILE, "%s: tensor %s belongs to a kind of layer that is not run",
+    return found ? wn_fail(r->host, WINNOW_E_FILE,
+                           "%s: tensor %s belongs to a kind of layer that is not run",
                            wn_weights_path(r->weights), name)
                  : WINNOW_OK;
 }
@@ -110,7 +116,8 @@ static winnow_status refuse(const wn_reader *r, uint32_t l, const char *what)
 static winnow_status read_qk_norms(const wn_reader *r, wn_vit_layer *layer, uint32_t l)
 {
     WN_TRY(wn_read_norm(r, false, &layer->q_norm, r->vit->width, "v.blk.%u.attn_q_norm", l));
-    WN_TRY(wn_read_norm(r, layer->q_norm.gain != NULL, &layer->k_norm, r->vit->width, "v.blk.%u.attn_k_norm", l));
+    WN_TRY(wn_read_norm(r, layer->q_norm.gain != NULL, &layer->k_norm, r->vit->width,
+                        "v.blk.%u.attn_k_norm", l));
     return WINNOW_OK;
 }
 
@@ -151,7 +158,8 @@ static winnow_status read_embedding(const wn_reader *r)
     const wn_tensor *cls = NULL;
     WN_TRY(wn_weights_find(r->weights, "v.class_embd", &cls));
     if (cls && cls->elements != v->width)
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: tensor v.class_embd has %llu numbers, not %u (the file is damaged)",
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: tensor v.class_embd has %llu numbers, not %u (the file is damaged)",
                        wn_weights_path(r->weights), (unsigned long long)cls->elements, v->width);
     v->class_token = cls != NULL;
     v->class_row = (wn_table){.rows = cls, .count = 1, .cols = v->width};
@@ -173,27 +181,32 @@ static winnow_status read_positions(const wn_reader *r, enum wn_positions kind)
         v->position_side = (uint32_t)lround(sqrt((double)rows));
     if (rows != (uint64_t)v->position_side * v->position_side + v->position_first)
         return wn_fail(r->host, WINNOW_E_FILE,
-                       "%s: tensor v.position_embd.weight has %llu rows for %u x %u patches (the file is damaged)",
-                       wn_weights_path(r->weights), (unsigned long long)rows, v->position_side, v->position_side);
+                       "%s: tensor v.position_embd.weight has %llu rows for %u x %u patches "
+                       "(the file is damaged)",
+                       wn_weights_path(r->weights), (unsigned long long)rows, v->position_side,
+                       v->position_side);
     v->positions = kind;
     v->position_rows.count = (uint32_t)rows;
     v->position_rows.cols = v->width;
     return WINNOW_OK;
 }
 
-/* -- projectors --------------------------------------------------------------------------------- */
+/* -- projectors -------------------------------------------------------------------------------- */
 
-static winnow_status two_linears(const wn_reader *r, const char *first, const char *second, uint32_t in)
+static winnow_status two_linears(const wn_reader *r, const char *first, const char *second,
+                                 uint32_t in)
 {
     wn_vit *v = r->vit;
     WN_TRY(wn_read_linear(r, true, &v->project1, in, 0, "%s", first));
-    WN_TRY(wn_read_linear(r, second != NULL, &v->project2, v->project1.out, 0, "%s", second ? second : "-"));
+    WN_TRY(wn_read_linear(r, second != NULL, &v->project2, v->project1.out, 0, "%s",
+                          second ? second : "-"));
     v->dim = v->project2.parts ? v->project2.out : v->project1.out;
     v->project_act = WN_ACT_GELU_TANH;
     return WINNOW_OK;
 }
 
-/* Which hidden states go to the projector: those named, else the last but one. Only the layers below are run. */
+/* Which hidden states go to the projector: those named, else the last but one. Only the layers
+ * below are run. */
 static winnow_status read_features(const wn_reader *r)
 {
     wn_vit *v = r->vit;
@@ -208,7 +221,9 @@ static winnow_status read_features(const wn_reader *r)
                 v->features[v->feature_count++] = l;
     if (v->feature_count != count)
         return wn_fail(r->host, WINNOW_E_FILE,
-                       "%s: the setting " V "feature_layer names %u hidden states, %u of them are among the %u (the file is damaged)",
+                       "%s: the setting " V
+                       "feature_layer names %u hidden states, %u of them are among the %u "
+                       "(the file is damaged)",
                        wn_weights_path(r->weights), count, v->feature_count, v->layers + 1);
     v->run_layers = v->features[count - 1];
     return WINNOW_OK;
@@ -328,7 +343,8 @@ static winnow_status read_deepstack(const wn_reader *r)
         if (!layer->deep_norm.gain)
             continue;
         WN_TRY(wn_read_linear(r, true, &layer->deep1, merged, 0, "v.deepstack.%u.fc1", l));
-        WN_TRY(wn_read_linear(r, true, &layer->deep2, layer->deep1.out, v->project2.out, "v.deepstack.%u.fc2", l));
+        WN_TRY(wn_read_linear(r, true, &layer->deep2, layer->deep1.out, v->project2.out,
+                              "v.deepstack.%u.fc2", l));
         v->deep_act = WN_ACT_GELU_TANH;
         ++v->deep_count;
         v->dim += v->project2.out;
@@ -386,8 +402,9 @@ static const struct {
     const char *name;
     winnow_status (*read)(const wn_reader *r, bool llama);
 } kinds[] = {
-    {"mlp", read_mlp_projector}, {"idefics3", read_idefics3},      {"internvl", read_internvl},
-    {"gemma3", read_gemma3},     {"qwen2vl_merger", read_qwen2},   {"qwen2.5vl_merger", read_qwen25},
+    {"mlp", read_mlp_projector},    {"idefics3", read_idefics3},
+    {"internvl", read_internvl},    {"gemma3", read_gemma3},
+    {"qwen2vl_merger", read_qwen2}, {"qwen2.5vl_merger", read_qwen25},
     {"qwen3vl_merger", read_qwen3},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -399,14 +416,16 @@ static winnow_status read_projector(const wn_reader *r, bool llama)
     size_t used = 0;
     if (!wn_setting_text(r->weights, "clip.projector_type", &kind) &&
         !wn_setting_text(r->weights, V "projector_type", &kind))
-        return wn_fail(r->host, WINNOW_E_FILE, "%s: the setting clip.projector_type is missing (give an mmproj file)",
+        return wn_fail(r->host, WINNOW_E_FILE,
+                       "%s: the setting clip.projector_type is missing (give an mmproj file)",
                        wn_weights_path(r->weights));
     for (uint32_t i = 0; i < KINDS; ++i) {
         if (!strcmp(kinds[i].name, kind)) {
             r->vit->family = kinds[i].name;
             return kinds[i].read(r, llama);
         }
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", kinds[i].name);
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                                 kinds[i].name);
     }
     return wn_fail(r->host, WINNOW_E_FILE, "%s: projector kind \"%s\" is not run (these are: %s)",
                    wn_weights_path(r->weights), kind, known);
@@ -414,10 +433,13 @@ static winnow_status read_projector(const wn_reader *r, bool llama)
 
 static uint32_t as_table(uint32_t act)
 {
-    return act == WN_ACT_GELU_TANH ? WN_ACT_GELU_TANH_HALF : act == WN_ACT_QUICK ? WN_ACT_QUICK_HALF : act;
+    return act == WN_ACT_GELU_TANH ? WN_ACT_GELU_TANH_HALF
+           : act == WN_ACT_QUICK   ? WN_ACT_QUICK_HALF
+                                   : act;
 }
 
-winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, bool llama, wn_vit *vit)
+winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, bool llama,
+                               wn_vit *vit)
 {
     const wn_reader r = {host, weights, vit};
     const char *architecture = "";
@@ -425,9 +447,10 @@ winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, b
     wn_setting_text(weights, "general.architecture", &architecture);
     wn_setting_number(weights, "clip.has_vision_encoder", &has_vision);
     if (strcmp(architecture, "clip") != 0 || has_vision == 0)
-        return wn_fail(host, WINNOW_E_FILE,
-                       "%s: architecture \"%s\" has no vision encoder (give the model's mmproj file)",
-                       wn_weights_path(weights), architecture);
+        return wn_fail(
+            host, WINNOW_E_FILE,
+            "%s: architecture \"%s\" has no vision encoder (give the model's mmproj file)",
+            wn_weights_path(weights), architecture);
     WN_TRY(read_sizes(&r));
     WN_TRY(read_act(&r));
     WN_TRY(read_mean(&r));
@@ -435,13 +458,14 @@ winnow_status wn_vit_read_gguf(const wn_host *host, const wn_weights *weights, b
     vit->prep.patch = vit->patch;
     vit->layer = wn_alloc(host, vit->layers * sizeof *vit->layer);
     if (!vit->layer)
-        return wn_fail(host, WINNOW_E_HOST_MEMORY, "%s: no memory for %u layers", wn_weights_path(weights),
-                       vit->layers);
+        return wn_fail(host, WINNOW_E_HOST_MEMORY, "%s: no memory for %u layers",
+                       wn_weights_path(weights), vit->layers);
     WN_TRY(read_embedding(&r));
     for (uint32_t l = 0; l < vit->layers; ++l)
         WN_TRY(read_layer(&r, l));
     WN_TRY(read_projector(&r, llama));
-    if (llama) { /* as its CPU backend has them; on GPUs the same functions without f16 tables, 1e-3 apart */
+    /* as its CPU backend has them; on GPUs the same functions without f16 tables, 1e-3 apart */
+    if (llama) {
         vit->act = as_table(vit->act);
         vit->project_act = as_table(vit->project_act);
         vit->deep_act = as_table(vit->deep_act);

@@ -1,10 +1,12 @@
-/* model_object.c: winnow_model: a file, what it describes, and what its preprocessing makes of pictures. */
+/* model_object.c: winnow_model: a file, what it describes, and what its preprocessing makes of
+ * pictures. */
 #include "encoder.h"
 
 #include <stdio.h>
 #include <string.h>
 
-winnow_status wn_model_open(const winnow_host *given, const char *path, int32_t like, winnow_model **out)
+winnow_status wn_model_open(const winnow_host *given, const char *path, int32_t like,
+                            winnow_model **out)
 {
     wn_host host;
     if (!out)
@@ -12,7 +14,8 @@ winnow_status wn_model_open(const winnow_host *given, const char *path, int32_t 
     *out = NULL;
     WN_TRY(wn_host_read(given, &host));
     if (!path || like < WINNOW_LIKE_FILE || like > WINNOW_LIKE_LLAMA_B10256)
-        return wn_fail(&host, WINNOW_E_ARGUMENT, "model: no path, or `like` is %d (use WINNOW_LIKE_*)", like);
+        return wn_fail(&host, WINNOW_E_ARGUMENT,
+                       "model: no path, or `like` is %d (use WINNOW_LIKE_*)", like);
     winnow_model *model = wn_alloc(&host, sizeof *model);
     if (!model)
         return wn_fail(&host, WINNOW_E_HOST_MEMORY, "model: no host memory for the object");
@@ -20,10 +23,12 @@ winnow_status wn_model_open(const winnow_host *given, const char *path, int32_t 
     winnow_status status = wn_weights_open(&model->host, path, &model->weights);
     if (status == WINNOW_OK) {
         const bool gguf = wn_weights_is_gguf(model->weights);
-        model->llama = like == WINNOW_LIKE_LLAMA || like == WINNOW_LIKE_LLAMA_B10256 || (like == WINNOW_LIKE_FILE && gguf);
+        model->llama = like == WINNOW_LIKE_LLAMA || like == WINNOW_LIKE_LLAMA_B10256 ||
+                       (like == WINNOW_LIKE_FILE && gguf);
         if (model->llama && !gguf)
-            status = wn_fail(&model->host, WINNOW_E_UNSUPPORTED,
-                             "%s: llama.cpp reads no such folder (use WINNOW_LIKE_TRANSFORMERS)", path);
+            status =
+                wn_fail(&model->host, WINNOW_E_UNSUPPORTED,
+                        "%s: llama.cpp reads no such folder (use WINNOW_LIKE_TRANSFORMERS)", path);
     }
     if (status == WINNOW_OK)
         status = wn_vit_read(&model->host, model->weights, model->llama, &model->vit);
@@ -86,8 +91,8 @@ typedef struct views_box {
     winnow_view list[];
 } views_box;
 
-winnow_status wn_model_prepare(const winnow_model *model, const uint8_t *rgb, uint32_t width, uint32_t height,
-                               winnow_views **out)
+winnow_status wn_model_prepare(const winnow_model *model, const uint8_t *rgb, uint32_t width,
+                               uint32_t height, winnow_views **out)
 {
     if (!out)
         return WINNOW_E_ARGUMENT;
@@ -100,7 +105,8 @@ winnow_status wn_model_prepare(const winnow_model *model, const uint8_t *rgb, ui
     views_box *box = wn_alloc(&model->host, sizeof *box + made.count * sizeof *box->list);
     if (!box) {
         wn_views_free(&model->host, &made);
-        return wn_fail(&model->host, WINNOW_E_HOST_MEMORY, "model: no host memory for %u views", made.count);
+        return wn_fail(&model->host, WINNOW_E_HOST_MEMORY, "model: no host memory for %u views",
+                       made.count);
     }
     box->host = model->host;
     box->made = made;

@@ -1,9 +1,11 @@
 /* patches.c: extension "winnow.encoder/1", model "patches": a weight-free encoder.
  *
- * Each patch of p x p pixels becomes its lowest-frequency DCT-II coefficients in zigzag order (orthonormal basis divided by
- * p, so that a coefficient does not grow with the patch): `luma` of Y in -1..1, `chroma` each of Cb and Cr (BT.601 full range).
- * Cosine between such tokens says how alike two patches look; it is no replacement of a trained encoder.
- * One operation, patch_dct. Cost: p*p*dim multiply-adds a patch; reads each pixel once, writes each token once. */
+ * Each patch of p x p pixels becomes its lowest-frequency DCT-II coefficients in zigzag order
+ * (orthonormal basis divided by p, so that a coefficient does not grow with the patch): `luma` of Y
+ * in -1..1, `chroma` each of Cb and Cr (BT.601 full range). Cosine between such tokens says how
+ * alike two patches look; it is no replacement of a trained encoder.
+ * One operation, patch_dct. Cost: p*p*dim multiply-adds a patch; reads each pixel once, writes each
+ * token once. */
 #include <math.h>
 #include <string.h>
 
@@ -23,7 +25,8 @@ static const winnow_option_info options[] = {
     {"chroma", "count", "4", "0..4096", "coefficients of each colour difference"},
 };
 
-/* cos basis: b[u*p + x] = c(u) cos((2x+1) u pi / 2p) / sqrt(p); the product of two is the orthonormal one over p. */
+/* cos basis: b[u*p + x] = c(u) cos((2x+1) u pi / 2p) / sqrt(p); the product of two is the
+ * orthonormal one over p. */
 static void fill_basis(float *basis, uint32_t p)
 {
     for (uint32_t u = 0; u < p; ++u)
@@ -45,8 +48,7 @@ static void fill_zigzag(uint32_t *zigzag, uint32_t p)
     }
 }
 
-static winnow_status build_encode(patches *e, uint32_t frames, uint32_t width,
-                                  uint32_t height)
+static winnow_status build_encode(patches *e, uint32_t frames, uint32_t width, uint32_t height)
 {
     wn_build *b = &e->base.build;
     const uint32_t p = e->patch, dim = e->luma + 2 * e->chroma;
@@ -89,8 +91,8 @@ static winnow_status build_encode(patches *e, uint32_t frames, uint32_t width,
 static winnow_status read_model(patches *e, const char *model)
 {
     wn_value values[WN_MAX_OPTIONS] = {0};
-    WN_TRY(wn_options_parse(&e->base.host, "patches", options, sizeof options / sizeof *options, model,
-                            values));
+    WN_TRY(wn_options_parse(&e->base.host, "patches", options, sizeof options / sizeof *options,
+                            model, values));
     e->patch = (uint32_t)values[0].number;
     e->luma = (uint32_t)values[1].number;
     e->chroma = (uint32_t)values[2].number;
@@ -103,8 +105,7 @@ static winnow_status read_model(patches *e, const char *model)
     return WINNOW_OK;
 }
 
-static winnow_status check_size(const patches *e, uint32_t frames, uint32_t width,
-                                uint32_t height)
+static winnow_status check_size(const patches *e, uint32_t frames, uint32_t width, uint32_t height)
 {
     if (!frames || !width || !height || width % e->patch || height % e->patch)
         return wn_fail(&e->base.host, WINNOW_E_SHAPE,

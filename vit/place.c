@@ -1,8 +1,9 @@
 /* place.c: parameters get their places in the weight buffers, and are unpacked into them.
  *
- * A linear layer lies as [in][out] (turned, so that neighbouring outputs are neighbours in memory), its bias and layer scale
- * behind it as f32; a norm as gain and bias; a table as rows. A tensor goes up in pieces of whole rows as the file's bytes, and
- * the `unpack` operation dequantises and turns it: the host touches no number. */
+ * A linear layer lies as [in][out] (turned, so that neighbouring outputs are neighbours in memory),
+ * its bias and layer scale behind it as f32; a norm as gain and bias; a table as rows. A tensor
+ * goes up in pieces of whole rows as the file's bytes, and the `unpack` operation dequantises and
+ * turns it: the host touches no number. */
 #include "place.h"
 
 #include <string.h>
@@ -24,16 +25,19 @@ static wn_ref take(placer *p, int32_t dtype, uint64_t bytes)
     if (p->status != WINNOW_OK)
         return (wn_ref){.slot = WN_SLOT_NONE};
     if (bytes > p->most) {
-        p->status = wn_fail(p->host, WINNOW_E_UNSUPPORTED,
-                            "encoder: one matrix of the model has %llu bytes, and the device takes %llu at a time (use dtype f16)",
-                            (unsigned long long)bytes, (unsigned long long)p->most);
+        p->status = wn_fail(
+            p->host, WINNOW_E_UNSUPPORTED,
+            "encoder: one matrix of the model has %llu bytes, and the device takes %llu at a "
+            "time (use dtype f16)",
+            (unsigned long long)bytes, (unsigned long long)p->most);
         return (wn_ref){.slot = WN_SLOT_NONE};
     }
     if (p->used[p->part] + bytes > p->most)
         ++p->part;
     if (p->part == WN_WEIGHT_PARTS) {
         p->status = wn_fail(p->host, WINNOW_E_DEVICE_MEMORY,
-                            "encoder: the model does not fit %d buffers of %llu bytes (use dtype f16, or another device)",
+                            "encoder: the model does not fit %d buffers of %llu bytes (use dtype "
+                            "f16, or another device)",
                             WN_WEIGHT_PARTS, (unsigned long long)p->most);
         return (wn_ref){.slot = WN_SLOT_NONE};
     }
@@ -55,10 +59,11 @@ static void place_linear(placer *p, wn_linear *l)
     for (uint32_t i = 0; i < 3; ++i)
         bias |= l->bias[i] != NULL;
     const uint64_t behind = (bias ? 4ull * l->out : 0) + (l->scale ? 4ull * l->out : 0);
-    l->place = (wn_place){.ref = take(p, p->dtype, matrix + behind),
-                          .stride = stride,
-                          .bias_at = bias ? (uint32_t)(matrix / 4) : WN_NONE,
-                          .scale_at = l->scale ? (uint32_t)(matrix / 4) + (bias ? l->out : 0) : WN_NONE};
+    l->place =
+        (wn_place){.ref = take(p, p->dtype, matrix + behind),
+                   .stride = stride,
+                   .bias_at = bias ? (uint32_t)(matrix / 4) : WN_NONE,
+                   .scale_at = l->scale ? (uint32_t)(matrix / 4) + (bias ? l->out : 0) : WN_NONE};
 }
 
 static void place_norm(placer *p, wn_norm *n)
@@ -82,7 +87,11 @@ static void place_table(placer *p, wn_table *t)
 winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64_t part_most,
                            uint64_t bytes[WN_WEIGHT_PARTS])
 {
-    placer p = {.host = host, .most = part_most, .used = bytes, .element = dtype == WINNOW_F32 ? 4 : 2, .dtype = dtype};
+    placer p = {.host = host,
+                .most = part_most,
+                .used = bytes,
+                .element = dtype == WINNOW_F32 ? 4 : 2,
+                .dtype = dtype};
     memset(bytes, 0, WN_WEIGHT_PARTS * sizeof *bytes);
     place_linear(&p, &v->embed);
     place_table(&p, &v->class_row);
@@ -91,10 +100,11 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     place_norm(&p, &v->pre);
     for (uint32_t l = 0; l < v->run_layers; ++l) {
         wn_vit_layer *layer = &v->layer[l];
-        wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
-        wn_linear *const linears[] = {&layer->qkv,    &layer->q_down, &layer->q_up, &layer->k_down,
-                                      &layer->k_up,   &layer->out,    &layer->up,   &layer->gate,
-                                      &layer->down,   &layer->deep1,  &layer->deep2};
+        wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm,
+                                  &layer->deep_norm};
+        wn_linear *const linears[] = {&layer->qkv,  &layer->q_down, &layer->q_up, &layer->k_down,
+                                      &layer->k_up, &layer->out,    &layer->up,   &layer->gate,
+                                      &layer->down, &layer->deep1,  &layer->deep2};
         for (size_t i = 0; i < sizeof norms / sizeof *norms; ++i)
             place_norm(&p, norms[i]);
         for (size_t i = 0; i < sizeof linears / sizeof *linears; ++i)
@@ -112,7 +122,7 @@ winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64
     return p.status;
 }
 
-/* -- loading ------------------------------------------------------------------------------------- */
+/* -- loading ----------------------------------------------------------------------------------- */
 
 typedef struct loader {
     const wn_host *host;
@@ -122,7 +132,7 @@ typedef struct loader {
 
 /* Where rows of a tensor go. */
 typedef struct target {
-    wn_ref ref; /* of the whole parameter */
+    wn_ref ref;     /* of the whole parameter */
     uint64_t first; /* elements before the tensor's own, of the target's type */
     uint64_t base;  /* bytes before those */
     uint32_t stride;
@@ -132,20 +142,24 @@ typedef struct target {
 
 static wn_program program_of(const wn_op *op)
 {
-    return (wn_program){.ops = (wn_op *)(uintptr_t)op, .op_count = 1, .emit_first = 1, .w_words = 4};
+    return (wn_program){
+        .ops = (wn_op *)(uintptr_t)op, .op_count = 1, .emit_first = 1, .w_words = 4};
 }
 
-static wn_op unpack_op(const wn_tensor *t, uint64_t bytes, uint32_t rows, uint32_t cols, const target *to,
-                       uint64_t skip)
+static wn_op unpack_op(const wn_tensor *t, uint64_t bytes, uint32_t rows, uint32_t cols,
+                       const target *to, uint64_t skip)
 {
     const uint32_t element = to->dtype == WINNOW_F32 ? 4 : 2;
     const uint64_t at = to->base + (to->first + skip) * element;
-    const struct wn_args_unpack args = {.b_stride = to->stride, .type = t->type, .rows = rows, .cols = cols, .turn = to->turn};
+    const struct wn_args_unpack args = {
+        .b_stride = to->stride, .type = t->type, .rows = rows, .cols = cols, .turn = to->turn};
     const uint64_t across = to->turn ? rows : cols, down = to->turn ? cols : rows;
     wn_op op = {.kind = WN_OP_unpack,
                 .items = (uint32_t)(down * ((across + 1) / 2)),
                 .args_bytes = sizeof args,
-                .a = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS, .dtype = WINNOW_I32, .bytes = (bytes + 3) & ~3ull},
+                .a = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS,
+                      .dtype = WINNOW_I32,
+                      .bytes = (bytes + 3) & ~3ull},
                 .b = {.slot = to->ref.slot,
                       .dtype = to->dtype,
                       .offset = to->ref.offset + at,
@@ -155,7 +169,8 @@ static wn_op unpack_op(const wn_tensor *t, uint64_t bytes, uint32_t rows, uint32
     return op;
 }
 
-static winnow_status run_piece(const loader *l, const wn_op *op, const unsigned char *data, uint64_t bytes)
+static winnow_status run_piece(const loader *l, const wn_op *op, const unsigned char *data,
+                               uint64_t bytes)
 {
     const wn_program program = program_of(op);
     wn_host_io io = {0};
@@ -179,7 +194,8 @@ static uint32_t piece_rows(uint64_t row_bytes, uint32_t rows)
     return fit < 2 ? (rows < 2 ? rows : 2) : fit < rows ? (uint32_t)fit : rows;
 }
 
-static winnow_status load_tensor(const loader *l, const wn_tensor *t, uint32_t rows, const target *to)
+static winnow_status load_tensor(const loader *l, const wn_tensor *t, uint32_t rows,
+                                 const target *to)
 {
     uint32_t block_bytes;
     const uint32_t block = wn_file_type_block(t->type, &block_bytes);
@@ -187,20 +203,27 @@ static winnow_status load_tensor(const loader *l, const wn_tensor *t, uint32_t r
     const uint64_t row_bytes = (uint64_t)cols / block * block_bytes;
     const uint32_t most = piece_rows(row_bytes, rows);
     if (cols % block != 0)
-        return wn_fail(l->host, WINNOW_E_FILE, "encoder: tensor %s has rows of %u numbers in blocks of %u (the file is damaged)",
-                       t->name, cols, block);
+        return wn_fail(
+            l->host, WINNOW_E_FILE,
+            "encoder: tensor %s has rows of %u numbers in blocks of %u (the file is damaged)",
+            t->name, cols, block);
     for (uint32_t row = 0; row < rows; row += most) {
         const uint32_t count = rows - row < most ? rows - row : most;
-        const uint64_t bytes = count * row_bytes, skip = to->turn ? row : (uint64_t)row * to->stride;
+        const uint64_t bytes = count * row_bytes,
+                       skip = to->turn ? row : (uint64_t)row * to->stride;
         const wn_op op = unpack_op(t, bytes, count, cols, to, skip);
         WN_TRY(run_piece(l, &op, t->data + row * row_bytes, bytes));
     }
     return WINNOW_OK;
 }
 
-static winnow_status load_numbers(const loader *l, const wn_tensor *t, const wn_ref *ref, uint64_t word)
+static winnow_status load_numbers(const loader *l, const wn_tensor *t, const wn_ref *ref,
+                                  uint64_t word)
 {
-    const target to = {.ref = *ref, .base = 4 * word, .stride = ((uint32_t)t->elements + 1u) & ~1u, .dtype = WINNOW_F32};
+    const target to = {.ref = *ref,
+                       .base = 4 * word,
+                       .stride = ((uint32_t)t->elements + 1u) & ~1u,
+                       .dtype = WINNOW_F32};
     return t ? load_tensor(l, t, 1, &to) : WINNOW_OK;
 }
 
@@ -211,7 +234,11 @@ static winnow_status load_linear(const loader *l, const wn_linear *linear)
     for (uint32_t i = 0; i < linear->parts; ++i) {
         const wn_tensor *w = linear->weight[i];
         const uint32_t rows = (uint32_t)w->shape[0], outs = linear->turned ? linear->out : rows;
-        const target to = {.ref = place->ref, .first = first, .stride = place->stride, .dtype = place->ref.dtype, .turn = !linear->turned};
+        const target to = {.ref = place->ref,
+                           .first = first,
+                           .stride = place->stride,
+                           .dtype = place->ref.dtype,
+                           .turn = !linear->turned};
         WN_TRY(load_tensor(l, w, rows, &to));
         if (linear->bias[i])
             WN_TRY(load_numbers(l, linear->bias[i], &place->ref, bias_at));
@@ -237,7 +264,8 @@ static winnow_status load_table(const loader *l, const wn_table *table)
 
 static winnow_status load_layer(const loader *l, const wn_vit_layer *layer)
 {
-    const wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm, &layer->deep_norm};
+    const wn_norm *const norms[] = {&layer->norm1, &layer->norm2, &layer->q_norm, &layer->k_norm,
+                                    &layer->deep_norm};
     const wn_linear *const linears[] = {&layer->qkv,  &layer->q_down, &layer->q_up, &layer->k_down,
                                         &layer->k_up, &layer->out,    &layer->up,   &layer->gate,
                                         &layer->down, &layer->deep1,  &layer->deep2};
@@ -248,10 +276,12 @@ static winnow_status load_layer(const loader *l, const wn_vit_layer *layer)
     return WINNOW_OK;
 }
 
-winnow_status wn_vit_load(const wn_host *host, const wn_vit *v, winnow_device *device, wn_exec *exec)
+winnow_status wn_vit_load(const wn_host *host, const wn_vit *v, winnow_device *device,
+                          wn_exec *exec)
 {
     const loader l = {host, device, exec};
-    const wn_table *const tables[] = {&v->class_row, &v->register_rows, &v->position_rows, &v->probe};
+    const wn_table *const tables[] = {&v->class_row, &v->register_rows, &v->position_rows,
+                                      &v->probe};
     const wn_norm *const norms[] = {&v->pre, &v->post, &v->project_norm, &v->project_norm2};
     const wn_linear *const linears[] = {&v->embed,    &v->project1, &v->project2,
                                         &v->probe_qk, &v->merge1,   &v->merge2};
@@ -288,7 +318,9 @@ void wn_vit_load_kinds(wn_op *ops, wn_program *programs)
         ops[i] = (wn_op){.kind = WN_OP_unpack,
                          .items = 1,
                          .args_bytes = sizeof(struct wn_args_unpack),
-                         .a = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS, .dtype = WINNOW_I32, .bytes = WN_LOAD_BYTES},
+                         .a = {.slot = WN_SLOT_IN + WINNOW_ROLE_TOKENS,
+                               .dtype = WINNOW_I32,
+                               .bytes = WN_LOAD_BYTES},
                          .b = {.slot = WN_SLOT_WEIGHTS, .dtype = types[i], .bytes = 4},
                          .c = {.slot = WN_SLOT_NONE}};
         programs[i] = program_of(&ops[i]);

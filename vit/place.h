@@ -4,9 +4,10 @@
 
 #include "model.h"
 
-/* Gives every parameter of the model its place. dtype: of the matrices (F32, F16); biases, norms and tables are f32.
- * part_most: bytes that one buffer may have. bytes[]: of each buffer (WN_SLOT_WEIGHTS + i). E_DEVICE_MEMORY where
- * WN_WEIGHT_PARTS buffers do not hold them, E_UNSUPPORTED where one matrix is larger than a buffer may be. */
+/* Gives every parameter of the model its place. dtype: of the matrices (F32, F16); biases, norms
+ * and tables are f32. part_most: bytes that one buffer may have. bytes[]: of each buffer
+ * (WN_SLOT_WEIGHTS + i). E_DEVICE_MEMORY where WN_WEIGHT_PARTS buffers do not hold them,
+ * E_UNSUPPORTED where one matrix is larger than a buffer may be. */
 winnow_status wn_vit_place(const wn_host *host, wn_vit *vit, int32_t dtype, uint64_t part_most,
                            uint64_t bytes[WN_WEIGHT_PARTS]);
 
@@ -14,11 +15,13 @@ enum { WN_LOAD_BYTES = 16 << 20 }; /* of a tensor that go up at a time */
 
 /* Bytes that the input slot must have for loading. */
 uint64_t wn_vit_load_bytes(const wn_vit *vit);
-/* The kinds of loading programs, for wn_exec_desc.others: one operation each. ops and programs: room for
- * WN_LOAD_KINDS of them. */
+/* The kinds of loading programs, for wn_exec_desc.others: one operation each. ops and programs:
+ * room for WN_LOAD_KINDS of them. */
 enum { WN_LOAD_KINDS = 2 };
 void wn_vit_load_kinds(wn_op *ops, wn_program *programs);
-/* Unpacks every parameter into its place. done, all: parameters, for a progress bar; may be NULL. */
-winnow_status wn_vit_load(const wn_host *host, const wn_vit *vit, winnow_device *device, wn_exec *exec);
+/* Unpacks every parameter into its place. done, all: parameters, for a progress bar; may be
+ * NULL. */
+winnow_status wn_vit_load(const wn_host *host, const wn_vit *vit, winnow_device *device,
+                          wn_exec *exec);
 
 #endif

@@ -81,7 +81,8 @@ static wn_prep_axis axis_centre(uint32_t in, uint32_t out, uint32_t total)
         .in = in, .out = out, .crop_first = (out - total) / 2, .crop_count = total, .total = total};
 }
 
-/* Pillow 13 in ImagingResample: rows that go against columns that go. Compared with 13.0.0 in 2000 random sizes. */
+/* Pillow 13 in ImagingResample: rows that go against columns that go. Compared with 13.0.0 in 2000
+ * random sizes. */
 static bool loses_rows(const wn_prep_axis *x, const wn_prep_axis *y)
 {
     return y->out < y->in && (int64_t)y->in - y->out > 2 * ((int64_t)x->in - x->out);
@@ -147,11 +148,10 @@ static winnow_status plan_crop(wn_planner *p)
     const uint32_t longer = p->width < p->height ? p->height : p->width;
     const double edge = (double)((uint64_t)prep->edge * longer) / shorter;
     if (!prep->edge || edge > (double)BYTES_MOST)
-        return wn_fail(
-            p->host, WINNOW_E_SHAPE,
-            "preprocess: %u x %u cannot be resized to a shortest edge of %u (give a smaller "
-            "picture)",
-            p->width, p->height, prep->edge);
+        return wn_fail(p->host, WINNOW_E_SHAPE,
+                       "preprocess: %u x %u cannot be resized to a shortest edge of %u (give "
+                       "a smaller picture)",
+                       p->width, p->height, prep->edge);
     const uint32_t width = p->width <= p->height ? prep->edge : (uint32_t)edge;
     const uint32_t height = p->width <= p->height ? (uint32_t)edge : prep->edge;
     const uint32_t stage =
@@ -234,18 +234,16 @@ static winnow_status plan_dynamic(wn_planner *p)
     double w, h;
     uint32_t kept[2];
     if (!prep->multiple || !prep->max_pixels || prep->min_pixels > prep->max_pixels)
-        return wn_fail(
-            p->host, WINNOW_E_SHAPE,
-            "preprocess: multiples of %u within %llu..%llu pixels do not exist (check the model's "
-            "settings)",
-            prep->multiple, (unsigned long long)prep->min_pixels,
-            (unsigned long long)prep->max_pixels);
+        return wn_fail(p->host, WINNOW_E_SHAPE,
+                       "preprocess: multiples of %u within %llu..%llu pixels do not exist (check "
+                       "the model's settings)",
+                       prep->multiple, (unsigned long long)prep->min_pixels,
+                       (unsigned long long)prep->max_pixels);
     if (!prep->like_llama && longer > ASPECT_MOST * shorter)
-        return wn_fail(
-            p->host, WINNOW_E_SHAPE,
-            "preprocess: %u x %u is longer than %d times its width, which the model refuses (crop "
-            "it)",
-            p->width, p->height, ASPECT_MOST);
+        return wn_fail(p->host, WINNOW_E_SHAPE,
+                       "preprocess: %u x %u is longer than %d times its width, which the "
+                       "model refuses (crop it)",
+                       p->width, p->height, ASPECT_MOST);
     wn_round_sides(p, prep->multiple, &w, &h);
     wn_limit_pixels(p, prep->multiple, &w, &h);
     if (w < 1 || h < 1 || w > (double)BYTES_MOST || h > (double)BYTES_MOST)
@@ -270,19 +268,25 @@ static winnow_status plan_naflex(wn_planner *p)
     const double eps = 1e-5;
     double low = eps / 10, high = 100.0;
     if (!patch || !most)
-        return wn_fail(p->host, WINNOW_E_SHAPE,
-                       "preprocess: at most %u patches of %u do not exist (check the model's settings)", most, patch);
+        return wn_fail(
+            p->host, WINNOW_E_SHAPE,
+            "preprocess: at most %u patches of %u do not exist (check the model's settings)", most,
+            patch);
     while (high - low >= eps) {
         const double scale = (low + high) / 2;
-        const bool fits = in_patches(scale, p->height, patch) * in_patches(scale, p->width, patch) <= most;
+        const bool fits =
+            in_patches(scale, p->height, patch) * in_patches(scale, p->width, patch) <= most;
         low = fits ? scale : low;
         high = fits ? high : scale;
     }
-    const double width = in_patches(low, p->width, patch), height = in_patches(low, p->height, patch);
+    const double width = in_patches(low, p->width, patch),
+                 height = in_patches(low, p->height, patch);
     if (width * height > most)
-        return wn_fail(p->host, WINNOW_E_SHAPE, "preprocess: %u x %u does not become %u patches (shrink the picture first)",
+        return wn_fail(p->host, WINNOW_E_SHAPE,
+                       "preprocess: %u x %u does not become %u patches (shrink the picture first)",
                        p->width, p->height, most);
-    return wn_cut_one(p, wn_add_whole(p, p->prep->filter, (uint32_t)width * patch, (uint32_t)height * patch));
+    return wn_cut_one(
+        p, wn_add_whole(p, p->prep->filter, (uint32_t)width * patch, (uint32_t)height * patch));
 }
 
 static winnow_status plan_fit(wn_planner *p)
@@ -313,11 +317,10 @@ static winnow_status check_stages(const wn_planner *p)
         const uint64_t wide = s->y_first && s->x.in > s->x.total ? s->x.in : s->x.total,
                        tall = !s->y_first && s->y.in > s->y.total ? s->y.in : s->y.total;
         if (wide * tall > BYTES_MOST / CHANNELS)
-            return wn_fail(
-                p->host, WINNOW_E_SHAPE,
-                "preprocess: a picture of %u x %u on the way is 2^31 bytes or more (give a "
-                "smaller picture)",
-                (uint32_t)wide, (uint32_t)tall);
+            return wn_fail(p->host, WINNOW_E_SHAPE,
+                           "preprocess: a picture of %u x %u on the way is 2^31 bytes or more "
+                           "(give a smaller picture)",
+                           (uint32_t)wide, (uint32_t)tall);
         WN_TRY(wn_resize_axis(p->host, s->filter, &s->x, &taps, NULL, NULL, NULL));
         WN_TRY(wn_resize_axis(p->host, s->filter, &s->y, &taps, NULL, NULL, NULL));
     }

@@ -7,9 +7,10 @@
  *
  * Both resize with Pillow's arithmetic (llama.cpp since August 2026), which is exact to the byte
  * here: tables of integer weights in fixed point (22 bits) that the C code and the `resize`
- * operation (ops_args.h) both use. Up to version 12 Pillow always goes along x and then y; from 13 on
- * a picture that loses more than twice as many rows as columns goes along y first (tall_y_first). llama.cpp before that (b10256) resized in floats:
- * WN_FILTER_LLAMA_*, exact too, but in C only.
+ * operation (ops_args.h) both use. Up to version 12 Pillow always goes along x and then y; from 13
+ * on a picture that loses more than twice as many rows as columns goes along y first
+ * (tall_y_first). llama.cpp before that (b10256) resized in floats: WN_FILTER_LLAMA_*, exact too,
+ * but in C only.
  *
  * A plan is a recipe: at most four stages, each a resize of the picture or of an earlier stage's
  * result along both axes, and views cut out of the stages' results. wn_prep_run executes it in
@@ -61,7 +62,7 @@ enum wn_fit {
 enum { WN_GRIDS_MOST = 32, WN_STAGES_MOST = 4 };
 
 typedef struct wn_prep {
-    bool like_llama; /* llama.cpp's sizes, padding and order; else transformers' */
+    bool like_llama;   /* llama.cpp's sizes, padding and order; else transformers' */
     bool tall_y_first; /* as Pillow from 13 on */
     enum wn_fit fit;
     enum wn_filter filter;
@@ -69,16 +70,16 @@ typedef struct wn_prep {
     uint32_t patch;         /* pixels; views are multiples of it. 0: any size */
     uint32_t edge;          /* see wn_fit; IDEFICS3 like llama: 0 where the file has none */
     uint32_t multiple;      /* DYNAMIC: patch * merge */
-    uint64_t min_pixels,
-        max_pixels; /* DYNAMIC; IDEFICS3 like llama where a user gives limits, else 0 */
+    /* DYNAMIC; IDEFICS3 like llama where a user gives limits, else 0 */
+    uint64_t min_pixels, max_pixels;
     uint32_t max_patches; /* NAFLEX */
     uint32_t min_tiles, max_tiles;
     bool thumbnail; /* INTERNVL: an overview beside the tiles (llama.cpp always has it) */
     uint8_t pad[3];
     float mean[3], std[3];
     float rescale; /* 1/255 */
-    uint32_t
-        grid_count; /* ANYRES: width, height in pixels (Hugging Face's lists have height first) */
+    /* ANYRES: width, height in pixels (Hugging Face's lists have height first) */
+    uint32_t grid_count;
     uint32_t grids[WN_GRIDS_MOST][2];
 } wn_prep;
 

@@ -1,4 +1,5 @@
-/* project.c: from hidden states to the language model's channels: llama.cpp's projector kinds (see model.h).
+/* project.c: from hidden states to the language model's channels: llama.cpp's projector kinds (see
+ * model.h).
  *
  * `mlp` goes token by token, so it takes any set. The others join cells of the full grid. */
 #include "layers.h"
@@ -22,7 +23,8 @@ static wn_mat fresh_rows(wn_vit_state *s, int32_t dtype)
                                         .rows_at = set->rows.at,
                                         .to_at = WN_NONE,
                                         .cols = out.cols};
-    BUILD_OP(b, gather, (uint64_t)set->n_max * ((out.cols + 1) / 2), &set->mat, &out, args, READS_W);
+    BUILD_OP(b, gather, (uint64_t)set->n_max * ((out.cols + 1) / 2), &set->mat, &out, args,
+             READS_W);
     return out;
 }
 
@@ -36,8 +38,8 @@ static void now_rows(wn_build *b, const wn_mat *mat)
 }
 
 /* linear, act, linear on `rows` rows of `in`, into `out` (NULL: a new f32 matrix). */
-static wn_mat two_linears(wn_vit_state *s, const wn_linear *first, const wn_linear *second, uint32_t act,
-                          const wn_mat *in, uint32_t rows, const wn_mat *out)
+static wn_mat two_linears(wn_vit_state *s, const wn_linear *first, const wn_linear *second,
+                          uint32_t act, const wn_mat *in, uint32_t rows, const wn_mat *out)
 {
     wn_build *b = s->b;
     const bool one = !second->parts;
@@ -45,7 +47,8 @@ static wn_mat two_linears(wn_vit_state *s, const wn_linear *first, const wn_line
     const wn_mat inner = one ? (wn_mat){0} : build_matrix_of(b, rows, first->out, s->dtype),
                  last = out ? *out : build_matrix(b, rows, cols);
     const wn_arr seg = b->set.exact ? WN_NO_ARR : b->set.seg;
-    wn_apply a = {.in = in, .out = one ? &last : &inner, .n_max = rows, .segs = b->set.segs, .seg = seg};
+    wn_apply a = {
+        .in = in, .out = one ? &last : &inner, .n_max = rows, .segs = b->set.segs, .seg = seg};
     a.act = one ? WN_ACT_NONE : act;
     wn_vit_linear(b, first, &a);
     if (!one) {
@@ -62,9 +65,11 @@ static void stand_side_by_side(wn_vit_state *s)
     if (s->v->feature_count < 2)
         return;
     if (s->reduced || !b->set.exact || b->set.mat.ref.offset != s->x.ref.offset) {
-        build_fail(b, WINNOW_E_UNSUPPORTED,
-                   "the projector takes %u hidden states side by side (reduce behind it: stages without attention and keys)",
-                   s->v->feature_count);
+        build_fail(
+            b, WINNOW_E_UNSUPPORTED,
+            "the projector takes %u hidden states side by side (reduce behind it: stages without "
+            "attention and keys)",
+            s->v->feature_count);
         return;
     }
     now_rows(b, &s->features);
@@ -77,10 +82,17 @@ static wn_mat project_yi(wn_vit_state *s, const wn_mat *rows)
     const wn_vit *v = s->v;
     const uint32_t n = b->set.n_max, segs = b->set.segs;
     const wn_arr seg = b->set.exact ? WN_NO_ARR : b->set.seg;
-    const wn_mat first = build_matrix(b, n, v->project1.out), normed = build_matrix_of(b, n, v->project1.out, s->dtype),
-                 second = build_matrix(b, n, v->project2.out), out = build_matrix(b, n, v->project2.out);
+    const wn_mat first = build_matrix(b, n, v->project1.out),
+                 normed = build_matrix_of(b, n, v->project1.out, s->dtype),
+                 second = build_matrix(b, n, v->project2.out),
+                 out = build_matrix(b, n, v->project2.out);
     const wn_apply one = {.in = rows, .out = &first, .n_max = n, .segs = segs, .seg = seg},
-                   norm = {.in = &first, .out = &normed, .n_max = n, .segs = segs, .seg = seg, .act = v->project_act},
+                   norm = {.in = &first,
+                           .out = &normed,
+                           .n_max = n,
+                           .segs = segs,
+                           .seg = seg,
+                           .act = v->project_act},
                    two = {.in = &normed, .out = &second, .n_max = n, .segs = segs, .seg = seg},
                    last = {.in = &second, .out = &out, .n_max = n, .segs = segs, .seg = seg};
     wn_vit_linear(b, &v->project1, &one);
@@ -100,13 +112,15 @@ static void project_tokens(wn_vit_state *s)
         return;
     }
     const wn_mat rows = fresh_rows(s, s->dtype),
-                 out = two_linears(s, &s->v->project1, &s->v->project2, s->v->project_act, &rows, b->set.n_max, NULL);
+                 out = two_linears(s, &s->v->project1, &s->v->project2, s->v->project_act, &rows,
+                                   b->set.n_max, NULL);
     now_rows(b, &out);
 }
 
-/* -- f x f cells ------------------------------------------------------------------------------------- */
+/* -- f x f cells ------------------------------------------------------------------------------- */
 
-/* [groups * h*w / f², f² D]: the cells of a block side by side. Rows in blocks (merge = f) lie so already. */
+/* [groups * h*w / f², f² D]: the cells of a block side by side. Rows in blocks (merge = f) lie so
+ * already. */
 static wn_mat joined(wn_vit_state *s, const wn_mat *mat, uint32_t layout_rows, int32_t dtype)
 {
     wn_build *b = s->b;
@@ -118,16 +132,17 @@ static wn_mat joined(wn_vit_state *s, const wn_mat *mat, uint32_t layout_rows, i
         return view;
     }
     const wn_mat out = build_matrix_of(b, rows, f * f * cols, dtype);
-    const struct wn_args_space_to_channel args = {.frames = b->set.segs,
-                                                  .h = b->set.grid_h,
-                                                  .w = b->set.grid_w,
-                                                  .oh = b->set.grid_h / f,
-                                                  .ow = b->set.grid_w / f,
-                                                  .factor = f,
-                                                  .layout = s->v->merge == f && f > 1 ? WN_LAYOUT_BLOCKS : WN_LAYOUT_ROW,
-                                                  .pad = 0,
-                                                  .cols = cols,
-                                                  .rows_at = layout_rows};
+    const struct wn_args_space_to_channel args = {
+        .frames = b->set.segs,
+        .h = b->set.grid_h,
+        .w = b->set.grid_w,
+        .oh = b->set.grid_h / f,
+        .ow = b->set.grid_w / f,
+        .factor = f,
+        .layout = s->v->merge == f && f > 1 ? WN_LAYOUT_BLOCKS : WN_LAYOUT_ROW,
+        .pad = 0,
+        .cols = cols,
+        .rows_at = layout_rows};
     BUILD_OP(b, space_to_channel, (uint64_t)rows * ((out.cols + 1) / 2), mat, &out, args, READS_W);
     return out;
 }
@@ -137,7 +152,8 @@ static wn_mat pooled(wn_vit_state *s)
 {
     wn_build *b = s->b;
     const uint32_t f = s->v->project_factor, cols = b->set.mat.cols, rows = b->set.n_max / (f * f);
-    const wn_mat side = joined(s, &b->set.mat, b->set.rows.at, WINNOW_F32), out = build_matrix(b, rows, cols);
+    const wn_mat side = joined(s, &b->set.mat, b->set.rows.at, WINNOW_F32),
+                 out = build_matrix(b, rows, cols);
     const struct wn_args_part_mean args = {.n_max = rows,
                                            .seg_at = WN_NONE,
                                            .list_at = WN_NONE,
@@ -150,8 +166,8 @@ static wn_mat pooled(wn_vit_state *s)
     return out;
 }
 
-static void norm_rows(wn_vit_state *s, const wn_norm *norm, bool rms, float eps, const wn_mat *in, const wn_mat *out,
-                      uint32_t rows)
+static void norm_rows(wn_vit_state *s, const wn_norm *norm, bool rms, float eps, const wn_mat *in,
+                      const wn_mat *out, uint32_t rows)
 {
     const wn_apply a = {.in = in, .out = out, .n_max = rows, .seg = WN_NO_ARR};
     wn_vit_norm(s->b, norm, rms, eps, &a);
@@ -207,13 +223,17 @@ static void project_blocks(wn_vit_state *s)
     if (build_need_grid(b) != WINNOW_OK)
         return;
     if (h % f || w % f) {
-        build_fail(b, WINNOW_E_SHAPE, "the projector joins %u x %u patches, and there are %u x %u (give another size)", f, f, w, h);
+        build_fail(b, WINNOW_E_SHAPE,
+                   "the projector joins %u x %u patches, and there are %u x %u (give another size)",
+                   f, f, w, h);
         return;
     }
     const uint32_t rows = b->set.n_max / (f * f);
     const wn_mat in = merged_rows(s, rows);
-    const wn_mat own = {.ref = s->deep.ref, .stride = s->deep.stride, .cols = v->project2.out, .rows = rows};
-    const wn_mat made = two_linears(s, &v->project1, &v->project2, v->project_act, &in, rows, v->deep_count ? &own : NULL),
+    const wn_mat own = {
+        .ref = s->deep.ref, .stride = s->deep.stride, .cols = v->project2.out, .rows = rows};
+    const wn_mat made = two_linears(s, &v->project1, &v->project2, v->project_act, &in, rows,
+                                    v->deep_count ? &own : NULL),
                  out = v->deep_count ? s->deep : made;
     if (!s->reduced) {
         restart(s, &out);
@@ -244,8 +264,10 @@ void wn_vit_deepen(wn_vit_state *s, uint32_t l)
         return;
     const uint64_t mark = build_mark(b);
     const uint32_t rows = s->rows_max / (s->v->merge * s->v->merge);
-    const wn_mat side = joined(s, &s->x, b->set.rows.at, WINNOW_F32), normed = build_matrix_of(b, rows, side.cols, s->dtype);
-    wn_mat out = {.ref = s->deep.ref, .stride = s->deep.stride, .cols = layer->deep2.out, .rows = rows};
+    const wn_mat side = joined(s, &s->x, b->set.rows.at, WINNOW_F32),
+                 normed = build_matrix_of(b, rows, side.cols, s->dtype);
+    wn_mat out = {
+        .ref = s->deep.ref, .stride = s->deep.stride, .cols = layer->deep2.out, .rows = rows};
     out.ref.offset += (uint64_t)s->deep_used * sizeof(float);
     out.ref.bytes -= (uint64_t)s->deep_used * sizeof(float);
     norm_rows(s, &layer->deep_norm, false, s->v->eps, &side, &normed, rows);
@@ -254,14 +276,16 @@ void wn_vit_deepen(wn_vit_state *s, uint32_t l)
     build_release(b, mark);
 }
 
-/* -- hooks ----------------------------------------------------------------------------------------------- */
+/* -- hooks ------------------------------------------------------------------------------------- */
 
-/* Keys [groups*cells, d] become [groups*joined, d]: rows of a block side by side, then their mean. */
+/* Keys [groups*cells, d] become [groups*joined, d]: rows of a block side by side, then their
+ * mean. */
 static wn_mat join_rows(wn_vit_state *s, const wn_mat *keys)
 {
     wn_build *b = s->b;
     const uint32_t f = s->v->project_factor, rows = b->set.n_max / (f * f), cols = keys->cols;
-    const wn_arr all = build_counting(b, b->set.n_max, 1); /* roles go by source token, special rows left out */
+    /* roles go by source token, special rows left out */
+    const wn_arr all = build_counting(b, b->set.n_max, 1);
     const wn_mat side = joined(s, keys, all.at, WINNOW_F32), out = build_matrix(b, rows, cols);
     const struct wn_args_part_mean args = {.n_max = rows,
                                            .seg_at = WN_NONE,
@@ -279,7 +303,8 @@ static wn_mat join_rows(wn_vit_state *s, const wn_mat *keys)
 static wn_mat join_columns(wn_vit_state *s, const wn_mat *attention)
 {
     wn_build *b = s->b;
-    const uint32_t f = s->v->project_factor, rows = attention->rows, cells = s->cells, cols = cells / (f * f);
+    const uint32_t f = s->v->project_factor, rows = attention->rows, cells = s->cells,
+                   cols = cells / (f * f);
     const bool in_blocks = s->v->merge == f && f > 1;
     wn_mat pixels = *attention, side = *attention;
     pixels.stride = pixels.cols = 1;
@@ -295,7 +320,8 @@ static wn_mat join_columns(wn_vit_state *s, const wn_mat *attention)
                                                       .layout = WN_LAYOUT_ROW,
                                                       .cols = 1,
                                                       .rows_at = all.at};
-        BUILD_OP(b, space_to_channel, (uint64_t)rows * cols * ((f * f + 1) / 2), &pixels, &side, args, READS_W);
+        BUILD_OP(b, space_to_channel, (uint64_t)rows * cols * ((f * f + 1) / 2), &pixels, &side,
+                 args, READS_W);
     }
     side.stride = cells; /* a head's blocks, f*f columns each */
     side.cols = cells;

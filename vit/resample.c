@@ -3,8 +3,8 @@
  * Pillow's arithmetic: for each output pixel the filter is laid over the inputs that its support
  * touches (wider by the ratio when a picture shrinks), its values divided by their sum in double,
  * and rounded half away from zero to 22 fractional bits; a pass sums bytes times weights in 32
- * bits, adds a half, shifts and clips. One axis goes first, its result is bytes, then the other. The
- * `resize` operation does the same sums, so a device gives the same bytes.
+ * bits, adds a half, shifts and clips. One axis goes first, its result is bytes, then the other.
+ * The `resize` operation does the same sums, so a device gives the same bytes.
  */
 #include "preprocess_private.h"
 
@@ -150,17 +150,16 @@ winnow_status wn_resize_axis(const wn_host *host, enum wn_filter filter, const w
     if (wn_in_floats(filter)) {
         *taps = 0;
         return start ? wn_fail(host, WINNOW_E_UNSUPPORTED,
-                               "preprocess: llama.cpp's float resizes have no tables "
-                               "(use wn_resample)")
+                               "preprocess: llama.cpp's float resizes have no "
+                               "tables (use wn_resample)")
                      : WINNOW_OK;
     }
     *taps = taps_of(filter, axis);
     if (*taps > TAPS_MOST || (uint64_t)*taps * axis->total * sizeof(int32_t) > BYTES_MOST)
-        return wn_fail(
-            host, WINNOW_E_SHAPE,
-            "preprocess: resizing %u to %u pixels needs %u weights a pixel (shrink the picture "
-            "first)",
-            axis->in, axis->out, *taps);
+        return wn_fail(host, WINNOW_E_SHAPE,
+                       "preprocess: resizing %u to %u pixels needs %u weights a pixel "
+                       "(shrink the picture first)",
+                       axis->in, axis->out, *taps);
     if (!start)
         return WINNOW_OK;
     double *values = wn_alloc(host, *taps * sizeof *values);
@@ -242,8 +241,8 @@ static void resample_column(const table *t, uint32_t y, const uint8_t *from, uin
 }
 
 /* rows: of `from` and of `to`. */
-static winnow_status along_x(const wn_host *host, const wn_prep_stage *s, uint32_t rows, const uint8_t *from,
-                             uint8_t *to)
+static winnow_status along_x(const wn_host *host, const wn_prep_stage *s, uint32_t rows,
+                             const uint8_t *from, uint8_t *to)
 {
     table t = {0};
     winnow_status status = table_make(host, s->filter, &s->x, &t);
@@ -255,8 +254,8 @@ static winnow_status along_x(const wn_host *host, const wn_prep_stage *s, uint32
 }
 
 /* cols: pixels a row of `from` and of `to`. */
-static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, uint32_t cols, const uint8_t *from,
-                             uint8_t *to)
+static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, uint32_t cols,
+                             const uint8_t *from, uint8_t *to)
 {
     const size_t bytes = (size_t)cols * CHANNELS;
     table t = {0};
@@ -272,8 +271,8 @@ static winnow_status along_y(const wn_host *host, const wn_prep_stage *s, uint32
 }
 
 /* Both axes, the first into `middle`. */
-static winnow_status along_both(const wn_host *host, const wn_prep_stage *s, const uint8_t *from, uint8_t *middle,
-                                uint8_t *to)
+static winnow_status along_both(const wn_host *host, const wn_prep_stage *s, const uint8_t *from,
+                                uint8_t *middle, uint8_t *to)
 {
     if (s->y_first) {
         WN_TRY(along_y(host, s, s->x.in, from, middle));
@@ -289,7 +288,8 @@ winnow_status wn_resample(const wn_host *host, const wn_prep_stage *s, const uin
     const bool floats = wn_in_floats(s->filter);
     const bool x = !floats && !wn_axis_plain(&s->x), y = !floats && !wn_axis_plain(&s->y);
     const size_t bytes = (size_t)s->x.total * CHANNELS * s->y.total,
-                 between = s->y_first ? (size_t)s->x.in * CHANNELS * s->y.total : (size_t)s->x.total * CHANNELS * s->y.in;
+                 between = s->y_first ? (size_t)s->x.in * CHANNELS * s->y.total
+                                      : (size_t)s->x.total * CHANNELS * s->y.in;
     uint8_t *middle = x && y ? wn_alloc(host, between) : NULL;
     winnow_status status = WINNOW_OK;
     *out = wn_alloc(host, bytes);

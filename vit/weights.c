@@ -194,8 +194,8 @@ winnow_status wn_weights_finish(wn_weights *w, const char *name)
     for (uint32_t i = 1; i < w->setting_count; ++i)
         if (by_key(&w->settings[i - 1], &w->settings[i]) == 0)
             return wn_fail(&w->host, WINNOW_E_FILE,
-                           "%s: %.300s: key \"%.80s\" is there twice (remove one)", wn_weights_kind(w),
-                           name, w->settings[i].key);
+                           "%s: %.300s: key \"%.80s\" is there twice (remove one)",
+                           wn_weights_kind(w), name, w->settings[i].key);
     return WINNOW_OK;
 }
 
@@ -222,7 +222,8 @@ winnow_status wn_tensor_measure(const wn_weights *w, const char *name, wn_tensor
             &w->host, WINNOW_E_FILE,
             "%s: %.300s: tensor \"%.80s\" has rows of %llu elements, but %s comes in blocks "
             "of %u (convert it to F16)",
-            wn_weights_kind(w), name, t->name, (unsigned long long)cols, wn_file_type_name(t->type), block);
+            wn_weights_kind(w), name, t->name, (unsigned long long)cols, wn_file_type_name(t->type),
+            block);
     if (__builtin_mul_overflow(t->elements / block, (uint64_t)block_bytes, &t->bytes))
         return wn_fail(
             &w->host, WINNOW_E_FILE,
@@ -267,8 +268,8 @@ winnow_status wn_weights_map(wn_weights *w, const char *path, wn_bytes *out)
 {
     struct stat info;
     if (stat(path, &info) != 0)
-        return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s (check the path)", wn_weights_kind(w), path,
-                       strerror(errno));
+        return wn_fail(&w->host, WINNOW_E_FILE, "%s: %.300s: %s (check the path)",
+                       wn_weights_kind(w), path, strerror(errno));
     if (!S_ISREG(info.st_mode)) /* before the open: to open a device may do something */
         return refuse_path(w, path, "it is no plain file (give the path of a model file)");
     /* Should it have become a pipe since, NONBLOCK keeps the open from waiting. */

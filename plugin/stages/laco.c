@@ -1,9 +1,12 @@
-/* LaCo: "LaCo: Efficient Layer-wise Compression of Visual Tokens for Multimodal Large Language Models", arXiv:2507.02279.
- * No official code; what the paper says, read so: a patch-merge layer behind an intermediate encoder layer (best near a
- * quarter of the depth), y = MLP(S2C(x)) + shortcut(S2C(x)), S2C torch's PixelUnshuffle (channel c*f*f + di*f + dj), MLP
- * f*f*D -> inner -> D with GELU, shortcut without parameters: the f*f*D channels in D groups, each averaged. In that order of
- * channels a group is the f*f cells of one channel, so the shortcut is the mean of the window. Later layers run on N/(f*f) tokens.
- * Without weights the MLP is left out: the layer starts as its shortcut, and is untrained.
+/* LaCo: "LaCo: Efficient Layer-wise Compression of Visual Tokens for Multimodal Large Language
+ * Models", arXiv:2507.02279.
+ * No official code; what the paper says, read so: a patch-merge layer behind an intermediate
+ * encoder layer (best near a quarter of the depth), y = MLP(S2C(x)) + shortcut(S2C(x)), S2C torch's
+ * PixelUnshuffle (channel c*f*f + di*f + dj), MLP f*f*D -> inner -> D with GELU, shortcut without
+ * parameters: the f*f*D channels in D groups, each averaged. In that order of channels a group is
+ * the f*f cells of one channel, so the shortcut is the mean of the window. Later layers run on
+ * N/(f*f) tokens. Without weights the MLP is left out: the layer starts as its shortcut, and is
+ * untrained.
  * Cost: reads and writes each row once; with weights rows*(f*f*D*inner + inner*D) multiply-adds. */
 #include "build.h"
 
@@ -20,7 +23,8 @@ static wn_axis windows(wn_build *b, uint32_t n, uint32_t factor)
     return axis;
 }
 
-static void shortcut(wn_build *b, const wn_axis *y, const wn_axis *x, uint32_t factor, const wn_mat *out)
+static void shortcut(wn_build *b, const wn_axis *y, const wn_axis *x, uint32_t factor,
+                     const wn_mat *out)
 {
     const struct wn_args_pool args = {.frames = b->set.segs,
                                       .h = b->set.grid_h,
@@ -41,8 +45,8 @@ static void shortcut(wn_build *b, const wn_axis *y, const wn_axis *x, uint32_t f
     BUILD_OP(b, pool, (uint64_t)out->rows * ((out->cols + 1) / 2), &b->set.mat, out, args, READS_W);
 }
 
-static void multiply(wn_build *b, const wn_merge_layer *layer, const wn_mat *in, const wn_mat *out, uint32_t act,
-                     uint32_t with)
+static void multiply(wn_build *b, const wn_merge_layer *layer, const wn_mat *in, const wn_mat *out,
+                     uint32_t act, uint32_t with)
 {
     const struct wn_args_matmul args = {.n_max = in->rows,
                                         .seg_at = WN_NONE,
@@ -71,7 +75,8 @@ static void add_mlp(wn_build *b, uint32_t factor, const wn_mat *out)
                                                   .layout = WN_LAYOUT_CHANNEL,
                                                   .cols = out->cols,
                                                   .rows_at = b->set.rows.at};
-    BUILD_OP(b, space_to_channel, (uint64_t)side.rows * ((side.cols + 1) / 2), &b->set.mat, &side, args, READS_W);
+    BUILD_OP(b, space_to_channel, (uint64_t)side.rows * ((side.cols + 1) / 2), &b->set.mat, &side,
+             args, READS_W);
     multiply(b, &mlp->first, &side, &inner, WN_ACT_GELU_ERF, 0);
     multiply(b, &mlp->second, &inner, out, WN_ACT_NONE, 2);
     build_release(b, mark);
@@ -79,14 +84,17 @@ static void add_mlp(wn_build *b, uint32_t factor, const wn_mat *out)
 
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    const uint32_t f = (uint32_t)v[FACTOR].number, h = b->set.grid_h, w = b->set.grid_w, cols = b->set.mat.cols;
+    const uint32_t f = (uint32_t)v[FACTOR].number, h = b->set.grid_h, w = b->set.grid_w,
+                   cols = b->set.mat.cols;
     if (build_need_grid(b) != WINNOW_OK)
         return b->status;
     if (h % f || w % f)
-        return build_fail(b, WINNOW_E_SHAPE, "factor=%u does not divide the grid of %u x %u (give another)", f, h, w);
+        return build_fail(b, WINNOW_E_SHAPE,
+                          "factor=%u does not divide the grid of %u x %u (give another)", f, h, w);
     const wn_merge_mlp *mlp = b->merge_mlp;
     if (mlp && (mlp->first.weight.rows != f * f * cols || mlp->second.weight.cols != cols))
-        return build_fail(b, WINNOW_E_SHAPE, "its weights are for %u channels in and %u out, factor=%u makes %u of %u",
+        return build_fail(b, WINNOW_E_SHAPE,
+                          "its weights are for %u channels in and %u out, factor=%u makes %u of %u",
                           mlp->first.weight.rows, mlp->second.weight.cols, f, f * f * cols, cols);
     const wn_axis y = windows(b, h, f), x = windows(b, w, f);
     const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, cols);
@@ -98,7 +106,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
 }
 
 static const winnow_option_info options[] = {
-    {"layer", "count", "", "1..512", "layers of the encoder that run before it; best near a quarter of them"},
+    {"layer", "count", "", "1..512",
+     "layers of the encoder that run before it; best near a quarter of them"},
     {"factor", "count", "2", "2..16", "side of a window of tokens that become one"},
 };
 
@@ -106,8 +115,10 @@ const wn_stage wn_stage_laco = {
     .name = "laco",
     .family = "transform",
     .summary = "merges windows of tokens inside the encoder, so that later layers have fewer",
-    .help = "Runs inside an encoder (encode --model FILE): windows of factor x factor tokens become one, by their mean and, with a "
-            "weights file, a trained MLP beside it. Without weights it is untrained: the mean alone.",
+    .help =
+        "Runs inside an encoder (encode --model FILE): windows of factor x factor tokens become "
+        "one, by their mean and, with a weights file, a trained MLP beside it. Without weights it "
+        "is untrained: the mean alone.",
     .source = "arXiv:2507.02279 (no official code)",
     .options = options,
     .option_count = 2,

@@ -88,14 +88,20 @@ static int tell(const values *v, const engine *e, const media *m, const reductio
 
 static st_tensor floats(const char *name, const void *data, uint64_t a, uint64_t b, uint64_t c)
 {
-    st_tensor t = {.name = name, .dtype = ST_F32, .rank = 3, .data = data, .shape = {a, b, c}, .count = a * b * c};
+    st_tensor t = {.name = name,
+                   .dtype = ST_F32,
+                   .rank = 3,
+                   .data = data,
+                   .shape = {a, b, c},
+                   .count = a * b * c};
     t.bytes = t.count * sizeof(float);
     return t;
 }
 
 static st_tensor integers(const char *name, const void *data, uint64_t rows, uint64_t cols)
 {
-    st_tensor t = {.name = name, .dtype = ST_I32, .rank = cols ? 2u : 1u, .data = data, .shape = {rows, cols}};
+    st_tensor t = {
+        .name = name, .dtype = ST_I32, .rank = cols ? 2u : 1u, .data = data, .shape = {rows, cols}};
     t.count = cols ? rows * cols : rows;
     t.bytes = t.count * sizeof(int32_t);
     return t;
@@ -136,7 +142,11 @@ static int write_vision(const values *v, const engine *e, vision *seen)
     list[n++] = integers("grid", (const void *)sizes, 3, 0);
     list[n++] = integers("views", (const void *)seen->views, m->frames, 4);
     if (seen->wants_pixels) {
-        list[n] = (st_tensor){.name = "pixels", .dtype = ST_U8, .rank = 4, .data = m->rgb, .shape = {m->frames, m->height, m->width, 3}};
+        list[n] = (st_tensor){.name = "pixels",
+                              .dtype = ST_U8,
+                              .rank = 4,
+                              .data = m->rgb,
+                              .shape = {m->frames, m->height, m->width, 3}};
         list[n].count = list[n].bytes = (uint64_t)m->frames * m->height * m->width * 3;
         n++;
     }
@@ -146,10 +156,12 @@ static int write_vision(const values *v, const engine *e, vision *seen)
         if (cls) {
             pick_class(tap);
         }
-        list[n] = floats(tap->name, (const void *)tap->data, tap->shape[0], tap->shape[cls ? 2 : 1], cls ? 1 : tap->shape[2]);
+        list[n] = floats(tap->name, (const void *)tap->data, tap->shape[0], tap->shape[cls ? 2 : 1],
+                         cls ? 1 : tap->shape[2]);
         list[n++].rank = cls ? 2 : 3;
     }
-    const st_pair metadata[] = {{"model", v->media.model}, {"device", engine_device_name(e)}, {"pipeline", v->pipeline}};
+    const st_pair metadata[] = {
+        {"model", v->media.model}, {"device", engine_device_name(e)}, {"pipeline", v->pipeline}};
     int exit_code = st_write(v->output, list, n, metadata, v->pipeline ? 3 : 2);
     free(list);
     return exit_code;
@@ -171,10 +183,12 @@ static cJSON *casp_tree(const winnow_encoder_info *info)
 
 static void tell_casp(const winnow_encoder_info *info)
 {
-    printf("casp: rank %u, %llu of %llu numbers of q and k, relative error of q %.2e (worst layer %.2e), of k %.2e (%.2e), "
+    printf("casp: rank %u, %llu of %llu numbers of q and k, relative error of q %.2e (worst layer "
+           "%.2e), of k %.2e (%.2e), "
            "%.2f s\n",
-           info->casp_rank, (unsigned long long)info->casp_after, (unsigned long long)info->casp_before, info->casp_q_mean,
-           info->casp_q_worst, info->casp_k_mean, info->casp_k_worst, (double)info->casp_ns * 1e-9);
+           info->casp_rank, (unsigned long long)info->casp_after,
+           (unsigned long long)info->casp_before, info->casp_q_mean, info->casp_q_worst,
+           info->casp_k_mean, info->casp_k_worst, (double)info->casp_ns * 1e-9);
 }
 
 static int tell_vision(const values *v, const engine *e, const vision *seen)
@@ -192,7 +206,8 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
         cJSON_AddNumberToObject(tree, "grid_w", m->grid_w);
         cJSON_AddNumberToObject(tree, "dim", m->dim);
         cJSON_AddStringToObject(tree, "prepared_on", seen->raw ? "device" : "host");
-        cJSON_AddNumberToObject(tree, "tokens_in", (double)seen->r.shape.frames * seen->r.shape.tokens);
+        cJSON_AddNumberToObject(tree, "tokens_in",
+                                (double)seen->r.shape.frames * seen->r.shape.tokens);
         cJSON_AddNumberToObject(tree, "tokens_out", seen->rows);
         cJSON_AddNumberToObject(tree, "dispatches", seen->encoder.dispatches);
         cJSON_AddNumberToObject(tree, "weight_bytes", (double)seen->encoder.weight_bytes);
@@ -207,15 +222,17 @@ static int tell_vision(const values *v, const engine *e, const vision *seen)
         cJSON_AddStringToObject(tree, "output", v->output);
         return report_print(tree);
     }
-    printf("%u %s of %ux%u -> %u tokens of %u channels, %.2f ms, %s\n", m->frames, m->frames == 1 ? "view" : "views",
-           m->width, m->height, seen->rows, m->dim, m->encode_ms, engine_device_name(e));
+    printf("%u %s of %ux%u -> %u tokens of %u channels, %.2f ms, %s\n", m->frames,
+           m->frames == 1 ? "view" : "views", m->width, m->height, seen->rows, m->dim, m->encode_ms,
+           engine_device_name(e));
     if (seen->encoder.casp_rank) {
         tell_casp(&seen->encoder);
     }
     return cli_finish_stdout();
 }
 
-static int encode_model(const values *v, engine *e, const arg_list *paths, const winnow_pipeline *pipeline)
+static int encode_model(const values *v, engine *e, const arg_list *paths,
+                        const winnow_pipeline *pipeline)
 {
     vision seen;
     vision_options how = v->vision;
@@ -231,8 +248,7 @@ static int encode_reduced(const values *v, engine *e, const media *m,
                           const winnow_pipeline *pipeline)
 {
     role_inputs inputs = media_inputs(m);
-    reduction_options how = {.dtype = WINNOW_F32,
-                             .order = vision_order(&v->vision)};
+    reduction_options how = {.dtype = WINNOW_F32, .order = vision_order(&v->vision)};
     reduction r;
     int exit_code = reduction_run(&r, e, pipeline, &inputs, &how);
     if (exit_code == CLI_DONE) {
@@ -297,28 +313,32 @@ const command command_encode = {
     "encode",
     "pictures and videos to tokens, in a safetensors file",
     "IMAGE|VIDEO|FOLDER... -o F.safetensors [OPTIONS]",
-    "All inputs become one sequence of frames; the first sets the size. Model \"patches\" needs no\n"
-    "weights: a token is the lowest-frequency DCT coefficients of its patch, good enough to see\n"
-    "where a video says the same thing twice. The file holds tokens [T,N,D] and grid [3], ready for\n"
-    "'winnow reduce'.\n"
-    "Any other model is a vision transformer's file: llama.cpp's mmproj GGUF (LLaVA, Idefics3 and SmolVLM,\n"
-    "InternVL, Gemma 3, Qwen2-VL, Qwen2.5-VL, Qwen3-VL) or a Hugging Face folder (CLIP, SigLIP, SigLIP 2, DINOv2).\n"
-    "Pictures are prepared as the model's own software does it (--like). Stages with layers= run inside\n"
-    "its layers, as laco=layer=6 does; the others find keys and attention of the layer that layer= names.\n"
-    "--taps adds tensors named hidden.0, keys.-1, ...: hidden:0 is the embeddings, hidden:L+1 what layer L\n"
-    "gave; keys and queries are all rows of a layer; cls_attention, received_attention and pool_attention\n"
-    "are [views, heads, patches]; final is all rows behind the last norm, pixels the views.\n"
-    "--prepare device resizes the frames of videos on the device, to the same bytes; models that cut pictures\n"
-    "into tiles have them prepared by the host.\n"
-    "--casp 0.25 gives each layer's q and k two factors of rank D/8, a quarter of their numbers, made so that these\n"
-    "pictures (the first 16 views) change least; the report says by how much. It takes seconds a layer.\n"
+    "All inputs become one sequence of frames; the first sets the size. Model \"patches\" needs\n"
+    "no weights: a token is the lowest-frequency DCT coefficients of its patch, good enough to\n"
+    "see where a video says the same thing twice. The file holds tokens [T,N,D] and grid [3],\n"
+    "ready for 'winnow reduce'.\n"
+    "Any other model is a vision transformer's file: llama.cpp's mmproj GGUF (LLaVA, Idefics3\n"
+    "and SmolVLM, InternVL, Gemma 3, Qwen2-VL, Qwen2.5-VL, Qwen3-VL) or a Hugging Face folder\n"
+    "(CLIP, SigLIP, SigLIP 2, DINOv2).\n"
+    "Pictures are prepared as the model's own software does it (--like). Stages with layers= run\n"
+    "inside its layers, as laco=layer=6 does; the others find keys and attention of the layer\n"
+    "that layer= names.\n"
+    "--taps adds tensors named hidden.0, keys.-1, ...: hidden:0 is the embeddings, hidden:L+1\n"
+    "what layer L gave; keys and queries are all rows of a layer; cls_attention,\n"
+    "received_attention and pool_attention are [views, heads, patches]; final is all rows behind\n"
+    "the last norm, pixels the views.\n"
+    "--prepare device resizes the frames of videos on the device, to the same bytes; models that\n"
+    "cut pictures into tiles have them prepared by the host.\n"
+    "--casp 0.25 gives each layer's q and k two factors of rank D/8, a quarter of their numbers,\n"
+    "made so that these pictures (the first 16 views) change least; the report says by how much.\n"
+    "It takes seconds a layer.\n"
     "\nExamples:\n"
     "  winnow encode film.mp4 --frames 32 -o film.safetensors\n"
     "  winnow encode a.jpg b.jpg --size 448x448 -o pictures.safetensors\n"
     "  winnow encode film.mp4 --fps 2 --pipeline evs=rate=0.75 -o few.safetensors\n"
     "  winnow encode --model mmproj.gguf a.jpg --pipeline fastervlm=keep=64 -o few.safetensors\n"
-    "  winnow encode --model clip-folder a.jpg --pipeline tome=r=16:layers=all -o merged.safetensors\n"
-    "  winnow encode --model clip-folder a.jpg --taps keys:-2,cls_attention:-2 -o looked.safetensors\n",
+    "  winnow encode --model clip-folder a.jpg --pipeline tome=r=16:layers=all -o few.safetensors\n"
+    "  winnow encode --model clip-folder a.jpg --taps keys:-2,cls_attention:-2 -o f.safetensors\n",
     options,
     sizeof(values),
     run};

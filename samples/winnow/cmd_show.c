@@ -166,8 +166,8 @@ static int run(const void *given, const arg_list *operands)
     engine e;
 
     if (operands->count == 0) {
-        return cli_misuse("show: no picture or video (winnow show film.mp4 --pipeline SPEC -o "
-                          "film.html)");
+        return cli_misuse("show: no picture or video (winnow show film.mp4 --pipeline "
+                          "SPEC -o film.html)");
     }
     if (!v->pipeline) {
         return cli_misuse("show: no pipeline (add --pipeline SPEC; see 'winnow stages')");
@@ -177,8 +177,8 @@ static int run(const void *given, const arg_list *operands)
     }
     for (size_t i = 0; i < v->outputs.count; i++) {
         if (find_painter(v->outputs.items[i]) < 0) {
-            return cli_misuse("show: %s: its ending says no kind of picture (give .png, .mp4 or "
-                              ".html)",
+            return cli_misuse("show: %s: its ending says no kind of picture (give "
+                              ".png, .mp4 or .html)",
                               v->outputs.items[i]);
         }
     }
@@ -191,12 +191,15 @@ const command command_show = {
     "a picture, film or page of what a pipeline keeps, merges and drops",
     "VIDEO|IMAGE|FOLDER... --pipeline SPEC -o FILE [-o FILE ...] [OPTIONS]",
     "Kept patches are clear, merged ones toned and outlined in the colour of the patch that took\n"
-    "them in, dropped ones dimmed. A .png is a sheet of all frames, an .mp4 plays them, an .html is\n"
-    "one page with a slider, made to be opened and passed on without a network.\n"
-    "With a vision transformer's file as --model (see 'winnow encode --help') the views that the\n"
-    "model sees are shown, on the grid of the tokens that the pipeline counts: patches where a stage\n"
-    "runs inside the layers, else what the projector makes one token of. Frames that a model takes\n"
-    "in pairs share their marks.\n"
+    "them in, dropped ones dimmed. A .png is a sheet of all frames, an .mp4 plays them, an .html\n"
+    "is one page with a slider, made to be opened and passed on without a network.\n"
+    "With a vision transformer's file as --model (llama.cpp's mmproj GGUF, or a Hugging Face\n"
+    "folder of CLIP, SigLIP or DINOv2) the views that the model sees are shown, on the grid of\n"
+    "the tokens that the pipeline counts: patches where a stage runs inside the layers, else what\n"
+    "the projector makes one token of. Frames that a model takes in pairs share their marks.\n"
+    "--like, --dtype, --as-is, --casp and --merge-weights are for such files alone. --casp 0.25\n"
+    "leaves a quarter of each layer's q and k, as two factors of rank D/8, made so that these\n"
+    "pictures (the first 16 views) change least; it takes seconds a layer.\n"
     "\nExamples:\n"
     "  winnow show film.mp4 --pipeline evs=rate=0.75 -o film.html\n"
     "  winnow show film.mp4 --pipeline evs=rate=0.5,tome=r=32 --frames 32 -o a.png -o a.mp4\n"

@@ -95,27 +95,54 @@ static void print_option(const winnow_option_info *option)
     print_wrapped(or_empty(option->help), 17);
 }
 
-/* What every stage takes beside its own options. */
+enum {
+    LOOKED_AT = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES | 1u << WINNOW_ROLE_CLS |
+                1u << WINNOW_ROLE_CLS_ATTENTION,
+    ATTENTION = 1u << WINNOW_ROLE_CLS_ATTENTION,
+    NOT_OF_ENCODERS = 1u << WINNOW_ROLE_LLM_ATTENTION
+};
+
+/* What stages take in encoders beside their own options; `roles`: of no use without one of them. */
+static const struct {
+    uint32_t roles;
+    winnow_option_info option;
+} inside[] = {
+    {LOOKED_AT,
+     {"layer", "layer", "-", "",
+      "whose keys and attention it gets: 6, or -2 for the last but one; absent: the last one "
+      "that runs"}},
+    {UINT32_MAX,
+     {"layers", "layers", "-", "all|6|6..11",
+      "the layers that it runs in, so that later ones have fewer tokens; absent: behind the "
+      "encoder"}},
+    {ATTENTION,
+     {"attention", "choice", "-", "class|received|pool",
+      "the class token's attention, what a token receives on average, or the pooling head's "
+      "(SigLIP); absent: the class token's if there is one"}}};
+enum { INSIDE_COUNT = sizeof inside / sizeof inside[0] };
+
+/* A stage with a `layer` of its own (laco) runs there alone and takes none of these. */
+static bool has_own_place(const winnow_stage_info *info)
+{
+    for (uint32_t i = 0; i < info->option_count; i++) {
+        if (strcmp(info->options[i].name, inside[0].option.name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_inside(const winnow_stage_info *info)
 {
-    static const winnow_option_info inside[] = {
-        {"layer", "layer", "-", "", "whose keys and attention it gets: 6, or -2 for the last but one; absent: the last one that runs"},
-        {"layers", "layers", "-", "all|6|6..11",
-         "the layers that it runs in, so that later ones have fewer tokens; absent: behind the encoder"},
-        {"attention", "choice", "-", "class|received|pool",
-         "the class token's attention, what a token receives on average, or the pooling head's (SigLIP); absent: the class token's if "
-         "there is one"}};
-    if (strcmp(info->family, "decode") == 0) {
+    uint32_t roles = info->roles_needed | info->roles_optional;
+    if (strcmp(info->family, "decode") == 0 || (info->roles_needed & NOT_OF_ENCODERS) ||
+        has_own_place(info)) {
         return;
     }
     puts("\nin an encoder (winnow encode --model FILE)");
-    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++) {
-        bool own = false;
-        for (uint32_t k = 0; k < info->option_count; k++) {
-            own |= strcmp(info->options[k].name, inside[i].name) == 0;
-        }
-        if (!own) {
-            print_option(&inside[i]);
+    for (size_t i = 0; i < INSIDE_COUNT; i++) {
+        if (inside[i].roles & roles) {
+            print_option(&inside[i].option);
         }
     }
 }

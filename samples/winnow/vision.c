@@ -28,7 +28,8 @@ int vision_check_options(const char *who, const char *model, const vision_option
     if (!name || vision_is_model(model)) {
         return CLI_DONE;
     }
-    return cli_misuse("%s: --%s says how a model is run, and patches is none (add --model FILE)", who, name);
+    return cli_misuse("%s: --%s says how a model is run, and patches is none (add --model FILE)",
+                      who, name);
 }
 
 int32_t vision_order(const vision_options *options)
@@ -39,7 +40,7 @@ int32_t vision_order(const vision_options *options)
 
 int32_t vision_like(const char *name)
 {
-    return !name                              ? WINNOW_LIKE_FILE
+    return !name                               ? WINNOW_LIKE_FILE
            : strcmp(name, "llama") == 0        ? WINNOW_LIKE_LLAMA
            : strcmp(name, "llama-b10256") == 0 ? WINNOW_LIKE_LLAMA_B10256
                                                : WINNOW_LIKE_TRANSFORMERS;
@@ -53,25 +54,27 @@ static void add_final(vision *v)
     strcpy(tap->name, "cls");
 }
 
-static winnow_status open_encoder(vision *v, engine *e, const winnow_ext_encoder *ext, const winnow_model *model,
-                                  const vision_options *options, const winnow_pipeline *pipeline, uint32_t frames,
+static winnow_status open_encoder(vision *v, engine *e, const winnow_ext_encoder *ext,
+                                  const winnow_model *model, const vision_options *options,
+                                  const winnow_pipeline *pipeline, uint32_t frames,
                                   winnow_encoder **out)
 {
-    winnow_encoder_desc desc = {.struct_size = sizeof desc,
-                                .flags = WINNOW_ENCODER_TIMING | (v->raw ? WINNOW_ENCODER_PREPARE : 0u),
-                                .pipeline = pipeline,
-                                .tap_count = v->tap_count,
-                                .max_frames = frames,
-                                .max_width = v->frame_w,
-                                .max_height = v->frame_h,
-                                .dtype = options->dtype && strcmp(options->dtype, "f16") == 0 ? WINNOW_F16 : WINNOW_F32,
-                                .order = vision_order(options),
-                                .merge_weights = options->merge_weights,
-                                .casp = options->casp,
-                                .casp_pictures = v->m.rgb,
-                                .casp_count = v->m.frames < CASP_VIEWS ? v->m.frames : CASP_VIEWS,
-                                .casp_width = v->m.width,
-                                .casp_height = v->m.height};
+    winnow_encoder_desc desc = {
+        .struct_size = sizeof desc,
+        .flags = WINNOW_ENCODER_TIMING | (v->raw ? WINNOW_ENCODER_PREPARE : 0u),
+        .pipeline = pipeline,
+        .tap_count = v->tap_count,
+        .max_frames = frames,
+        .max_width = v->frame_w,
+        .max_height = v->frame_h,
+        .dtype = options->dtype && strcmp(options->dtype, "f16") == 0 ? WINNOW_F16 : WINNOW_F32,
+        .order = vision_order(options),
+        .merge_weights = options->merge_weights,
+        .casp = options->casp,
+        .casp_pictures = v->m.rgb,
+        .casp_count = v->m.frames < CASP_VIEWS ? v->m.frames : CASP_VIEWS,
+        .casp_width = v->m.width,
+        .casp_height = v->m.height};
     winnow_tap *taps = cli_array(v->tap_count + 1, sizeof *taps);
     winnow_status status = WINNOW_E_HOST_MEMORY;
     for (uint32_t i = 0; taps && i < v->tap_count; i++) {
@@ -91,8 +94,9 @@ static winnow_status open_encoder(vision *v, engine *e, const winnow_ext_encoder
 }
 
 /* One call on frames first .. first+count-1. */
-static winnow_status encode_some(vision *v, const winnow_ext_encoder *ext, winnow_encoder *encoder, uint32_t first,
-                                 uint32_t count, winnow_encode *run, winnow_result *result)
+static winnow_status encode_some(vision *v, const winnow_ext_encoder *ext, winnow_encoder *encoder,
+                                 uint32_t first, uint32_t count, winnow_encode *run,
+                                 winnow_result *result)
 {
     uint32_t group = first / v->model.frames;
     float **taps = cli_array(v->tap_count + 1, sizeof *taps);
@@ -115,8 +119,8 @@ static winnow_status encode_some(vision *v, const winnow_ext_encoder *ext, winno
     return status;
 }
 
-static winnow_status encode_plain(vision *v, const winnow_ext_encoder *ext, winnow_encoder *encoder, uint32_t batch,
-                                  progress *bar)
+static winnow_status encode_plain(vision *v, const winnow_ext_encoder *ext, winnow_encoder *encoder,
+                                  uint32_t batch, progress *bar)
 {
     uint64_t row = (uint64_t)v->m.grid_h * v->m.grid_w * v->m.dim;
     winnow_status status = WINNOW_OK;
@@ -124,8 +128,8 @@ static winnow_status encode_plain(vision *v, const winnow_ext_encoder *ext, winn
         uint32_t count = v->m.frames - t < batch ? v->m.frames - t : batch;
         winnow_encode run = {0};
         winnow_result result = {0};
-        run.out[WINNOW_OUT_TOKENS] =
-            (winnow_tensor){.data = v->m.tokens + t / v->model.frames * row, .capacity = v->encoder.rows_max};
+        run.out[WINNOW_OUT_TOKENS] = (winnow_tensor){
+            .data = v->m.tokens + t / v->model.frames * row, .capacity = v->encoder.rows_max};
         status = encode_some(v, ext, encoder, t, count, &run, &result);
         v->rows += result.rows;
         progress_at(bar, t + count, v->m.frames);
@@ -133,7 +137,8 @@ static winnow_status encode_plain(vision *v, const winnow_ext_encoder *ext, winn
     return status;
 }
 
-static winnow_status encode_reduced(vision *v, const winnow_ext_encoder *ext, winnow_encoder *encoder)
+static winnow_status encode_reduced(vision *v, const winnow_ext_encoder *ext,
+                                    winnow_encoder *encoder)
 {
     reduction *r = &v->r;
     uint64_t rows = v->encoder.rows_max, all = (uint64_t)r->shape.frames * r->shape.tokens;
@@ -163,7 +168,8 @@ static winnow_status encode_reduced(vision *v, const winnow_ext_encoder *ext, wi
 static int make_room(vision *v, const winnow_pipeline *pipeline)
 {
     media *m = &v->m;
-    uint32_t side = v->encoder.source_patch, groups = (m->frames + v->model.frames - 1) / v->model.frames;
+    uint32_t side = v->encoder.source_patch,
+             groups = (m->frames + v->model.frames - 1) / v->model.frames;
     m->patch = side;
     m->grid_h = m->height / side;
     m->grid_w = m->width / side;
@@ -176,7 +182,8 @@ static int make_room(vision *v, const winnow_pipeline *pipeline)
     if (!pipeline) {
         m->tokens = cli_array((uint64_t)groups * m->grid_h * m->grid_w * m->dim, sizeof *m->tokens);
         if (!m->tokens) {
-            return cli_fail("encode: out of memory for %u views (take fewer: --frames N)", m->frames);
+            return cli_fail("encode: out of memory for %u views (take fewer: --frames N)",
+                            m->frames);
         }
     }
     return vision_taps_room(v, groups, (m->height / v->model.patch) * (m->width / v->model.patch));
@@ -196,7 +203,8 @@ static int encode(vision *v, engine *e, const winnow_ext_encoder *ext, const win
     if (status == WINNOW_OK && exit_code == CLI_DONE) {
         progress_next(bar, "encoding", v->m.frames);
         start = cli_seconds();
-        status = pipeline ? encode_reduced(v, ext, encoder) : encode_plain(v, ext, encoder, batch, bar);
+        status =
+            pipeline ? encode_reduced(v, ext, encoder) : encode_plain(v, ext, encoder, batch, bar);
         v->m.encode_ms = v->r.wall_ms = (cli_seconds() - start) * 1e3;
         v->r.plan_ms = v->load_ms;
     }
@@ -208,8 +216,8 @@ static int encode(vision *v, engine *e, const winnow_ext_encoder *ext, const win
     return status == WINNOW_OK ? exit_code : engine_fail(e, "encode", status);
 }
 
-int vision_load(vision *out, engine *e, const arg_list *paths, const media_options *what, const vision_options *options,
-                const winnow_pipeline *pipeline)
+int vision_load(vision *out, engine *e, const arg_list *paths, const media_options *what,
+                const vision_options *options, const winnow_pipeline *pipeline)
 {
     const winnow_ext_encoder *ext = e->api->get_extension("winnow.encoder/1");
     winnow_model *model = NULL;
@@ -225,7 +233,8 @@ int vision_load(vision *out, engine *e, const arg_list *paths, const media_optio
     if (exit_code) {
         return exit_code;
     }
-    winnow_status status = ext->model_open(&e->host, what->model, vision_like(options->like), &model);
+    winnow_status status =
+        ext->model_open(&e->host, what->model, vision_like(options->like), &model);
     if (status != WINNOW_OK) {
         return engine_fail(e, "model", status);
     }
@@ -237,7 +246,8 @@ int vision_load(vision *out, engine *e, const arg_list *paths, const media_optio
     }
     exit_code = vision_views_read(out, e, ext, model, paths, what, options);
     if (exit_code == CLI_DONE && out->model.frames > 1 && paths->count > 1) {
-        exit_code = cli_fail("model: it takes frames in pairs, and these are several inputs (give them one at a time)");
+        exit_code = cli_fail("model: it takes frames in pairs, and these are several inputs (give "
+                             "them one at a time)");
     }
     if (exit_code == CLI_DONE) {
         exit_code = encode(out, e, ext, model, options, pipeline);

@@ -8,9 +8,11 @@
 int vision_taps_read(vision *v, const char *list);
 int vision_taps_room(vision *v, uint32_t groups, uint32_t cells);
 
-/* Reads every path's frames and turns them into views: v->m.rgb, frames, width, height, seconds, and v->views; or, where
- * the device is to do that, only says how large the views will be. Exit code. */
-int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext, const winnow_model *model,
-                      const arg_list *paths, const media_options *what, const vision_options *options);
+/* Reads every path's frames and turns them into views: v->m.rgb, frames, width, height, seconds,
+ * and v->views; or, where the device is to do that, only says how large the views will be. Exit
+ * code. */
+int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext,
+                      const winnow_model *model, const arg_list *paths, const media_options *what,
+                      const vision_options *options);
 
 #endif /* WINNOW_VISION_PARTS_H */

@@ -6,9 +6,12 @@
 #include "vision_parts.h"
 
 static const char *const names[WINNOW_TAP_COUNT] = {
-    [WINNOW_TAP_HIDDEN] = "hidden",         [WINNOW_TAP_KEYS] = "keys",
-    [WINNOW_TAP_QUERIES] = "queries",       [WINNOW_TAP_CLASS] = "cls_attention",
-    [WINNOW_TAP_RECEIVED] = "received_attention", [WINNOW_TAP_POOL] = "pool_attention",
+    [WINNOW_TAP_HIDDEN] = "hidden",
+    [WINNOW_TAP_KEYS] = "keys",
+    [WINNOW_TAP_QUERIES] = "queries",
+    [WINNOW_TAP_CLASS] = "cls_attention",
+    [WINNOW_TAP_RECEIVED] = "received_attention",
+    [WINNOW_TAP_POOL] = "pool_attention",
     [WINNOW_TAP_FINAL] = "final",
 };
 
@@ -68,9 +71,11 @@ int vision_taps_read(vision *v, const char *list)
             continue;
         }
         if (!read_tap(at, length, &v->taps[v->tap_count])) {
-            return cli_misuse("--taps: \"%.*s\" is none (hidden:L, keys:L, queries:L, cls_attention:L, "
-                              "received_attention:L, pool_attention, final and pixels are; L counts from 0 or -1)",
-                              (int)length, at);
+            return cli_misuse(
+                "--taps: \"%.*s\" is none (hidden:L, keys:L, queries:L, cls_attention:L, "
+                "received_attention:L, pool_attention, final and pixels are; "
+                "L counts from 0 or -1)",
+                (int)length, at);
         }
         v->tap_count++;
         at += length;

@@ -33,8 +33,9 @@ static frames_options read_options(const media_options *options)
 static bool grow(void **block, uint64_t count, uint64_t size)
 {
     uint64_t bytes;
-    void *larger =
-        cli_multiply(count, size, &bytes) && bytes < SIZE_MAX / 2 ? realloc(*block, (size_t)bytes) : NULL;
+    void *larger = cli_multiply(count, size, &bytes) && bytes < SIZE_MAX / 2
+                       ? realloc(*block, (size_t)bytes)
+                       : NULL;
     if (larger) {
         *block = larger;
     }
@@ -45,7 +46,8 @@ static bool grow(void **block, uint64_t count, uint64_t size)
 static int append(vision *v, const winnow_view *view, const frames_frame *frame, const char *path)
 {
     media *m = &v->m;
-    uint32_t width = v->raw ? frame->width : view->width, height = v->raw ? frame->height : view->height;
+    uint32_t width = v->raw ? frame->width : view->width,
+             height = v->raw ? frame->height : view->height;
     uint64_t bytes = (uint64_t)width * height * 3, count = (uint64_t)m->frames + 1;
     void *rgb = m->rgb, *times = m->seconds, *views = v->views;
 
@@ -56,12 +58,13 @@ static int append(vision *v, const winnow_view *view, const frames_frame *frame,
         v->frame_h = height;
     }
     if (view->width != m->width || view->height != m->height) {
-        return cli_fail("%s: it becomes %ux%u pixels, what came before %ux%u (encode them one at a time, or give --size)",
+        return cli_fail("%s: it becomes %ux%u pixels, what came before %ux%u (encode them one at a "
+                        "time, or give --size)",
                         path, view->width, view->height, m->width, m->height);
     }
     if (width != v->frame_w || height != v->frame_h) {
-        return cli_fail("%s: it has %ux%u pixels, what came before %ux%u (use --prepare host)", path, width, height,
-                        v->frame_w, v->frame_h);
+        return cli_fail("%s: it has %ux%u pixels, what came before %ux%u (use --prepare host)",
+                        path, width, height, v->frame_w, v->frame_h);
     }
     bool grown = grow(&rgb, count, bytes);
     m->rgb = rgb;
@@ -70,7 +73,8 @@ static int append(vision *v, const winnow_view *view, const frames_frame *frame,
     grown = grown && grow(&views, count, 4 * sizeof *v->views);
     v->views = views;
     if (!grown) {
-        return cli_fail("%s: out of memory for %llu views (take fewer: --frames N)", path, (unsigned long long)count);
+        return cli_fail("%s: out of memory for %llu views (take fewer: --frames N)", path,
+                        (unsigned long long)count);
     }
     memcpy(m->rgb + m->frames * bytes, v->raw ? frame->rgb : view->rgb, (size_t)bytes);
     int32_t own[4] = {view->tile_y, view->tile_x, (int32_t)view->width, (int32_t)view->height};
@@ -96,8 +100,8 @@ static int prepare(const preparer *p, const frames_frame *frame, const char *pat
         const winnow_view whole = {frame->width, frame->height, -1, -1, frame->rgb};
         return append(p->v, &whole, frame, path);
     }
-    winnow_status status =
-        p->ext->model_prepare(p->model, p->v->raw ? NULL : frame->rgb, frame->width, frame->height, &views);
+    winnow_status status = p->ext->model_prepare(p->model, p->v->raw ? NULL : frame->rgb,
+                                                 frame->width, frame->height, &views);
     if (status != WINNOW_OK) {
         return engine_fail(p->e, path, status);
     }
@@ -120,7 +124,8 @@ static int give_up_raw(const preparer *p, const char *path)
     v->m.frames = 0;
     v->raw = false;
     for (uint32_t i = 0; i < old.frames && exit_code == CLI_DONE; i++) {
-        const frames_frame frame = {old.rgb + (uint64_t)i * width * height * 3, width, height, old.seconds[i], i};
+        const frames_frame frame = {old.rgb + (uint64_t)i * width * height * 3, width, height,
+                                    old.seconds[i], i};
         exit_code = prepare(p, &frame, path);
     }
     free(old.rgb);
@@ -164,15 +169,26 @@ static int read_path(const preparer *p, const char *path)
     return exit_code;
 }
 
-/* Whether the device may or must prepare, and why it cannot. Exit code. */
+/* Why the device cannot prepare; NULL: it can. */
+static const char *hindrance(const vision *v, const vision_options *options)
+{
+    if (options->as_is) {
+        return "--as-is prepares nothing";
+    }
+    if (options->casp > 0) {
+        return "--casp looks at the views";
+    }
+    if (v->wants_pixels) {
+        return "--taps pixels are the views";
+    }
+    return v->model.prepares ? NULL : "the model makes tiles, or resizes as llama.cpp b10256";
+}
+
+/* Whether the device may or must prepare. Exit code. */
 static int choose(preparer *p, const arg_list *paths, const vision_options *options)
 {
     const char *where = options->prepare ? options->prepare : "host";
-    const char *hinders = options->as_is           ? "--as-is prepares nothing"
-                          : options->casp > 0      ? "--casp looks at the views"
-                          : p->v->wants_pixels     ? "--taps pixels are the views"
-                          : !p->v->model.prepares  ? "the model makes tiles, or resizes as llama.cpp b10256"
-                                                   : NULL;
+    const char *hinders = hindrance(p->v, options);
     if (strcmp(where, "device") == 0 && hinders) {
         return cli_fail("--prepare device: %s (use --prepare host)", hinders);
     }
@@ -181,8 +197,9 @@ static int choose(preparer *p, const arg_list *paths, const vision_options *opti
     return CLI_DONE;
 }
 
-int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext, const winnow_model *model,
-                      const arg_list *paths, const media_options *what, const vision_options *options)
+int vision_views_read(vision *v, engine *e, const winnow_ext_encoder *ext,
+                      const winnow_model *model, const arg_list *paths, const media_options *what,
+                      const vision_options *options)
 {
     preparer p = {v, e, ext, options->as_is ? NULL : model, what, false};
     int exit_code = choose(&p, paths, options);

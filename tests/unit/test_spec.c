@@ -109,6 +109,8 @@ static const mistake mistakes[] = {
     {"tome=r=1:keep=3", {"either r="}},
     {"cdpruner=keep=4:split=10", {"split= goes with weight="}},
     {"avg-pool", {"either factor="}},
+    {"laco=layer=2:layers=all", {"laco has no option `layers`", "character 14", "`layer`"}},
+    {"laco=layer=2:attention=class", {"laco has no option `attention`"}},
     {"dycoke-kv,evs", {"dycoke-kv at character 1", "runs alone"}},
     {"evs,dycoke-kv", {"dycoke-kv at character 5", "runs alone"}},
     {"divprune=keep=1111111111111111111111111111111111111111111111111111111111111111111",

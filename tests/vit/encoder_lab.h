@@ -1,6 +1,6 @@
-/* encoder_lab.h: what the tests of the encoder share: a device of the backend that the environment names
- * (WINNOW_TEST_BACKEND: cpu or gpu, WINNOW_TEST_DISABLE: features), models out of make_models.py's folder, one call with
- * room for everything that comes out. */
+/* encoder_lab.h: what the tests of the encoder share: a device of the backend that the environment
+ * names (WINNOW_TEST_BACKEND: cpu or gpu, WINNOW_TEST_DISABLE: features), models out of
+ * make_models.py's folder, one call with room for everything that comes out. */
 #ifndef WINNOW_TESTS_VIT_ENCODER_LAB_H
 #define WINNOW_TESTS_VIT_ENCODER_LAB_H
 

@@ -1,21 +1,25 @@
-/* oracle_mtmd.c: what llama.cpp's mtmd makes of a picture, written as safetensors. Not part of the test suite: it
- * made expect/mtmd-*.safetensors (see oracle_mtmd.py), with llama.cpp b10256.
+/* oracle_mtmd.c: what llama.cpp's mtmd makes of a picture, written as safetensors. Not part of the
+ * test suite: it made expect/mtmd-*.safetensors (see oracle_mtmd.py), with llama.cpp b10256.
  *
- * Build (npm's @fugood/node-llama-linux-x64 1.7.15, one ELF that exports llama, mtmd and ggml; the headers of
- * llama.rn 0.12.9, which prefix ggml's names with lm_):
+ * Build (npm's @fugood/node-llama-linux-x64 1.7.15, one ELF that exports llama, mtmd and ggml; the
+ * headers of llama.rn 0.12.9, which prefix ggml's names with lm_):
  *   npm install --ignore-scripts @fugood/node-llama-linux-x64@1.7.15 llama.rn@0.12.9
- *   mkdir include; for h in node_modules/llama.rn/cpp/{llama,ggml*,gguf}.h node_modules/llama.rn/cpp/tools/mtmd/mtmd*.h
- *   do sed 's/lm_ggml/ggml/g; s/LM_GGML/GGML/g; s/lm_gguf/gguf/g; s/LM_GGUF/GGUF/g' $h > include/$(basename $h); done
- *   D=node_modules/@fugood/node-llama-linux-x64
- *   cc -O1 -Iinclude oracle_mtmd.c -o oracle_mtmd -L$D -l:index.node -Wl,--allow-shlib-undefined -Wl,-rpath,$PWD/$D -lm
+ *   H=node_modules/llama.rn/cpp D=node_modules/@fugood/node-llama-linux-x64
+ *   mkdir include; for h in $H/{llama,ggml*,gguf}.h $H/tools/mtmd/mtmd*.h
+ *   do sed 's/lm_ggml/ggml/g; s/LM_GGML/GGML/g; s/lm_gguf/gguf/g; s/LM_GGUF/GGUF/g' \
+ *     $h > include/$(basename $h); done
+ *   cc -O1 -Iinclude oracle_mtmd.c -o oracle_mtmd -L$D -l:index.node \
+ *     -Wl,--allow-shlib-undefined -Wl,-rpath,$PWD/$D -lm
  *
  * usage: oracle_mtmd MMPROJ TEXT-MODEL PICTURE OUT [NODE ...]
- * OUT: tokens f32 [N, E], all image chunks in order; chunks i32 [n, 4] (0 text 1 image, tokens, positions, first id);
- *   pixels u8 [views, h, w, 3] as the encoder gets them (one size: all views of a picture have it); and for each NODE
- *   of the graph (such as layer_out-0, Kcur-1, kq_soft_max...) `node.NAME` f32 [calls, ...]. Flash attention is off.
+ * OUT: tokens f32 [N, E], all image chunks in order; chunks i32 [n, 4] (0 text 1 image, tokens,
+ *   positions, first id); pixels u8 [views, h, w, 3] as the encoder gets them (one size: all views
+ *   of a picture have it); and for each NODE of the graph (such as layer_out-0, Kcur-1,
+ *   kq_soft_max...) `node.NAME` f32 [calls, ...]. Flash attention is off.
  *
- * Seen here and worth knowing: the class token goes last and positions shift by one (make_models.py, "Order of the
- * class token"); GELU goes through an F16 table; matrices of quantised files multiply quantised activations.
+ * Seen here and worth knowing: the class token goes last and positions shift by one
+ * (make_models.py, "Order of the class token"); GELU goes through an F16 table; matrices of
+ * quantised files multiply quantised activations.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* laco's weights and low-rank q and k through the table: factors of the matrices themselves (no pictures), what is refused,
- * what is logged, memory that runs out. The linear algebra against a two-sided Jacobi of its own.
+/* laco's weights and low-rank q and k through the table: factors of the matrices themselves (no
+ * pictures), what is refused, what is logged, memory that runs out. The linear algebra against a
+ * two-sided Jacobi of its own.
  *
  * usage: vit_casp MODELS_DIR */
 #include <math.h>

@@ -1,5 +1,6 @@
-/* The encoder's errors, through the table as a host uses it: structs of every size, every descriptor that cannot be, models
- * and pictures that cannot be, outputs that are too small. On the device of the environment (see encoder_lab.h).
+/* The encoder's errors, through the table as a host uses it: structs of every size, every
+ * descriptor that cannot be, models and pictures that cannot be, outputs that are too small. On the
+ * device of the environment (see encoder_lab.h).
  *
  * usage: vit_encoder MODELS_DIR */
 #include <stdio.h>
@@ -71,7 +72,7 @@ static winnow_encoder *opened(const winnow_model *model, const winnow_encoder_de
     return encoder;
 }
 
-/* -- models ------------------------------------------------------------------------------------------ */
+/* -- models ------------------------------------------------------------------------------------ */
 
 static void test_model_open(void **state)
 {
@@ -175,7 +176,7 @@ static void test_prepare(void **state)
     assert_int_equal(host.live, live);
 }
 
-/* -- opening ----------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void test_open_nulls(void **state)
 {
@@ -302,7 +303,7 @@ static void test_merge_weights(void **state)
     lab_api->pipeline_destroy(pipeline);
 }
 
-/* -- calls ------------------------------------------------------------------------------------------- */
+/* -- calls ------------------------------------------------------------------------------------- */
 
 /* The call is refused and writes nothing. */
 static void call_refused(winnow_encoder *encoder, lab_call *call, winnow_status wanted,

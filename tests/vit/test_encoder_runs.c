@@ -1,5 +1,6 @@
-/* What encoders give: several frames as one at a time, pairs of frames, smaller calls after the largest, several encoders of
- * a device in as many threads, the short call, the weightless encoder beside it; and every allocation fails once.
+/* What encoders give: several frames as one at a time, pairs of frames, smaller calls after the
+ * largest, several encoders of a device in as many threads, the short call, the weightless encoder
+ * beside it; and every allocation fails once.
  * On the device of the environment (see encoder_lab.h).
  *
  * usage: vit_encoder_runs MODELS_DIR */
@@ -130,7 +131,8 @@ static void test_pairs(void **state)
     lab_ext->model_close(model);
 }
 
-/* Any size up to the largest, in any order, as an encoder that was opened for it gives it; nothing is allocated. */
+/* Any size up to the largest, in any order, as an encoder that was opened for it gives it; nothing
+ * is allocated. */
 static void test_smaller(void **state)
 {
     (void)state;
@@ -171,7 +173,8 @@ static void test_smaller(void **state)
     }
 }
 
-/* The short call gives the tokens of the long one; the caller's pipeline and taps may go after opening. */
+/* The short call gives the tokens of the long one; the caller's pipeline and taps may go after
+ * opening. */
 static void test_short_call(void **state)
 {
     (void)state;
@@ -202,7 +205,8 @@ static void test_short_call(void **state)
     lab_ext->model_close(model);
 }
 
-/* The encoder without weights works beside it, and says that it has no long call or gives the same. */
+/* The encoder without weights works beside it, and says that it has no long call or gives the
+ * same. */
 static void test_patches(void **state)
 {
     (void)state;
@@ -230,7 +234,7 @@ static void test_patches(void **state)
     lab_ext->model_close(model);
 }
 
-/* -- threads ------------------------------------------------------------------------------------------ */
+/* -- threads ----------------------------------------------------------------------------------- */
 
 typedef struct worker {
     pthread_t thread;
@@ -286,7 +290,7 @@ static void test_threads(void **state)
         lab_ext->model_close(models[m]);
 }
 
-/* -- allocations --------------------------------------------------------------------------------------- */
+/* -- allocations ------------------------------------------------------------------------------- */
 
 static winnow_status once(test_host *host, const char *name, const char *spec, size_t fail_at)
 {

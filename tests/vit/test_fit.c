@@ -1,14 +1,15 @@
-/* Sizes and orders that transformers 5.24 (Siglip2ImageProcessorPil) and Pillow 13.0 gave: NaFlex's bisection of the
- * scale, and which axis Pillow resizes first (the bytes are hashed, FNV-1a). */
+/* Sizes and orders that transformers 5.24 (Siglip2ImageProcessorPil) and Pillow 13.0 gave: NaFlex's
+ * bisection of the scale, and which axis Pillow resizes first (the bytes are hashed, FNV-1a). */
 #include "files.h"
 #include "preprocess.h"
 
 static const uint32_t flexible[][6] = {
     /* width, height, patch, most patches: view's width and height */
-    {640, 480, 16, 256, 288, 224},   {1920, 1080, 16, 1024, 672, 384}, {1, 1, 16, 25, 80, 80},
-    {3000, 7, 16, 256, 4096, 16},    {7, 3000, 14, 100, 14, 1400},     {256, 256, 16, 256, 256, 256},
-    {255, 257, 16, 256, 256, 256},   {31, 997, 16, 25, 16, 400},       {4032, 3024, 16, 576, 432, 336},
-    {100, 100, 16, 1, 16, 16},
+    {640, 480, 16, 256, 288, 224},   {1920, 1080, 16, 1024, 672, 384},
+    {1, 1, 16, 25, 80, 80},          {3000, 7, 16, 256, 4096, 16},
+    {7, 3000, 14, 100, 14, 1400},    {256, 256, 16, 256, 256, 256},
+    {255, 257, 16, 256, 256, 256},   {31, 997, 16, 25, 16, 400},
+    {4032, 3024, 16, 576, 432, 336}, {100, 100, 16, 1, 16, 16},
 };
 
 static const struct {
@@ -33,7 +34,8 @@ static void naflex_sizes(void **state)
     place_open(&p);
     for (size_t i = 0; i < LENGTH(flexible); ++i) {
         const uint32_t *f = flexible[i];
-        const wn_prep prep = {.fit = WN_FIT_NAFLEX, .filter = WN_FILTER_BILINEAR, .patch = f[2], .max_patches = f[3]};
+        const wn_prep prep = {
+            .fit = WN_FIT_NAFLEX, .filter = WN_FILTER_BILINEAR, .patch = f[2], .max_patches = f[3]};
         wn_views views;
         assert_int_equal(wn_prep_plan(&p.host, &prep, f[0], f[1], &views), WINNOW_OK);
         assert_int_equal(views.count, 1);
@@ -75,7 +77,8 @@ static void tall_pictures_go_along_y_first(void **state)
                               .tall_y_first = true};
         wn_views views;
         fill(rgb, resized[i].in_w * resized[i].in_h * 3);
-        assert_int_equal(wn_prep_run(&p.host, &prep, rgb, resized[i].in_w, resized[i].in_h, &views), WINNOW_OK);
+        assert_int_equal(wn_prep_run(&p.host, &prep, rgb, resized[i].in_w, resized[i].in_h, &views),
+                         WINNOW_OK);
         assert_int_equal(views.stage[0].y_first, resized[i].y_first);
         assert_true(hash_of(views.view[0].rgb, prep.width * prep.height * 3) == resized[i].hash);
         wn_views_free(&p.host, &views);
@@ -85,6 +88,7 @@ static void tall_pictures_go_along_y_first(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(naflex_sizes), cmocka_unit_test(tall_pictures_go_along_y_first)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(naflex_sizes),
+                                       cmocka_unit_test(tall_pictures_go_along_y_first)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

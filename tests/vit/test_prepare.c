@@ -1,5 +1,6 @@
-/* WINNOW_ENCODER_PREPARE: frames at their own size give the tokens of the views that model_prepare makes, to the bit: odd
- * sizes, tall ones (columns first), the view's own size, several frames, one encoder for all of them.
+/* WINNOW_ENCODER_PREPARE: frames at their own size give the tokens of the views that model_prepare
+ * makes, to the bit: odd sizes, tall ones (columns first), the view's own size, several frames, one
+ * encoder for all of them.
  *
  * usage: vit_prepare MODELS_DIR (WINNOW_TEST_BACKEND: see encoder_lab.h) */
 #include <stdio.h>
@@ -17,17 +18,24 @@ typedef struct prepare_case {
     bool flexible; /* views of any size: a smaller frame may need an encoder of its own */
 } prepare_case;
 
-enum { FILES = WINNOW_LIKE_FILE, HF = WINNOW_LIKE_TRANSFORMERS, FRAMES = 3, MAX_WIDTH = 97, MAX_HEIGHT = 131 };
+enum {
+    FILES = WINNOW_LIKE_FILE,
+    HF = WINNOW_LIKE_TRANSFORMERS,
+    FRAMES = 3,
+    MAX_WIDTH = 97,
+    MAX_HEIGHT = 131
+};
 
 static const prepare_case cases[] = {
-    {"clip", FILES, false},     {"siglip", FILES, false},   {"siglip2", FILES, false},  {"dinov2", FILES, false},
-    {"mlp.gguf", FILES, false}, {"mlp.gguf", HF, false},    {"gemma3.gguf", FILES, false},
-    {"gemma3.gguf", HF, false}, {"siglip2-naflex", FILES, true}, {"qwen2vl.gguf", FILES, true},
-    {"qwen2vl.gguf", HF, true}, {"qwen3vl.gguf", FILES, true},
+    {"clip", FILES, false},        {"siglip", FILES, false},   {"siglip2", FILES, false},
+    {"dinov2", FILES, false},      {"mlp.gguf", FILES, false}, {"mlp.gguf", HF, false},
+    {"gemma3.gguf", FILES, false}, {"gemma3.gguf", HF, false}, {"siglip2-naflex", FILES, true},
+    {"qwen2vl.gguf", FILES, true}, {"qwen2vl.gguf", HF, true}, {"qwen3vl.gguf", FILES, true},
 };
 
 static const uint32_t sizes[][3] = {
-    {3, 97, 131}, {1, 61, 97}, {2, 97, 33}, {3, 31, 131}, {1, 56, 56}, {2, 64, 64}, {1, 96, 96}, {1, 5, 3}, {2, 90, 90},
+    {3, 97, 131}, {1, 61, 97}, {2, 97, 33}, {3, 31, 131}, {1, 56, 56},
+    {2, 64, 64},  {1, 96, 96}, {1, 5, 3},   {2, 90, 90},
 };
 
 /* The same frames as views. */
@@ -36,7 +44,8 @@ static void as_views(const winnow_model *model, const lab_call *raw, lab_call *v
     const uint64_t frame = 3ull * raw->encode.width * raw->encode.height;
     for (uint32_t t = 0; t < raw->encode.frames; ++t) {
         winnow_views *made = NULL;
-        assert_int_equal(lab_ext->model_prepare(model, raw->rgb + t * frame, raw->encode.width, raw->encode.height, &made),
+        assert_int_equal(lab_ext->model_prepare(model, raw->rgb + t * frame, raw->encode.width,
+                                                raw->encode.height, &made),
                          WINNOW_OK);
         assert_int_equal(made->count, 1);
         const uint64_t bytes = 3ull * made->view[0].width * made->view[0].height;
@@ -49,7 +58,8 @@ static void as_views(const winnow_model *model, const lab_call *raw, lab_call *v
 
 static winnow_encoder *open_for(const winnow_model *model, const lab_call *call, uint32_t flags)
 {
-    winnow_encoder_desc desc = lab_desc(call->encode.frames, call->encode.width, call->encode.height);
+    winnow_encoder_desc desc =
+        lab_desc(call->encode.frames, call->encode.width, call->encode.height);
     winnow_encoder *encoder = NULL;
     desc.flags = flags;
     if (lab_ext->encoder_open(device, model, &desc, &encoder) != WINNOW_OK)
@@ -60,14 +70,15 @@ static winnow_encoder *open_for(const winnow_model *model, const lab_call *call,
 static void encode(winnow_encoder *encoder, lab_call *call)
 {
     if (lab_ext->encoder_encode(encoder, &call->encode, &call->result) != WINNOW_OK)
-        fail_msg("%u frames of %u x %u: %s", call->encode.frames, call->encode.width, call->encode.height, memory.line);
+        fail_msg("%u frames of %u x %u: %s", call->encode.frames, call->encode.width,
+                 call->encode.height, memory.line);
     call->result.dispatches = call->result.submissions = 0;
     call->result.gpu_ns = 0;
 }
 
 /* plain: an encoder of views, or NULL where they differ in size. */
-static void same_size(const prepare_case *c, const winnow_model *model, winnow_encoder *encoder, winnow_encoder *plain,
-                      const uint32_t size[3])
+static void same_size(const prepare_case *c, const winnow_model *model, winnow_encoder *encoder,
+                      winnow_encoder *plain, const uint32_t size[3])
 {
     lab_call raw, views;
     char what[128];
@@ -75,13 +86,15 @@ static void same_size(const prepare_case *c, const winnow_model *model, winnow_e
     as_views(model, &raw, &views);
     winnow_encoder *own = NULL, *once = plain ? NULL : open_for(model, &views, 0);
     encode(once ? once : plain, &views);
-    if (c->flexible && lab_ext->encoder_encode(encoder, &raw.encode, &raw.result) == WINNOW_E_SHAPE) {
+    if (c->flexible &&
+        lab_ext->encoder_encode(encoder, &raw.encode, &raw.result) == WINNOW_E_SHAPE) {
         assert_true(lab_call_untouched(&raw));
         assert_non_null(strchr(memory.line, '('));
         own = open_for(model, &raw, WINNOW_ENCODER_PREPARE);
     }
     encode(own ? own : encoder, &raw);
-    snprintf(what, sizeof what, "%s like %d, %u frames of %u x %u", c->model, c->like, size[0], size[1], size[2]);
+    snprintf(what, sizeof what, "%s like %d, %u frames of %u x %u", c->model, c->like, size[0],
+             size[1], size[2]);
     lab_assert_same(&views, &raw, what);
     assert_true(raw.result.rows > 0);
     lab_ext->encoder_destroy(own);
@@ -102,7 +115,8 @@ static void tokens_are_the_same(void **state)
     winnow_encoder *encoder = open_for(model, &most, WINNOW_ENCODER_PREPARE);
     as_views(model, &most, &views);
     winnow_encoder *plain = c->flexible ? NULL : open_for(model, &views, 0);
-    /* Each size of a flexible model opens encoders, which takes seconds on drivers that compile slowly. */
+    /* Each size of a flexible model opens encoders, which takes seconds on drivers that compile
+     * slowly. */
     const uint32_t count = c->flexible && lab_on_gpu() ? 3 : LENGTH(sizes);
     for (uint32_t i = 0; i < count; ++i)
         same_size(c, model, encoder, plain, sizes[i]);
@@ -132,7 +146,8 @@ static void tiles_are_refused(void **state)
         winnow_encoder_desc desc = lab_desc(1, 40, 40);
         winnow_encoder *encoder = NULL;
         desc.flags = WINNOW_ENCODER_PREPARE;
-        assert_int_equal(lab_ext->encoder_open(device, model, &desc, &encoder), WINNOW_E_UNSUPPORTED);
+        assert_int_equal(lab_ext->encoder_open(device, model, &desc, &encoder),
+                         WINNOW_E_UNSUPPORTED);
         assert_null(encoder);
         assert_non_null(strstr(memory.line, refused[i].part));
         assert_non_null(strstr(memory.line, "model_prepare"));
@@ -196,7 +211,8 @@ int main(int argc, char **argv)
             void *state;
         } from = {.in = &cases[n]};
         snprintf(names[n], sizeof names[n], "%s like %d", cases[n].model, cases[n].like);
-        tests[n] = (struct CMUnitTest){.name = names[n], .test_func = tokens_are_the_same, .initial_state = from.state};
+        tests[n] = (struct CMUnitTest){
+            .name = names[n], .test_func = tokens_are_the_same, .initial_state = from.state};
     }
     tests[n++] = (struct CMUnitTest){.name = "tiles_are_refused", .test_func = tiles_are_refused};
     tests[n++] = (struct CMUnitTest){.name = "sizes_are_checked", .test_func = sizes_are_checked};

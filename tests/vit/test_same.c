@@ -1,5 +1,5 @@
-/* Every model, with every tap, and pipelines inside and behind the layers: the GPU of the environment and plain C give the
- * same bytes of everything that comes out.
+/* Every model, with every tap, and pipelines inside and behind the layers: the GPU of the
+ * environment and plain C give the same bytes of everything that comes out.
  *
  * usage: vit_same MODELS_DIR */
 #include <stdio.h>
