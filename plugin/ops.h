@@ -139,7 +139,6 @@ struct winnow_device {
     uint32_t
         loop_limit; /* loop iterations after which the driver stops an invocation; UINT32_MAX: never */
     uint32_t group_size; /* invocations of a GROUPS operation */
-    bool slow_compiler;  /* the driver takes minutes to compile the attention of an encoder */
 };
 
 extern const wn_backend wn_cpu_backend;

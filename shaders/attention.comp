@@ -26,6 +26,8 @@ void main()
     if (first >= range.y) return;
     uint per = ((pc.head_dim + parts - 1u) / parts + 1u) & ~1u;
     uint from = part * per, dims = from < pc.head_dim ? min(per, pc.head_dim - from) : 0u;
+    if (dims == 0u) return;
+    uint most = dims - 2u;    // the last pair, which pairs that are not there repeat
     uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.q_col + h * pc.head_dim);
     uint k_col = pc.k_col + h * pc.head_dim, v_col = pc.v_col + h * pc.head_dim + from;
 
@@ -34,8 +36,8 @@ void main()
     F(24u, o24, o25) F(26u, o26, o27) F(28u, o28, o29) F(30u, o30, o31)
 #define DECLARE(d, oa, ob) precise vec4 oa = vec4(0.0), ob = vec4(0.0);
 #define SHRINK(d, oa, ob) oa = oa * f; ob = ob * f;
-#define GATHER(d, oa, ob) if (d < dims) { vec2 v = a_pair(at + d); oa = oa + p * v.x; ob = ob + p * v.y; }
-#define CHOOSE(d, oa, ob) if (i == d) { x = oa; y = ob; }
+#define GATHER(d, oa, ob) v = a_pair(at + min(d, most)); oa = oa + p * v.x; ob = ob + p * v.y;
+#define CHOOSE(d, oa, ob) x = mix(x, oa, bvec4(i == d)); y = mix(y, ob, bvec4(i == d));
 
     EACH_PAIR(DECLARE)
     precise vec4 l = vec4(0.0);
@@ -51,23 +53,25 @@ void main()
         EACH_PAIR(SHRINK)
         for (uint t = 0u; t < count; ++t) {
             precise vec4 p = weights_of(score_of(sc, t), m, pc.sizes_at, j + t);
-            uint at = same(a_row(list_entry(pc.list_at, j + t)) + v_col);
+            uint at = same(a_row(entry_of(pc.list_at, j + t)) + v_col);
+            vec2 v;
             l = l + p;
             EACH_PAIR(GATHER)
         }
     }
 
     vec4 inv = vec4(recip_(l.x), recip_(l.y), recip_(l.z), recip_(l.w));
-    uvec4 rows = list_entries(pc.list_at, min(uvec4(first, first + 1u, first + 2u, first + 3u), uvec4(range.y - 1u)));
+    uvec4 rows = entries_of(pc.list_at, min(uvec4(first, first + 1u, first + 2u, first + 3u), uvec4(range.y - 1u)));
     uint col = pc.out_col + h * pc.head_dim + from;
     for (uint i = 0u; i < dims; i += 2u) {
         precise vec4 x = vec4(0.0), y = vec4(0.0);
         EACH_PAIR(CHOOSE)
         x = x * inv;
         y = y * inv;
-        for (uint t = 0u; t < min(OWN, range.y - first); ++t)
-            store_b2(t < 2u ? (t == 0u ? rows.x : rows.y) : (t == 2u ? rows.z : rows.w), col + i,
-                     t < 2u ? (t == 0u ? x.x : x.y) : (t == 2u ? x.z : x.w),
-                     t < 2u ? (t == 0u ? y.x : y.y) : (t == 2u ? y.z : y.w), true);
+        // Tokens past the end are the last one again, with the same values.
+        store_b2(rows.x, col + i, x.x, y.x, true);
+        store_b2(rows.y, col + i, x.y, y.y, true);
+        store_b2(rows.z, col + i, x.z, y.z, true);
+        store_b2(rows.w, col + i, x.w, y.w, true);
     }
 }

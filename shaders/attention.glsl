@@ -9,16 +9,30 @@ const uint OWN = 4u, OTHERS = 8u, ITEM_TOKENS = 32u * OWN;
 
 struct scores { vec4 s0, s1, s2, s3, s4, s5, s6, s7; };
 
+// Chosen by mix(), not by branches, here and below: SwiftShader takes minutes to compile branches inside these loops.
 vec4 score_of(scores s, uint j)
 {
-    return j < 4u ? (j < 2u ? (j == 0u ? s.s0 : s.s1) : (j == 2u ? s.s2 : s.s3))
-                  : (j < 6u ? (j == 4u ? s.s4 : s.s5) : (j == 6u ? s.s6 : s.s7));
+    bvec4 odd = bvec4((j & 1u) != 0u), upper = bvec4((j & 2u) != 0u);
+    vec4 low = mix(mix(s.s0, s.s1, odd), mix(s.s2, s.s3, odd), upper);
+    vec4 high = mix(mix(s.s4, s.s5, odd), mix(s.s6, s.s7, odd), upper);
+    return mix(low, high, bvec4(j > 3u));
+}
+
+// list_entry() with the load in any case: entry 0 of the workspace, where there is no list.
+uint entry_of(uint list_at, uint i)
+{
+    bool there = list_at != WN_NONE;
+    return mix(i, W[mix(0u, list_at + i, there)], there);
+}
+uvec4 entries_of(uint list_at, uvec4 p)
+{
+    return uvec4(entry_of(list_at, p.x), entry_of(list_at, p.y), entry_of(list_at, p.z), entry_of(list_at, p.w));
 }
 
 // Distances of column `col` in the rows of the tokens first .. first+3, those past `last` being `last`.
 uvec4 token_rows(uint list_at, uint first, uint last, uint col)
 {
-    uvec4 e = list_entries(list_at, min(uvec4(first, first + 1u, first + 2u, first + 3u), uvec4(last)));
+    uvec4 e = entries_of(list_at, min(uvec4(first, first + 1u, first + 2u, first + 3u), uvec4(last)));
     return uvec4(a_row(e.x), a_row(e.y), a_row(e.z), a_row(e.w)) + col;
 }
 uvec4 same4(uvec4 x) { return uvec4(same(x.x), same(x.y), same(x.z), same(x.w)); }
@@ -59,8 +73,14 @@ vec4 exp4(vec4 x) { return vec4(exp_(x.x), exp_(x.y), exp_(x.z), exp_(x.w)); }
 vec4 larger(vec4 m, vec4 s) { return mix(m, s, greaterThan(s, m)); }
 vec4 largest(vec4 m, scores s, uint count)
 {
-    for (uint j = 0u; j < count; ++j) m = larger(m, score_of(s, j));
-    return m;
+    m = larger(m, s.s0);
+    m = mix(m, larger(m, s.s1), bvec4(count > 1u));
+    m = mix(m, larger(m, s.s2), bvec4(count > 2u));
+    m = mix(m, larger(m, s.s3), bvec4(count > 3u));
+    m = mix(m, larger(m, s.s4), bvec4(count > 4u));
+    m = mix(m, larger(m, s.s5), bvec4(count > 5u));
+    m = mix(m, larger(m, s.s6), bvec4(count > 6u));
+    return mix(m, larger(m, s.s7), bvec4(count > 7u));
 }
 
 // What the sums of a block before shrink by when the maximum grows from m to next.
@@ -70,12 +90,12 @@ vec4 shrink(vec4 m, vec4 next)
     return mix(exp4(x), vec4(1.0), equal(floatBitsToUint(next), uvec4(0xff800000u)));
 }
 
-// p = size * e^(s - m) of token j.
+// p = size * e^(s - m) of token j; without sizes they are 1.
 vec4 weights_of(vec4 s, vec4 m, uint sizes_at, uint j)
 {
+    bool there = sizes_at != WN_NONE;
     precise vec4 x = s - m;
-    precise vec4 p = exp4(x);
-    if (sizes_at != WN_NONE) p = vec4(w_f(sizes_at + j)) * p;
+    precise vec4 p = mix(1.0, w_f(mix(0u, sizes_at + j, there)), there) * exp4(x);
     return p;
 }
 #endif

@@ -50,7 +50,7 @@ void main()
         for (uint t = 0u; t < count; ++t) {
             precise vec4 x = score_of(sc, t) - vec4(load_c(i + t, 2u * h));
             precise vec4 p = exp4(x);
-            if (pc.sizes_at != WN_NONE) p = sizes * p;
+            p = sizes * p;
             p = p * vec4(load_c(i + t, 2u * h + 1u));
             sum = sum + p;
         }

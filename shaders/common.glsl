@@ -9,8 +9,9 @@
 // whose invocations pass values to each other through W or B defines WN_EXCHANGE too and calls exchange()
 // between the phases. One with a third matrix C defines WN_C.
 //
-// A and B are each seen through up to four windows of 2^WINDOW_SHIFT words, for matrices above the device's
-// largest storage buffer range; WINDOWED = 0 folds that away. C has one binding.
+// With WN_WINDOWS, A and B are each seen through up to four windows of 2^WINDOW_SHIFT words, for matrices above the
+// device's largest storage buffer range: variants of their own, since their branches cost some compilers minutes. C
+// has one binding.
 #ifndef COMMON_GLSL
 #define COMMON_GLSL
 #ifdef WN_STORAGE16
@@ -41,19 +42,21 @@ layout(local_size_x = 64, local_size_x_id = 0) in;
 #define LOCAL gl_WorkGroupSize.x                    // invocations a workgroup: a power of two, 32..1024
 layout(constant_id = 1) const uint A_TYPE = TYPE_F32;
 layout(constant_id = 2) const uint B_TYPE = TYPE_F32;
-layout(constant_id = 3) const uint WINDOWED = 0u;
-layout(constant_id = 4) const uint WINDOW_SHIFT = 25u;
+layout(constant_id = 3) const uint C_TYPE = TYPE_F32;      // WN_C only
+layout(constant_id = 4) const uint WINDOW_SHIFT = 25u;     // WN_WINDOWS only
 layout(constant_id = 5) const uint SUBGROUP_SIZE = 32u;    // WN_SUBGROUP only
-layout(constant_id = 6) const uint C_TYPE = TYPE_F32;      // WN_C only
+layout(constant_id = 6) const uint BROADCASTS = 1u;        // WN_SUBGROUP only: same() tells the compiler what it knows
 
 layout(set = 0, binding = 0, std430) readonly buffer a0_block { uint a0[]; };
+layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_block { uint b0[]; };
+#ifdef WN_WINDOWS
 layout(set = 0, binding = 1, std430) readonly buffer a1_block { uint a1[]; };
 layout(set = 0, binding = 2, std430) readonly buffer a2_block { uint a2[]; };
 layout(set = 0, binding = 3, std430) readonly buffer a3_block { uint a3[]; };
-layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_block { uint b0[]; };
 layout(set = 0, binding = 5, std430) WN_COHERENT buffer b1_block { uint b1[]; };
 layout(set = 0, binding = 6, std430) WN_COHERENT buffer b2_block { uint b2[]; };
 layout(set = 0, binding = 7, std430) WN_COHERENT buffer b3_block { uint b3[]; };
+#endif
 layout(set = 0, binding = 8, std430) WN_COHERENT buffer w_block { uint W[]; };
 layout(set = 0, binding = 9, std430) buffer out1_block { uint out1[]; };
 layout(set = 0, binding = 10, std430) buffer out2_block { uint out2[]; };
@@ -63,15 +66,9 @@ layout(set = 0, binding = 13, std430) buffer out5_block { uint out5[]; };
 #ifdef WN_C
 layout(set = 0, binding = 14, std430) readonly buffer c0_block { uint c0[]; };
 #endif
-#ifdef WN_STORAGE16    // the same memory in halves
+#ifdef WN_STORAGE16    // the same memory in halves; never with WN_WINDOWS
 layout(set = 0, binding = 0, std430) readonly buffer a0_halves { uint16_t a0h[]; };
-layout(set = 0, binding = 1, std430) readonly buffer a1_halves { uint16_t a1h[]; };
-layout(set = 0, binding = 2, std430) readonly buffer a2_halves { uint16_t a2h[]; };
-layout(set = 0, binding = 3, std430) readonly buffer a3_halves { uint16_t a3h[]; };
 layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_halves { uint16_t b0h[]; };
-layout(set = 0, binding = 5, std430) WN_COHERENT buffer b1_halves { uint16_t b1h[]; };
-layout(set = 0, binding = 6, std430) WN_COHERENT buffer b2_halves { uint16_t b2h[]; };
-layout(set = 0, binding = 7, std430) WN_COHERENT buffer b3_halves { uint16_t b3h[]; };
 #endif
 
 // The workgroup's number and (THREADS operations) the invocation's; large dispatches fold into y.
@@ -89,67 +86,46 @@ void exchange()
 #endif
 
 // Words of A and B, counted from the start of the binding.
-#define WINDOW(at) ((at) >> WINDOW_SHIFT)
-#define WITHIN(at) ((at) & ((1u << WINDOW_SHIFT) - 1u))
+#ifdef WN_WINDOWS
+uint window_of(uint at) { return at >> WINDOW_SHIFT; }
+uint within(uint at) { return at & ((1u << WINDOW_SHIFT) - 1u); }
 uint a_word(uint at)
 {
-    if (WINDOWED == 0u) return a0[at];
-    uint k = WINDOW(at), o = WITHIN(at);
-    if (k == 0u) return a0[o];
-    if (k == 1u) return a1[o];
-    if (k == 2u) return a2[o];
-    return a3[o];
+    uint k = window_of(at), o = within(at), word;
+    if (k == 0u) word = a0[o];
+    else if (k == 1u) word = a1[o];
+    else if (k == 2u) word = a2[o];
+    else word = a3[o];
+    return word;
 }
 uint b_word(uint at)
 {
-    if (WINDOWED == 0u) return b0[at];
-    uint k = WINDOW(at), o = WITHIN(at);
-    if (k == 0u) return b0[o];
-    if (k == 1u) return b1[o];
-    if (k == 2u) return b2[o];
-    return b3[o];
+    uint k = window_of(at), o = within(at), word;
+    if (k == 0u) word = b0[o];
+    else if (k == 1u) word = b1[o];
+    else if (k == 2u) word = b2[o];
+    else word = b3[o];
+    return word;
 }
 void b_set_word(uint at, uint value)
 {
-    if (WINDOWED == 0u) { b0[at] = value; return; }
-    uint k = WINDOW(at), o = WITHIN(at);
+    uint k = window_of(at), o = within(at);
     if (k == 0u) b0[o] = value;
     else if (k == 1u) b1[o] = value;
     else if (k == 2u) b2[o] = value;
     else b3[o] = value;
 }
+#else
+uint a_word(uint at) { return a0[at]; }
+uint b_word(uint at) { return b0[at]; }
+void b_set_word(uint at, uint value) { b0[at] = value; }
+#endif
 
 // Halves of A and B, counted from the start of the binding.
 #ifdef WN_STORAGE16
-#define WINDOW_H(at) ((at) >> (WINDOW_SHIFT + 1u))
-#define WITHIN_H(at) ((at) & ((2u << WINDOW_SHIFT) - 1u))
-uint a_half(uint at)
-{
-    if (WINDOWED == 0u) return uint(a0h[at]);
-    uint k = WINDOW_H(at), o = WITHIN_H(at);
-    if (k == 0u) return uint(a0h[o]);
-    if (k == 1u) return uint(a1h[o]);
-    if (k == 2u) return uint(a2h[o]);
-    return uint(a3h[o]);
-}
-uint b_half(uint at)
-{
-    if (WINDOWED == 0u) return uint(b0h[at]);
-    uint k = WINDOW_H(at), o = WITHIN_H(at);
-    if (k == 0u) return uint(b0h[o]);
-    if (k == 1u) return uint(b1h[o]);
-    if (k == 2u) return uint(b2h[o]);
-    return uint(b3h[o]);
-}
-void b_set_half(uint at, uint value)
-{
-    if (WINDOWED == 0u) { b0h[at] = uint16_t(value); return; }
-    uint k = WINDOW_H(at), o = WITHIN_H(at);
-    if (k == 0u) b0h[o] = uint16_t(value);
-    else if (k == 1u) b1h[o] = uint16_t(value);
-    else if (k == 2u) b2h[o] = uint16_t(value);
-    else b3h[o] = uint16_t(value);
-}
+uint a_half(uint at) { return uint(a0h[at]); }
+uint b_half(uint at) { return uint(b0h[at]); }
+void b_set_half(uint at, uint value) { b0h[at] = uint16_t(value); }
 #else
 uint a_half(uint at) { return (a_word(at >> 1) >> ((at & 1u) * 16u)) & 0xffffu; }
 uint b_half(uint at) { return (b_word(at >> 1) >> ((at & 1u) * 16u)) & 0xffffu; }
@@ -248,8 +224,10 @@ uvec2 segment_range(uint s, uint n_max, uint seg_at)
 const bool A_WIDE = A_TYPE == TYPE_F32 || A_TYPE == TYPE_WORDS;
 vec2 a_halves(uint word)
 {
-    if (A_TYPE == TYPE_F16) return vec2(f16_to_f32(word & 0xffffu), f16_to_f32(word >> 16));
-    return vec2(bf16_to_f32(word & 0xffffu), bf16_to_f32(word >> 16));
+    vec2 pair;
+    if (A_TYPE == TYPE_F16) pair = vec2(f16_to_f32(word & 0xffffu), f16_to_f32(word >> 16));
+    else pair = vec2(bf16_to_f32(word & 0xffffu), bf16_to_f32(word >> 16));
+    return pair;
 }
 float a_even(uint at)
 {
@@ -259,8 +237,10 @@ float a_even(uint at)
 vec2 a_pair(uint at)
 {
     uint word = a_word(A_WIDE ? at : at >> 1);
-    if (A_WIDE) return vec2(uintBitsToFloat(word), uintBitsToFloat(a_word(at + 1u)));
-    return a_halves(word);
+    vec2 pair;
+    if (A_WIDE) pair = vec2(uintBitsToFloat(word), uintBitsToFloat(a_word(at + 1u)));
+    else pair = a_halves(word);
+    return pair;
 }
 
 // dotseq of rows x of A with rows y of A, given as entries of a list: an entry that is no row has dot 0, and

@@ -1,4 +1,5 @@
 // numbers.glsl: the arithmetic that every backend must agree on to the bit. Twin: plugin/numbers.h.
+// Choices are by mix() rather than branches: a few of these in a loop take some compilers (SwiftShader's) minutes.
 #ifndef NUMBERS_GLSL
 #define NUMBERS_GLSL
 
@@ -48,8 +49,8 @@ float exp_(float x)
     q = (q * r) * r + r;
     q = q + 1.0;
     uint bits = floatBitsToUint(q) + (floatBitsToUint(t) << 23);
-    bits = x > 88.7 ? 0x7f800000u : x < -87.3 ? 0u : bits;
-    return is_nan(x) ? x : uintBitsToFloat(bits);
+    bits = mix(mix(bits, 0u, x < -87.3), 0x7f800000u, x > 88.7);
+    return mix(uintBitsToFloat(bits), x, is_nan(x));
 }
 
 // erf(x): 1 - e^(-t q(t)), t = |x| at most 4, with the sign of x.
@@ -98,33 +99,32 @@ uint score_key_smallest(float x)
 // Round to nearest even by integers: no driver's rounding mode matters.
 uint f32_to_bf16(float x)
 {
-    uint u = floatBitsToUint(x);
-    if ((u & 0x7fffffffu) > 0x7f800000u) return (u >> 16) | 0x40u;
-    return (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    uint u = floatBitsToUint(x), rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    return mix(rounded, (u >> 16) | 0x40u, is_nan(x));
 }
 float bf16_to_f32(uint h) { return uintBitsToFloat(h << 16); }
 
 uint f32_to_f16(float x)
 {
     uint u = floatBitsToUint(x), sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu;
-    if (a > 0x7f800000u) return sign | 0x7e00u;
-    if (a >= 0x477ff000u) return sign | 0x7c00u;          // rounds to infinity
-    if (a < 0x33000001u) return sign;                      // at most half of the least subnormal
-    if (a < 0x38800000u) {                                 // subnormal
-        uint shift = 126u - (a >> 23), m = (a & 0x7fffffu) | 0x800000u;
-        uint q = m >> shift, rest = m & ((1u << shift) - 1u), mid = 1u << (shift - 1u);
-        if (rest > mid || (rest == mid && (q & 1u) != 0u)) ++q;
-        return sign | q;
-    }
-    return sign | ((a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13);
+    uint half_ = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1u)) >> 13;
+    // Subnormal: the significand shifted, rounded to nearest even.
+    uint shift = clamp(126u - (a >> 23), 1u, 31u), m = (a & 0x7fffffu) | 0x800000u;
+    uint q = m >> shift, rest = m & ((1u << shift) - 1u), mid = 1u << (shift - 1u);
+    q += uint(rest > mid) | (uint(rest == mid) & q);
+    half_ = mix(half_, q, a < 0x38800000u);
+    half_ = mix(half_, 0u, a < 0x33000001u);         // at most half of the least subnormal
+    half_ = mix(half_, 0x7c00u, a >= 0x477ff000u);    // rounds to infinity
+    half_ = mix(half_, 0x7e00u, a > 0x7f800000u);
+    return sign | half_;
 }
-// Without branches; a subnormal is (1 + m/1024) * 2^-14 - 2^-14.
+// A subnormal is (1 + m/1024) * 2^-14 - 2^-14.
 float f16_to_f32(uint h)
 {
     uint m = (h & 0x7fffu) << 13, e = m & 0x0f800000u;
     precise float subnormal = uintBitsToFloat(m + 0x38800000u) - uintBitsToFloat(0x38800000u);
-    uint large = m + (e == 0x0f800000u ? 0x70000000u : 0x38000000u);
-    if (m > 0x0f800000u) large |= 0x400000u;
-    return uintBitsToFloat((h & 0x8000u) << 16 | (e == 0u ? floatBitsToUint(subnormal) : large));
+    uint large = m + mix(0x38000000u, 0x70000000u, e == 0x0f800000u);
+    large |= uint(m > 0x0f800000u) << 22;    // NaN stays quiet
+    return uintBitsToFloat((h & 0x8000u) << 16 | mix(large, floatBitsToUint(subnormal), e == 0u));
 }
 #endif

@@ -12,7 +12,7 @@
 uint same(uint x)
 {
 #ifdef WN_SUBGROUP
-    if (SUBGROUP_SIZE <= 32u) return subgroupBroadcastFirst(x);    // else two items share a subgroup
+    if (BROADCASTS != 0u && SUBGROUP_SIZE <= 32u) x = subgroupBroadcastFirst(x);    // else two items share a subgroup
 #endif
     return x;
 }

@@ -250,12 +250,6 @@ winnow_status wn_transformer_open(winnow_device *device, const winnow_model *mod
     *out = NULL;
     if (!device || !model || !desc)
         return WINNOW_E_ARGUMENT;
-    if (device->slow_compiler)
-        return wn_fail(
-            &device->host, WINNOW_E_UNSUPPORTED,
-            "encoder: %s takes minutes to compile its attention (use lavapipe, a GPU, or "
-            "plain C: --backend cpu)",
-            device->info.name);
     wn_transformer *e = wn_alloc(&device->host, sizeof *e);
     if (!e)
         return wn_fail(&device->host, WINNOW_E_HOST_MEMORY,

@@ -240,7 +240,6 @@ static void choose_windows(wn_gpu *gpu)
         WN_WINDOWS * (4ull << gpu->window_shift) - limits->minStorageBufferOffsetAlignment;
     gpu->base.max_w = most;
     gpu->base.loop_limit = wn_caps_loop_limit(&gpu->caps);
-    gpu->base.slow_compiler = wn_caps_slow_compiler(&gpu->caps);
     gpu->base.group_size = gpu->local[WN_GROUPS];
 }
 

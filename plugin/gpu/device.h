@@ -99,8 +99,8 @@ typedef struct wn_gpu {
     VkPipelineCache cache;
     /* Made on demand under cache_lock, shared by all plans, destroyed with the device. */
     pthread_mutex_t cache_lock;
-    VkShaderModule modules[WN_OP_COUNT];
-    uint8_t variants[WN_OP_COUNT]; /* WN_SPIRV_* bits of the module */
+    VkShaderModule modules[WN_OP_COUNT][2]; /* without and with windows */
+    uint8_t variants[WN_OP_COUNT][2];       /* WN_SPIRV_* bits of the modules */
     VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT]
                         [2]; /* by types of A, B and C, and whether A or B is windowed */
 } wn_gpu;
@@ -114,7 +114,8 @@ winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
                            VkPhysicalDevice physical, wn_caps *out);
 /* How the ABI tells it; `mask` are the features that the caller disables. */
 uint32_t wn_caps_loop_limit(const wn_caps *caps); /* winnow_device.loop_limit */
-bool wn_caps_slow_compiler(const wn_caps *caps);  /* winnow_device.slow_compiler */
+/* SwiftShader compiles a broadcast, or a branch, inside nested loops for minutes: it gets neither. */
+bool wn_caps_slow_compiler(const wn_caps *caps);
 void wn_caps_info(const wn_caps *caps, uint32_t mask, winnow_device_info *out);
 
 /* device.c: the part of creation that ours and borrowed devices share. gpu->instance, physical,

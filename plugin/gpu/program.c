@@ -53,19 +53,20 @@ static bool fills_subgroups(const wn_gpu *gpu, uint32_t local)
 }
 
 /* The richest variant that the device can run, with the features in use. */
-static uint32_t choose_variant(const wn_gpu *gpu, uint32_t kind)
+static uint32_t choose_variant(const wn_gpu *gpu, uint32_t kind, bool windowed)
 {
-    uint32_t allowed = WN_SPIRV_PLAIN;
-    if (wn_gpu_has(gpu, WN_FEATURE_STORAGE16))
+    const uint32_t least = windowed ? WN_SPIRV_WINDOWS : WN_SPIRV_PLAIN;
+    uint32_t allowed = least;
+    if (wn_gpu_has(gpu, WN_FEATURE_STORAGE16) && !windowed)
         allowed |= WN_SPIRV_STORAGE16;
     if (wn_gpu_has(gpu, WN_FEATURE_SUBGROUP) &&
         fills_subgroups(gpu, gpu->local[wn_op_grouping(kind)]))
         allowed |= WN_SPIRV_SUBGROUP;
-    for (uint32_t variant = WN_SPIRV_STORAGE16 | WN_SPIRV_SUBGROUP; variant > 0; variant--) {
+    for (uint32_t variant = allowed; variant > least; variant--) {
         if ((variant & ~allowed) == 0 && variant_runs(gpu, &wn_spirv_table[kind][variant], variant))
             return variant;
     }
-    return WN_SPIRV_PLAIN;
+    return least;
 }
 
 winnow_status wn_layouts_create(wn_gpu *gpu)
@@ -115,9 +116,10 @@ void wn_programs_destroy(wn_gpu *gpu)
         if (pipelines[i])
             vk->DestroyPipeline(gpu->device, pipelines[i], NULL);
     }
-    for (size_t i = 0; i < WN_OP_COUNT; i++) {
-        if (gpu->modules[i])
-            vk->DestroyShaderModule(gpu->device, gpu->modules[i], NULL);
+    VkShaderModule *modules = &gpu->modules[0][0];
+    for (size_t i = 0; i < sizeof gpu->modules / sizeof *modules; i++) {
+        if (modules[i])
+            vk->DestroyShaderModule(gpu->device, modules[i], NULL);
     }
     if (gpu->cache)
         vk->DestroyPipelineCache(gpu->device, gpu->cache, NULL);
@@ -127,23 +129,23 @@ void wn_programs_destroy(wn_gpu *gpu)
         vk->DestroyDescriptorSetLayout(gpu->device, gpu->set_layout, NULL);
 }
 
-static winnow_status make_module(wn_gpu *gpu, uint32_t kind)
+static winnow_status make_module(wn_gpu *gpu, uint32_t kind, bool windowed)
 {
     winnow_status status = WINNOW_OK;
-    if (gpu->modules[kind])
+    VkShaderModule *module = &gpu->modules[kind][windowed];
+    if (*module)
         return WINNOW_OK;
-    const uint32_t variant = choose_variant(gpu, kind);
+    const uint32_t variant = choose_variant(gpu, kind, windowed);
     const VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = wn_spirv_table[kind][variant].bytes,
         .pCode = wn_spirv_table[kind][variant].words,
     };
-    gpu->variants[kind] = (uint8_t)variant;
-    WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL,
-          &gpu->modules[kind]);
+    gpu->variants[kind][windowed] = (uint8_t)variant;
+    WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL, module);
     return WINNOW_OK;
 fail:
-    gpu->modules[kind] = VK_NULL_HANDLE;
+    *module = VK_NULL_HANDLE;
     return status;
 }
 
@@ -152,14 +154,14 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
 {
     enum { CONSTANTS = 7 };
     winnow_status status = WINNOW_OK;
-    const bool subgroup = gpu->variants[kind] & WN_SPIRV_SUBGROUP;
+    const bool subgroup = gpu->variants[kind][types->windowed] & WN_SPIRV_SUBGROUP;
     const uint32_t values[CONSTANTS] = {gpu->local[wn_op_grouping(kind)],
                                         types->a,
                                         types->b,
-                                        types->windowed,
+                                        types->c,
                                         gpu->window_shift,
                                         subgroup ? gpu->caps.subgroup_size : 0,
-                                        types->c};
+                                        !wn_caps_slow_compiler(&gpu->caps)};
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
         entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
@@ -175,7 +177,7 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                   .pNext = control ? &size : NULL,
                   .flags = control ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                  .module = gpu->modules[kind],
+                  .module = gpu->modules[kind][types->windowed],
                   .pName = "main",
                   .pSpecializationInfo = &constants},
         .layout = gpu->layout,
@@ -188,13 +190,27 @@ fail:
     return status;
 }
 
+/* Windows are branches around every load, which attention has in nested loops. */
+static bool takes_minutes(const wn_gpu *gpu, uint32_t kind, const wn_types *types)
+{
+    return types->windowed && wn_caps_slow_compiler(&gpu->caps) &&
+           (kind == WN_OP_attention || kind == WN_OP_attention_stats ||
+            kind == WN_OP_attention_received || kind == WN_OP_attention_logits);
+}
+
 winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types, VkPipeline *out)
 {
     winnow_status status = WINNOW_OK;
+    *out = VK_NULL_HANDLE;
+    if (takes_minutes(gpu, kind, types))
+        return wn_fail(&gpu->base.host, WINNOW_E_UNSUPPORTED,
+                       "gpu: %s takes minutes to compile %s for matrices above %llu bytes (encode "
+                       "fewer frames at a time, or use another device)",
+                       gpu->base.info.name, wn_op_name(kind), 2ull << gpu->window_shift);
     VkPipeline *slot = &gpu->pipelines[kind][types->a][types->b][types->c][types->windowed];
     pthread_mutex_lock(&gpu->cache_lock);
     if (!*slot)
-        status = make_module(gpu, kind);
+        status = make_module(gpu, kind, types->windowed);
     if (!*slot && status == WINNOW_OK)
         status = make_pipeline(gpu, kind, types, slot);
     *out = *slot;

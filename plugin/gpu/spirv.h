@@ -4,13 +4,20 @@
 
 #include "ops.h"
 
-enum { WN_SPIRV_PLAIN = 0, WN_SPIRV_STORAGE16 = 1, WN_SPIRV_SUBGROUP = 2 }; /* bits of the variant's number */
+/* Bits of a variant's number. Windows and 16-bit storage do not come together: no words are there. */
+enum {
+    WN_SPIRV_PLAIN = 0,
+    WN_SPIRV_STORAGE16 = 1,
+    WN_SPIRV_SUBGROUP = 2,
+    WN_SPIRV_WINDOWS = 4,
+    WN_SPIRV_VARIANTS = 8
+};
 
 typedef struct wn_spirv {
     const uint32_t *words;
     size_t bytes;
 } wn_spirv;
 
-extern const wn_spirv wn_spirv_table[WN_OP_COUNT][4];
+extern const wn_spirv wn_spirv_table[WN_OP_COUNT][WN_SPIRV_VARIANTS];
 
 #endif

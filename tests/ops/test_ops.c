@@ -1,7 +1,7 @@
 /* test_ops: every primitive on random inputs, a GPU against plain C, bit by bit.
  *
  * test_ops --cpu              plain C alone: results worked out by hand, and host strides
- * test_ops [--device SEL] [--disable LIST] [--rounds N] [--seed N] [--only NAME] [--except A,B]
+ * test_ops [--device SEL] [--disable LIST] [--rounds N] [--seed N] [--only NAME]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 typedef struct options {
     bool cpu;
-    const char *device, *disable, *only, *except;
+    const char *device, *disable, *only;
     uint64_t seed;
     uint32_t rounds;
 } options;
@@ -45,8 +45,6 @@ static bool read_options(int argc, char **argv, options *o)
             o->disable = argv[++i];
         else if (has_value && !strcmp(argv[i], "--only"))
             o->only = argv[++i];
-        else if (has_value && !strcmp(argv[i], "--except"))
-            o->except = argv[++i];
         else if (has_value && !strcmp(argv[i], "--seed"))
             o->seed = strtoull(argv[++i], NULL, 10);
         else if (has_value && !strcmp(argv[i], "--rounds"))
@@ -94,21 +92,9 @@ static void try_kind(winnow_device *cpu, winnow_device *other, const options *o,
     fflush(stdout);
 }
 
-/* Is `name` one of "a,b,c"? What is left out is said. */
-static bool is_listed(const char *names, const char *name)
-{
-    const size_t length = strlen(name);
-    for (const char *at = names; at && *at; at += strcspn(at, ","), at += *at == ',')
-        if (strcspn(at, ",") == length && !memcmp(at, name, length)) {
-            printf("%-18s left out (--except)\n", name);
-            return true;
-        }
-    return false;
-}
-
 static bool is_wanted(const options *o, uint32_t kind)
 {
-    return !is_listed(o->except, wn_op_name(kind)) && (!o->only || !strcmp(o->only, wn_op_name(kind)));
+    return !o->only || !strcmp(o->only, wn_op_name(kind));
 }
 
 int main(int argc, char **argv)
@@ -118,7 +104,7 @@ int main(int argc, char **argv)
     winnow_device *cpu = NULL, *gpu = NULL;
     if (!read_options(argc, argv, &o)) {
         fputs("usage: test_ops [--cpu] [--device SEL] [--disable LIST] [--rounds N] [--seed N] "
-              "[--only NAME] [--except A,B]\n",
+              "[--only NAME]\n",
               stderr);
         return 2;
     }
