@@ -1,0 +1,128 @@
+"""Vision models of real sizes with random weights, and a text model that has little but a
+vocabulary and a width: what encoder.py measures. Written as tests/vit/make_models.py writes its
+tiny ones."""
+import collections
+import os
+import struct
+import sys
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "vit"))
+import gguf_writer
+import make_models
+
+plain_value = gguf_writer.value
+
+
+def value(v):
+    """gguf_writer's, and lists of strings."""
+    if isinstance(v, list) and isinstance(v[0], str):
+        head = struct.pack("<IQ", gguf_writer.STR, len(v))
+        return gguf_writer.ARR, head + b"".join(map(gguf_writer.text, v))
+    return plain_value(v)
+
+
+gguf_writer.value = value
+
+LAYERS, PATCH = 12, 16
+# of a ViT-S and a ViT-B: width, heads
+SMALL, BASE = (384, 6), (768, 12)
+
+
+def settings(family, size, side, eps, out, *norms, **more):
+    width, heads = size
+    return make_models.settings(family, width, LAYERS, 4 * width, heads, side, PATCH, eps, out,
+                                *norms, **more)
+
+
+def clip(w, size, side, out):
+    """Under LLaVA's projector: class token, the last layer run too (feature_layer), quick GELU."""
+    width, n = size[0], (side // PATCH) ** 2
+    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, n + 1, cls=True, patch_bias=False,
+                        pre=True, post=False)
+    make_models.projector_mlp(w, width, out)
+    return settings("mlp", size, side, 1e-5, out, make_models.CLIP_MEAN, make_models.CLIP_STD,
+                    use_gelu=False, **{"vision.feature_layer": [LAYERS]})
+
+
+def siglip(w, size, side, out):
+    """Under LLaVA's projector: no class token, all layers and the last norm, tanh GELU."""
+    width = size[0]
+    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, (side // PATCH) ** 2)
+    make_models.projector_mlp(w, width, out)
+    return settings("mlp", size, side, 1e-6, out, use_gelu=True,
+                    **{"vision.feature_layer": [LAYERS]})
+
+
+def idefics3(w, size, side, out):
+    """SmolVLM's SigLIP: 4x4 rows shuffled into one, one linear layer."""
+    width = size[0]
+    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, (side // PATCH) ** 2)
+    w.linear("mm.model.fc", out, 16 * width, bias=False)
+    return settings("idefics3", size, side, 1e-6, out, use_gelu=True,
+                    **{"vision.projector.scale_factor": 4, "vision.preproc_image_size": side})
+
+
+# text_width: floats of a row that the language model gets. pipelines: measured inside the layers.
+Model = collections.namedtuple("Model", "like family size side text_width pipelines")
+MODELS = {
+    "clip-b16-224": Model("CLIP ViT-B/16 under LLaVA's projector", clip, BASE, 224, 2048,
+                          ["tome=r=8:layers=all", "tome=r=13:layers=all",
+                           "fastervlm=keep=50%:layers=3"]),
+    "siglip-s16-512": Model("SigLIP S/16 under LLaVA's projector", siglip, SMALL, 512, 960,
+                            ["tome=r=42:layers=all", "tome=r=64:layers=all"]),
+    "siglip-b16-384": Model("SigLIP B/16 under LLaVA's projector", siglip, BASE, 384, 2048,
+                            ["tome=r=24:layers=all", "tome=r=36:layers=all"]),
+    "idefics3-b16-512": Model("SmolVLM's SigLIP B/16", idefics3, BASE, 512, 960,
+                              ["laco=layer=3"]),
+}
+
+
+def write_model(path, name, kind):
+    model, w = MODELS[name], make_models.Weights(name)
+    head = model.family(w, model.size, model.side, model.text_width)
+    head["general.file_type"] = gguf_writer.FILE_TYPE[kind]
+    gguf_writer.write(path, head, {k: (x, make_models.kind_of(k, x, kind)) for k, x in w.t.items()})
+
+
+def vocabulary():
+    """256 bytes, and what mtmd's families put around pictures: (words, llama.cpp's token types)."""
+    words = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % i for i in range(256)]
+    marks = ["\n\n", "\n", "<fake_token_around_image>", "<global-img>", "<image>"]
+    marks += ["<row_%d_col_%d>" % (r, c) for r in range(1, 5) for c in range(1, 5)]
+    return words + marks, [2, 3, 3] + [6] * 256 + [3] * len(marks)
+
+
+def write_text_model(path, width):
+    """One layer of llama's."""
+    words, types = vocabulary()
+    head = {"general.architecture": "llama", "general.file_type": 0,
+            "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
+            "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": types,
+            "tokenizer.ggml.scores": [0.0] * len(words), "tokenizer.ggml.bos_token_id": 1,
+            "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+            "llama.context_length": 4096, "llama.embedding_length": width, "llama.block_count": 1,
+            "llama.feed_forward_length": 64, "llama.attention.head_count": width // 64,
+            "llama.attention.head_count_kv": 1, "llama.attention.layer_norm_rms_epsilon": 1e-6,
+            "llama.rope.dimension_count": 64, "llama.vocab_size": len(words)}
+    shapes = {"token_embd": (len(words), width), "output_norm": (width,),
+              "blk.0.attn_norm": (width,), "blk.0.ffn_norm": (width,),
+              "blk.0.attn_q": (width, width), "blk.0.attn_k": (64, width),
+              "blk.0.attn_v": (64, width), "blk.0.attn_output": (width, width),
+              "blk.0.ffn_gate": (64, width), "blk.0.ffn_up": (64, width),
+              "blk.0.ffn_down": (width, 64)}
+    tensors = {k + ".weight": (np.full(s, 0.01, np.float32), "F32") for k, s in shapes.items()}
+    gguf_writer.write(path, head, tensors)
+
+
+def write_picture(path, side):
+    """Smooth waves and noise, so that attention has something to tell apart."""
+    r = np.random.RandomState(7)
+    y, x = np.mgrid[0:side, 0:side] / side
+    waves = [(1, 2, 0), (3, -1, 0.3), (-2, 2, 0.6)]
+    planes = [127 + 80 * np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in waves]
+    rgb = np.clip(np.stack(planes, 2) + r.normal(0, 25, (side, side, 3)), 0, 255)
+    with open(path, "wb") as file:
+        file.write(b"P6\n%d %d\n255\n" % (side, side) + rgb.astype(np.uint8).tobytes())
