@@ -1,4 +1,4 @@
-// compact: the token set of the flagged tokens, in order, with a row in front and behind each segment if asked.
+// compact: the token set of the flagged tokens, in order, with rows added in front of and behind each segment.
 // One workgroup scans the flags, TOKENS neighbours an invocation a round: new position = flagged tokens
 // before + added rows before. Shared: the scan. Cost: one pass over the tokens, N/(TOKENS*LOCAL) scans.
 #version 460
@@ -26,7 +26,7 @@ void put_added(uint row, uint index)
 }
 
 // Tokens begin .. end; before: taken tokens before them.
-void place_tokens(uint begin, uint end, uint before, uint front, uint added)
+void place_tokens(uint begin, uint end, uint before, uint added)
 {
     if (begin == end) return;
     uint s = segment_of(begin, pc.seg_at, pc.segs), next = w_u(pc.seg_at + s + 1u);
@@ -41,7 +41,7 @@ void place_tokens(uint begin, uint end, uint before, uint front, uint added)
             put(pc.map_at, i, WN_NONE);
             continue;
         }
-        uint row = before + s * added + front;
+        uint row = before + s * added + pc.first;
         ++before;
         put(pc.map_at, i, row);
         put(pc.rows_out_at, row, pc.fresh_rows != 0u ? row : list_entry(pc.rows_at, i));
@@ -55,7 +55,7 @@ void main()
 {
     if (group_index() != 0u) return;
     uint n = w_u(pc.seg_at + pc.segs);
-    uint front = pc.first != 0u ? 1u : 0u, back = pc.last != 0u ? 1u : 0u, added = front + back;
+    uint added = pc.first + pc.last;
 
     uint count = 0u;    // taken in earlier rounds
     for (uint round = 0u; round < n; round += TOKENS * LOCAL) {
@@ -63,7 +63,7 @@ void main()
         uint own = 0u, total;
         for (uint i = begin; i < end; ++i) own += is_taken(i) ? 1u : 0u;
         uint before = group_scan(own, total);
-        place_tokens(begin, end, count + before, front, added);
+        place_tokens(begin, end, count + before, added);
         count += total;
     }
     for (uint s = thread(); s <= pc.segs; s += LOCAL)    // empty segments at the end, and the end itself
@@ -72,7 +72,8 @@ void main()
     exchange();
 
     for (uint s = thread(); s < pc.segs; s += LOCAL) {
-        if (front != 0u) put_added(w_u(pc.seg_out_at + s), 0xffffffffu);
-        if (back != 0u) put_added(w_u(pc.seg_out_at + s + 1u) - 1u, 0xfffffffeu);
+        uint begin = w_u(pc.seg_out_at + s), end = w_u(pc.seg_out_at + s + 1u);
+        for (uint i = 0u; i < pc.first; ++i) put_added(begin + i, 0xffffffffu);
+        for (uint i = 0u; i < pc.last; ++i) put_added(end - 1u - i, 0xfffffffeu);
     }
 }

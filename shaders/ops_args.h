@@ -123,8 +123,8 @@ struct wn_args_sample { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u step_a
 struct wn_args_pick { WN_HEAD; wn_u rule; wn_u want; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u seg1_at;
     wn_u pos1_at; wn_u seg2_at; wn_u pos2_at; wn_u flag_at; wn_u dest_at; };
 
-/* The set of the tokens with flag (flag != 0) != invert, in order. Each segment may get one row more
- * in front (first = 1: index -1) and one behind (last = 1: index -2); these have rows WN_NONE, size 1, from WN_NONE.
+/* The set of the tokens with flag (flag != 0) != invert, in order. Each segment gets `first` rows more
+ * in front (index -1) and `last` behind (index -2); these have rows WN_NONE, size 1, from WN_NONE.
  * New: seg_out[segs+1], rows_out (fresh_rows: new position itself, also for the added rows), index_out, sizes_out (if sizes
  * and sizes_out are there: copied), from_out[new] = old position, map[old] = new position or WN_NONE
  * (all old i < seg[segs]). Any of rows_out, index_out, sizes_out, from_out, map may be WN_NONE.
@@ -377,9 +377,9 @@ struct wn_args_attention_logits { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; w
  * step parts. add = 1: B(i, c) = B(i, c) + that. i < n; list_at WN_NONE: i; negative: the sum is 0. B f32. items = n_max*cols. */
 struct wn_args_part_mean { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u col; wn_u cols; wn_u parts; wn_u part_stride; wn_u step; wn_u add; wn_f inv_parts; };
 
-/* B(r, c) = A(rows[i], c) for i < n with r = to[i] (to_at WN_NONE: i); rows_at WN_NONE: i; either entry WN_NONE or negative: nothing. For moving whole rows where lists are known on the device alone.
- * B f32, f16 or bf16. items = n_max * ceil(cols/2). */
-struct wn_args_gather { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_at; wn_u to_at; wn_u cols; };
+/* B(t + k, c) = A(f + k, c) for i < n with k = i % run, f = rows[i/run] and t = to[i/run] (absent lists: i/run*run); either entry WN_NONE or negative: nothing. For moving whole rows, or runs of
+ * neighbours, where lists are known on the device alone. B f32, f16 or bf16. items = n_max * ceil(cols/2). */
+struct wn_args_gather { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_at; wn_u to_at; wn_u cols; wn_u run; };
 
 /* ---- FiCoCo (stages/ficoco.c) -------------------------------------------------------------------
  * The rows of a segment have an order of the method's: place r of segment s is position order[seg[s] + r] (order_at WN_NONE: seg[s] + r). Place 0 is protected. */

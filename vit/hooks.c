@@ -25,7 +25,8 @@ static void gather(wn_build *b, const wn_mat *from, wn_arr rows, const wn_mat *t
                                             counted && !counted->exact ? counted->seg.at : WN_NONE,
                                         .rows_at = rows.at,
                                         .to_at = places.at,
-                                        .cols = to->cols};
+                                        .cols = to->cols,
+                                        .run = 1};
     BUILD_OP(b, gather, (uint64_t)n * ((to->cols + 1) / 2), from, to, args, READS_W);
 }
 

@@ -61,17 +61,19 @@ static void rewrite(wn_vit_state *s, bool plain)
                                         .seg_at = s->exact ? WN_NONE : s->seg.at,
                                         .rows_at = rows.at,
                                         .to_at = WN_NONE,
-                                        .cols = cols};
+                                        .cols = cols,
+                                        .run = 1};
     BUILD_OP(b, gather, (uint64_t)s->rows_max * ((cols + 1) / 2), &set->mat, &s->spare, move,
              READS_W);
-    if (front) { /* one special row a frame: where the frame begins, before and now */
-        const struct wn_args_gather special = {.n_max = set->segs,
+    if (front) { /* a frame's special rows: from where it begins, before and now */
+        const struct wn_args_gather special = {.n_max = set->segs * front,
                                                .seg_at = WN_NONE,
                                                .rows_at = old_seg.at,
                                                .to_at = s->seg.at,
-                                               .cols = cols};
-        BUILD_OP(b, gather, (uint64_t)set->segs * ((cols + 1) / 2), &s->x, &s->spare, special,
-                 READS_W);
+                                               .cols = cols,
+                                               .run = front};
+        BUILD_OP(b, gather, (uint64_t)set->segs * front * ((cols + 1) / 2), &s->x, &s->spare,
+                 special, READS_W);
     }
     const wn_mat old = s->x;
     s->x = s->spare;
@@ -208,8 +210,9 @@ static bool check_place(wn_vit_state *s, const wn_stage_use *use, uint32_t layer
 {
     const wn_vit *v = s->v;
     const char *why =
-        v->merge > 1   ? "this encoder's rows come in blocks for its projector"
-        : v->registers ? "register tokens are not carried over a reduction"
+        v->merge > 1 ? "this encoder's rows come in blocks for its projector"
+        : v->registers && use->stage->all_rows
+            ? "it would take the register tokens for tokens of the picture"
         : v->class_last
             ? "llama.cpp's order of rows has no place for it (encode as transformers does)"
         : use->stage->decode ? "it is a decode stage"

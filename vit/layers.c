@@ -183,7 +183,8 @@ static void keep_feature(wn_vit_state *s, uint32_t number)
                                             .seg_at = b->set.exact ? WN_NONE : b->set.seg.at,
                                             .rows_at = b->set.rows.at,
                                             .to_at = WN_NONE,
-                                            .cols = v->width};
+                                            .cols = v->width,
+                                            .run = 1};
         BUILD_OP(b, gather, (uint64_t)b->set.n_max * ((v->width + 1) / 2), &s->x, &to, args,
                  READS_W);
     }
@@ -254,8 +255,12 @@ void wn_vit_begin(wn_vit_state *s, uint32_t height, uint32_t width)
     wn_vit_linear(b, &v->embed, &embed);
     if (s->specials) {
         const wn_arr to = wn_vit_frame_list(s, s->cells, wn_vit_first_patch(s), s->width);
-        const struct wn_args_gather args = {
-            .n_max = to.n, .seg_at = WN_NONE, .rows_at = WN_NONE, .to_at = to.at, .cols = v->width};
+        const struct wn_args_gather args = {.n_max = to.n,
+                                            .seg_at = WN_NONE,
+                                            .rows_at = WN_NONE,
+                                            .to_at = to.at,
+                                            .cols = v->width,
+                                            .run = 1};
         BUILD_OP(b, gather, (uint64_t)to.n * ((v->width + 1) / 2), &cells, &s->x, args, READS_W);
         if (v->class_token)
             put_table(s, &v->class_row, wn_vit_class_place(s));
@@ -376,7 +381,8 @@ static wn_mat normed_qk(wn_vit_state *s, const wn_vit_layer *layer, const wn_mat
                                             .seg_at = s->exact ? WN_NONE : s->seg.at,
                                             .rows_at = WN_NONE,
                                             .to_at = WN_NONE,
-                                            .cols = width};
+                                            .cols = width,
+                                            .run = 1};
         BUILD_OP(b, gather, (uint64_t)s->rows_max * ((width + 1) / 2), &from, &to, args, READS_W);
     }
     return out;

@@ -22,7 +22,8 @@ static wn_mat fresh_rows(wn_vit_state *s, int32_t dtype)
                                         .seg_at = set->exact ? WN_NONE : set->seg.at,
                                         .rows_at = set->rows.at,
                                         .to_at = WN_NONE,
-                                        .cols = out.cols};
+                                        .cols = out.cols,
+                                        .run = 1};
     BUILD_OP(b, gather, (uint64_t)set->n_max * ((out.cols + 1) / 2), &set->mat, &out, args,
              READS_W);
     return out;

@@ -209,7 +209,7 @@ void cpu_compact(const struct wn_args_compact *pc, const wn_cpu_memory *m)
     uint32_t r = 0;
     for (uint32_t s = 0; s < pc->segs; ++s) {
         m->w[pc->seg_out_at + s] = r;
-        if (pc->first)
+        for (uint32_t i = 0; i < pc->first; ++i)
             put_added(pc, m, r++, -1);
         for (uint32_t i = seg[s]; i < seg[s + 1]; ++i) {
             const bool kept = (m->w[pc->flag_at + i] != 0) != (pc->invert != 0);
@@ -217,7 +217,7 @@ void cpu_compact(const struct wn_args_compact *pc, const wn_cpu_memory *m)
             if (kept)
                 put_kept(pc, m, r++, i);
         }
-        if (pc->last)
+        for (uint32_t i = 0; i < pc->last; ++i)
             put_added(pc, m, r++, -2);
     }
     m->w[pc->seg_out_at + pc->segs] = r;

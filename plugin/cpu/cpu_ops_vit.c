@@ -187,11 +187,13 @@ void cpu_gather(const struct wn_args_gather *pc, const wn_cpu_memory *m)
 {
     const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
     for (uint32_t i = 0; i < n; ++i) {
-        const uint32_t from = entry(m, pc->rows_at, i), to = entry(m, pc->to_at, i);
+        const uint32_t run = i / pc->run, k = i % pc->run;
+        const uint32_t from = pc->rows_at == WN_NONE ? run * pc->run : entry(m, pc->rows_at, run);
+        const uint32_t to = pc->to_at == WN_NONE ? run * pc->run : entry(m, pc->to_at, run);
         if (is_none(from) || is_none(to))
             continue;
-        const float *x = wn_cpu_row(&m->a, from, pc->cols, m->scratch);
-        wn_cpu_store_row(&m->b, to, 0, pc->cols, x);
+        const float *x = wn_cpu_row(&m->a, from + k, pc->cols, m->scratch);
+        wn_cpu_store_row(&m->b, to + k, 0, pc->cols, x);
     }
 }
 

@@ -110,7 +110,7 @@ static void expect_pick(expectations *e)
     outcome_free(&o);
 }
 
-/* A row in front of and behind each segment, the empty one too. */
+/* Two rows in front of each segment and one behind, the empty one too. */
 static void expect_compact(expectations *e)
 {
     ops_case c;
@@ -118,33 +118,33 @@ static void expect_compact(expectations *e)
     const uint32_t seg = WORDS_OF(&c, 0, 3, 3, 5), flag = WORDS_OF(&c, 0, 7, 1, 0, 1);
     const uint32_t rows = WORDS_OF(&c, 40, 41, 42, 43, 44), index = WORDS_OF(&c, 0, 2, 4, 6, 8);
     const uint32_t sizes = REALS_OF(&c, 1.0f, 2.0f, 3.0f, 4.0f, 5.0f);
-    struct wn_args_compact args = {.n_max = 9,
+    struct wn_args_compact args = {.n_max = 12,
                                    .segs = 3,
                                    .seg_at = seg,
                                    .flag_at = flag,
                                    .rows_at = rows,
                                    .index_at = index,
                                    .sizes_at = sizes,
-                                   .first = 1,
+                                   .first = 2,
                                    .last = 1};
     args.seg_out_at = array(&c, 4, WORDS);
-    args.rows_out_at = array(&c, 9, WORDS);
-    args.index_out_at = array(&c, 9, WORDS);
-    args.sizes_out_at = array(&c, 9, REALS);
-    args.from_at = array(&c, 9, WORDS);
+    args.rows_out_at = array(&c, 12, WORDS);
+    args.index_out_at = array(&c, 12, WORDS);
+    args.sizes_out_at = array(&c, 12, REALS);
+    args.from_at = array(&c, 12, WORDS);
     args.map_at = array(&c, 5, WORDS);
     add_op(&c, WN_OP_compact, 1, &args, sizeof args);
     outcome o = run_expected(e, &c);
-    CHECK_WORDS(e, "compact: segments", o.w + args.seg_out_at, 0, 4, 6, 9);
-    CHECK_WORDS(e, "compact: rows", o.w + args.rows_out_at, WN_NONE, 41, 42, WN_NONE, WN_NONE,
-                WN_NONE, WN_NONE, 44, WN_NONE);
-    CHECK_WORDS(e, "compact: index", o.w + args.index_out_at, -1u, 2, 4, -2u, -1u, -2u, -1u, 8,
-                -2u);
-    CHECK_REALS(e, "compact: sizes", (float *)(void *)(o.w + args.sizes_out_at), 1.0f, 2.0f, 3.0f,
-                1.0f, 1.0f, 1.0f, 1.0f, 5.0f, 1.0f);
-    CHECK_WORDS(e, "compact: from", o.w + args.from_at, WN_NONE, 1, 2, WN_NONE, WN_NONE, WN_NONE,
-                WN_NONE, 4, WN_NONE);
-    CHECK_WORDS(e, "compact: map", o.w + args.map_at, WN_NONE, 1, 2, WN_NONE, 7);
+    CHECK_WORDS(e, "compact: segments", o.w + args.seg_out_at, 0, 5, 8, 12);
+    CHECK_WORDS(e, "compact: rows", o.w + args.rows_out_at, WN_NONE, WN_NONE, 41, 42, WN_NONE,
+                WN_NONE, WN_NONE, WN_NONE, WN_NONE, WN_NONE, 44, WN_NONE);
+    CHECK_WORDS(e, "compact: index", o.w + args.index_out_at, -1u, -1u, 2, 4, -2u, -1u, -1u, -2u,
+                -1u, -1u, 8, -2u);
+    CHECK_REALS(e, "compact: sizes", (float *)(void *)(o.w + args.sizes_out_at), 1.0f, 1.0f, 2.0f,
+                3.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 1.0f, 5.0f, 1.0f);
+    CHECK_WORDS(e, "compact: from", o.w + args.from_at, WN_NONE, WN_NONE, 1, 2, WN_NONE, WN_NONE,
+                WN_NONE, WN_NONE, WN_NONE, WN_NONE, 4, WN_NONE);
+    CHECK_WORDS(e, "compact: map", o.w + args.map_at, WN_NONE, 2, 3, WN_NONE, 10);
     outcome_free(&o);
 }
 

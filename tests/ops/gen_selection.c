@@ -80,7 +80,7 @@ void gen_pick(ops_case *c)
 void gen_compact(ops_case *c)
 {
     const segments s = any_segments(c, any_size(c, 1031));
-    const uint32_t most = s.n + 2 * s.segs;
+    const uint32_t most = s.n + 6 * s.segs;
     struct wn_args_compact args = {BOUNDED(s),
                                    .flag_at = flags(c, s.n, chance(c, 15) ? 0 : 55),
                                    .invert = chance(c, 30),
@@ -88,8 +88,8 @@ void gen_compact(ops_case *c)
                                    .index_at = array(c, s.n, WORDS),
                                    .sizes_at = chance(c, 70) ? positive(c, s.n) : WN_NONE,
                                    .seg_out_at = array(c, s.segs + 1, WORDS),
-                                   .first = chance(c, 40),
-                                   .last = chance(c, 40),
+                                   .first = below(c, 4),
+                                   .last = below(c, 4),
                                    .fresh_rows = chance(c, 40)};
     args.rows_out_at = chance(c, 80) ? array(c, most, WORDS) : WN_NONE;
     args.index_out_at = chance(c, 80) ? array(c, most, WORDS) : WN_NONE;

@@ -134,20 +134,31 @@ void gen_part_mean(ops_case *c)
     write_pool(c, op, first, stride);
 }
 
+/* Where `runs` runs of rows begin, in any order, some of them nowhere. */
+static uint32_t run_starts(ops_case *c, uint32_t runs, uint32_t run)
+{
+    const uint32_t at = row_list(c, runs, true);
+    for (uint32_t i = 0; i < runs; ++i)
+        if (c->w[at + i] < runs)
+            c->w[at + i] *= run;
+    return at;
+}
+
 void gen_gather(ops_case *c)
 {
     const uint32_t cols = any_cols(c, 1024);
     const segments s = any_segments(c, rows_for(c, 30 * cols));
-    const uint32_t rows = s.n_max + below(c, 20);
+    const uint32_t run = chance(c, 60) ? 1 : 1 + below(c, 6);
+    const uint32_t runs = (s.n_max + run - 1) / run + below(c, 20), rows = runs * run;
     uint32_t first;
     make_matrix(c, &c->a, rows, cols, any_dtype(c), any_flavour(c));
     const uint32_t stride = pool_rows(c, rows, cols, (uint8_t)below(c, 3), &first);
     const bool from = chance(c, 60), to = chance(c, 60);
-    describe(c, "n %u, cols %u, types %u %u, from %d, to %d", s.n, cols, c->a.dtype, c->pool.dtype,
-             from, to);
+    describe(c, "n %u, cols %u, types %u %u, from %d, to %d, run %u", s.n, cols, c->a.dtype,
+             c->pool.dtype, from, to, run);
     wn_op *op = ADD(c, gather, s.n_max * ((cols + 1) / 2), COUNTED(s, chance(c, 30)),
-                    .rows_at = from ? row_list(c, rows, true) : WN_NONE,
-                    .to_at = to ? row_list(c, rows, true) : WN_NONE, .cols = cols);
+                    .rows_at = from ? run_starts(c, runs, run) : WN_NONE,
+                    .to_at = to ? run_starts(c, runs, run) : WN_NONE, .cols = cols, .run = run);
     use_a(c, op);
     write_pool(c, op, first, stride);
 }

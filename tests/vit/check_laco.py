@@ -25,6 +25,7 @@ INNER = 24
 CASES = [("clip", "square", 2, 1, "f32", "f32", []), ("clip", "square", 4, 1, "f32", "f32", []),
          ("clip", "square", 2, 1, "f16", "f32", []), ("clip", "square", 2, 1, "bf16", "f32", []),
          ("clip", "square", 2, 1, "f32", "f16", []), ("dinov2", "square", 2, 1, "f32", "f32", []),
+         ("dinov2-registers", "square", 2, 5, "f32", "f32", []),
          ("siglip", "square", 2, 0, "f32", "f32", []), ("siglip2", "square", 3, 0, "f32", "f32", []),
          ("clip-336", "square", 2, 1, "f32", "f32", []), ("clip-336", "square", 8, 1, "f32", "f32", []),
          ("wide-f32.gguf", "square", 2, 0, "f16", "f32", ["--like", "transformers", "--as-is"])]
