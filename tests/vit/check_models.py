@@ -7,7 +7,7 @@ usage: check_models.py WINNOW MODELS_DIR EXPECT_DIR [--dtype f32|f16] [--only TE
 MODELS_DIR is make_models.py's, EXPECT_DIR expect/ beside this file: hf-* from transformers (oracle_hf.py), mtmd-* from
 llama.cpp (oracle_mtmd.py), each with its model, picture, way (--like) and tolerance in the metadata. Compared are tokens
 [views, N, D] (mtmd: all views' rows in a row), cls, views, the taps that the file holds and, where the output has it,
-pixels (bytes, exactly). A tensor passes if max|a-b| <= tolerance * max|b|; with f16 the tolerance is 1e-2 more.
+pixels (bytes, exactly). With `frames` in the metadata, the picture is made a film of so many (films.py). A tensor passes if max|a-b| <= tolerance * max|b|; with f16 the tolerance is 1e-2 more.
 Needs python3 and numpy. Exit 0: all hold; the last line is `N passed, N failed`.
 """
 import concurrent.futures
@@ -20,6 +20,7 @@ import tempfile
 
 import numpy as np
 
+import films
 import safetensors_io
 
 PICTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pictures")
@@ -123,8 +124,13 @@ def main():
         meta, want = safetensors_io.read(os.path.join(expect, file))
         tolerance = float(meta["tolerance"]) + (1e-2 if dtype == "f16" else 0)
         like = "llama-b10256" if meta["like"] == "llama" else meta["like"]  # what oracle_mtmd.c was linked with
-        got = encode(exe, os.path.join(models, meta["model"]), os.path.join(PICTURES, meta["picture"]), like,
-                     taps_of(want), dtype, extra + as_is(file, meta))
+        picture = os.path.join(PICTURES, meta["picture"])
+        with tempfile.TemporaryDirectory() as film:
+            if "frames" in meta:
+                films.write_film(film, picture, int(meta["frames"]))
+                picture = film
+            got = encode(exe, os.path.join(models, meta["model"]), picture, like, taps_of(want), dtype,
+                         extra + as_is(file, meta))
         return ((got, 0, "") if isinstance(got, str) else compare(want, got, meta, tolerance)) + (tolerance,)
 
     ok = failed = 0

@@ -18,7 +18,8 @@ model gets), cls [views, D], pixels u8 [views, h, w, 3] (what the encoder sees b
 cls_attention.L f32 [views, heads, patches] (softmax over all rows, the patches' columns),
 received_attention.L f32 [views, heads, rows] (mean over the queries), pool_attention f32 [views, heads, rows].
 Rows of Qwen's taps are in its 2x2 order; windows are undone. Metadata: model, picture, like, tolerance, pixels_sha256,
-only_view (compare that view alone). Not here: mlp-noclass (no class of transformers stacks feature layers so),
+only_view (compare that view alone),
+frames (the picture is a film of so many, films.py). Not here: mlp-noclass (no class of transformers stacks feature layers so),
 internvl-qk-norm (llama.cpp normalises q and k otherwise).
 """
 import hashlib
@@ -30,6 +31,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+import films
 import gguf_writer
 import oracle_hf_gguf
 import safetensors_io
@@ -40,6 +42,7 @@ FOLDER_PICTURES = {"clip": ["square", "odd", "tall"], "siglip": ["odd", "wide", 
                    "dinov2-registers": ["odd", "wide"]}
 GGUF_PICTURES = {"gemma3": ["square112"], "qwen2vl": ["grid"], "qwen2.5vl": ["grid"], "qwen2.5vl-q8_0": ["grid"],
                  "qwen3vl": ["grid16", "square96"]}
+FILMS = {"qwen2vl": ("grid", 3), "qwen2.5vl": ("grid", 4), "qwen3vl": ("grid16", 3)}  # frames go in pairs
 
 
 class Tap:
@@ -144,9 +147,9 @@ def finish(result, pixels):
     return result
 
 
-def run_gguf(path, picture):
+def run_gguf(path, picture, frames=1):
     settings, tensors = gguf_writer.read(path)
-    rgb = np.asarray(Image.open(picture).convert("RGB"))[None]
+    rgb = films.frames(np.asarray(Image.open(picture).convert("RGB")), frames)
     mean, std = (np.array(settings["clip.vision.image_" + k], np.float32) for k in ("mean", "std"))
     x = ((rgb.astype(np.float32) / np.float32(255)) - mean) / std
     result = oracle_hf_gguf.run(settings, {k: torch.from_numpy(v) for k, v in tensors.items()},
@@ -154,7 +157,7 @@ def run_gguf(path, picture):
     return finish(result, rgb)
 
 
-def save(model, picture, like, result):
+def save(model, picture, like, result, frames=1):
     """Bytes of pixels only where they are few; their hash always."""
     pixels = result["pixels"]
     meta = {"model": model, "picture": picture + ".png", "like": like, "tolerance": "1e-3",
@@ -165,7 +168,10 @@ def save(model, picture, like, result):
         result = {k: v for k, v in result.items() if k in ("tokens", "views", "hidden.1")}
     if model.startswith(("wide-", "idefics3")):
         meta["only_view"] = "-1"  # the overview; the tiles of this picture are enlarged
-    name = "hf-%s-%s.safetensors" % (model.replace(".gguf", ""), picture)
+    if frames > 1:
+        meta["frames"] = str(frames)
+        result = {k: v for k, v in result.items() if k in ("tokens", "views", "hidden.1")}
+    name = "hf-%s-%s%s.safetensors" % (model.replace(".gguf", ""), picture, "-film" if frames > 1 else "")
     path = os.path.join(HERE, "expect", name)
     safetensors_io.write(path, result, meta)
     print("%-44s %6d bytes" % (name, os.path.getsize(path)))
@@ -185,6 +191,10 @@ def main():
         for picture in GGUF_PICTURES.get(name, ["square"]):
             save(file, picture, "transformers",
                  run_gguf(os.path.join(models, file), os.path.join(HERE, "pictures", picture + ".png")))
+        if name in FILMS:
+            picture, frames = FILMS[name]
+            save(file, picture, "transformers",
+                 run_gguf(os.path.join(models, file), os.path.join(HERE, "pictures", picture + ".png"), frames), frames)
 
 
 if __name__ == "__main__":

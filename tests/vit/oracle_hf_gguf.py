@@ -235,12 +235,13 @@ def qwen(s, t, pixels, Tap):
     for n in (0, 1):
         model.blocks[n].register_forward_pre_hook(lambda m, a, k, n=n: ins.__setitem__(n, a[0] if a else k["hidden_states"]),
                                                   with_kwargs=True)
-    h, wd = pixels.shape[2] // patch, pixels.shape[3] // patch
-    p = pixels[0].reshape(3, h // 2, 2, patch, wd // 2, 2, patch).permute(1, 4, 2, 5, 0, 3, 6)
-    p = p.reshape(h * wd, 3, 1, patch, patch).expand(-1, -1, 2, -1, -1).reshape(h * wd, -1)
-    grid = torch.tensor([[1, h, wd]])
-    out = model(p, grid_thw=grid)
-    rows = torch.arange(h * wd)
+    if pixels.shape[0] % 2:  # frames go in pairs; the last one repeats
+        pixels = torch.cat([pixels, pixels[-1:]])
+    pairs, h, wd = pixels.shape[0] // 2, pixels.shape[2] // patch, pixels.shape[3] // patch
+    p = pixels.reshape(pairs, 2, 3, h // 2, 2, patch, wd // 2, 2, patch).permute(0, 3, 6, 4, 7, 2, 1, 5, 8)
+    grid = torch.tensor([[pairs, h, wd]])
+    out = model(p.reshape(pairs * h * wd, -1), grid_thw=grid)
+    rows = torch.arange(pairs * h * wd)
     if kind == "qwen2.5vl_merger":  # out of the windows
         from transformers.vision_utils import get_vision_window_index
         index, _ = get_vision_window_index(grid, 2, 112, patch)
@@ -248,11 +249,14 @@ def qwen(s, t, pixels, Tap):
     tokens = out.pooler_output
     if kind == "qwen3vl_merger":
         tokens = torch.cat([tokens] + list(out.deepstack_features), -1)
-    result = {"tokens": tokens[None], "hidden.1": ins[1][rows][None],
-              "keys.%d" % last: taps.got["qkv.%d" % last][rows].chunk(3, -1)[1][None]}
+    def by_pair(x):
+        return x.reshape(pairs, -1, x.shape[-1])
+
+    result = {"tokens": by_pair(tokens), "hidden.1": by_pair(ins[1][rows]),
+              "keys.%d" % last: by_pair(taps.got["qkv.%d" % last][rows].chunk(3, -1)[1])}
     if len(rows) < 50:
-        result["hidden.0"] = ins[0][rows][None]
-        result["queries.0"] = taps.got["qkv.0"][rows].chunk(3, -1)[0][None]
+        result["hidden.0"] = by_pair(ins[0][rows])
+        result["queries.0"] = by_pair(taps.got["qkv.0"][rows].chunk(3, -1)[0])
     return result
 
 
