@@ -291,7 +291,7 @@ struct wn_args_patch_dct { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u p
 
 /* A tensor of a model file to numbers. A: the file's bytes as words (a_base in words, starting with the tensor); element (r, c) of `rows` x `cols`, row-major, of type WN_FILE_*
  * (blocks of quantised types run along a row; cols is a multiple of the block; layouts as in ggml's ggml-quants). turn = 0: B(r, c); turn = 1: B(c, r).
- * B is f32 or f16, its rows even in stride. q4_0: d*(q-8); q8_0: d*q; k-quants: d1*q - m1 as ggml writes it, one rounding each product and difference.
+ * B is f32, f16 or bf16, its rows even in stride. q4_0: d*(q-8); q8_0: d*q; k-quants: d1*q - m1 as ggml writes it, one rounding each product and difference.
  * items = rows of B * ceil(columns of B / 2): an invocation writes two neighbouring columns. */
 #define WN_FILE_F32 0u
 #define WN_FILE_F16 1u

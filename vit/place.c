@@ -15,8 +15,8 @@ typedef struct placer {
     uint64_t most;  /* bytes a buffer may have */
     uint64_t *used; /* [WN_WEIGHT_PARTS] */
     uint32_t part;
-    uint32_t element; /* bytes of a matrix's element */
-    int32_t dtype;
+    int32_t dtype; /* of matrices */
+    bool as_stored;
     winnow_status status;
 } placer;
 
@@ -49,18 +49,31 @@ static wn_ref take(placer *p, int32_t dtype, uint64_t bytes)
     return ref;
 }
 
+/* The type of a matrix: the file's, where all parts have it and 16 bits hold it. */
+static int32_t type_of(const placer *p, const wn_linear *l)
+{
+    const uint32_t type = l->weight[0]->type;
+    if (!p->as_stored || p->dtype != WINNOW_F32)
+        return p->dtype;
+    for (uint32_t i = 1; i < l->parts; ++i)
+        if (l->weight[i]->type != type)
+            return WINNOW_F32;
+    return type == WN_FILE_F16 ? WINNOW_F16 : type == WN_FILE_BF16 ? WINNOW_BF16 : WINNOW_F32;
+}
+
 static void place_linear(placer *p, wn_linear *l)
 {
     if (!l->parts)
         return;
-    const uint32_t stride = (l->out + 1u) & ~1u;
-    const uint64_t matrix = ((uint64_t)l->in * stride * p->element + 3) & ~3ull;
+    const int32_t dtype = type_of(p, l);
+    const uint32_t stride = (l->out + 1u) & ~1u, element = dtype == WINNOW_F32 ? 4 : 2;
+    const uint64_t matrix = ((uint64_t)l->in * stride * element + 3) & ~3ull;
     bool bias = false;
     for (uint32_t i = 0; i < 3; ++i)
         bias |= l->bias[i] != NULL;
     const uint64_t behind = (bias ? 4ull * l->out : 0) + (l->scale ? 4ull * l->out : 0);
     l->place =
-        (wn_place){.ref = take(p, p->dtype, matrix + behind),
+        (wn_place){.ref = take(p, dtype, matrix + behind),
                    .stride = stride,
                    .bias_at = bias ? (uint32_t)(matrix / 4) : WN_NONE,
                    .scale_at = l->scale ? (uint32_t)(matrix / 4) + (bias ? l->out : 0) : WN_NONE};
@@ -84,14 +97,14 @@ static void place_table(placer *p, wn_table *t)
                               .scale_at = WN_NONE};
 }
 
-winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, uint64_t part_most,
-                           uint64_t bytes[WN_WEIGHT_PARTS])
+winnow_status wn_vit_place(const wn_host *host, wn_vit *v, int32_t dtype, bool as_stored,
+                           uint64_t part_most, uint64_t bytes[WN_WEIGHT_PARTS])
 {
     placer p = {.host = host,
                 .most = part_most,
                 .used = bytes,
-                .element = dtype == WINNOW_F32 ? 4 : 2,
-                .dtype = dtype};
+                .dtype = dtype,
+                .as_stored = as_stored};
     memset(bytes, 0, WN_WEIGHT_PARTS * sizeof *bytes);
     place_linear(&p, &v->embed);
     place_table(&p, &v->class_row);
@@ -313,7 +326,7 @@ uint64_t wn_vit_load_bytes(const wn_vit *v)
 
 void wn_vit_load_kinds(wn_op *ops, wn_program *programs)
 {
-    static const uint8_t types[WN_LOAD_KINDS] = {WINNOW_F32, WINNOW_F16};
+    static const uint8_t types[WN_LOAD_KINDS] = {WINNOW_F32, WINNOW_F16, WINNOW_BF16};
     for (uint32_t i = 0; i < WN_LOAD_KINDS; ++i) {
         ops[i] = (wn_op){.kind = WN_OP_unpack,
                          .items = 1,

@@ -210,7 +210,10 @@ static winnow_status open(wn_transformer *e, const winnow_model *model,
     WN_TRY(wn_casp_make(e->base.device, model, d, &e->vit, &e->casp));
     WN_TRY(wn_merge_read(host, &e->pipeline, d->merge_weights, &e->vit, &e->merge_weights));
     /* Places are known before memory is taken: operations name them. */
-    WN_TRY(wn_vit_place(host, &e->vit, d->dtype, part_most(e->base.device), e->weight_bytes));
+    /* Plain C would widen a 16-bit weight at every use. */
+    const bool as_stored = e->base.device->info.backend == WINNOW_BACKEND_GPU;
+    WN_TRY(wn_vit_place(host, &e->vit, d->dtype, as_stored, part_most(e->base.device),
+                        e->weight_bytes));
     e->base.build.merge_mlp = wn_merge_places(&e->vit, &e->merge_mlp) ? &e->merge_mlp : NULL;
     WN_TRY(wn_transformer_build(e, d->max_frames, d->max_height, d->max_width, d->text_rows,
                                 d->text_dim));

@@ -20,7 +20,7 @@ void gen_unpack(ops_case *c)
     const uint32_t turn = below(c, 2), wide = turn ? rows : cols, tall = turn ? cols : rows;
     const uint32_t stride = (wide + below(c, 4) + 1) & ~1u;
     make_bytes(c, (uint64_t)rows * blocks * bytes[type]);
-    make_pool(c, 8 + (uint64_t)tall * stride, chance(c, 50) ? WINNOW_F16 : WINNOW_F32);
+    make_pool(c, 8 + (uint64_t)tall * stride, any_dtype(c));
     describe(c, "type %u, %u x %u, turn %u, to %u", type, rows, cols, turn, c->pool.dtype);
     wn_op *op = ADD(c, unpack, tall * ((wide + 1) / 2), .type = type, .rows = rows, .cols = cols,
                     .turn = turn);

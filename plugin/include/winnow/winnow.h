@@ -453,7 +453,8 @@ typedef struct winnow_encoder_desc {
     uint32_t tap_count;
     uint32_t max_frames, max_width, max_height; /* the largest call (PREPARE: frames as they come); width and height 0: the
                                                     model's own size */
-    int32_t dtype;       /* of weights and activations: WINNOW_F32, or WINNOW_F16 with sums in f32 */
+    int32_t dtype;       /* of weights and activations: WINNOW_F32, or WINNOW_F16 with sums in f32. With F32, on a GPU,
+                                                    matrices that the file has as F16 or BF16 stay so: the same numbers */
     int32_t order;       /* WINNOW_ORDER_*, of the rows */
     uint32_t text_rows, text_dim; /* most, for stages that want `text` and `image_embeds` */
     const char *merge_weights; /* laco's: a safetensors file; NULL: untrained, the shortcut alone */
