@@ -1,4 +1,5 @@
 // matmul: B(r, j) = finish(sum over k of A(r, k) * C(k, j)), k ascending.
+// With cooperative matrices see coop_matmul.glsl: another order of k. Without:
 // LANES: an item is eight rows by 128 columns. A lane has four of the columns and all eight rows in registers; elements
 // of A are the same in all lanes. Columns are neighbours in pairs where a word holds two of C or B, else 32 apart, so
 // that the lanes' loads lie side by side. Shared: none. Cost: per k 32 multiply-adds for 8 loads of A and 4 of C (f16: half).
@@ -7,9 +8,24 @@
 #define ARGS wn_args_matmul
 #define WN_C
 #include "common.glsl"
+#include "activation.glsl"
+
+float finish(float sum, uint r, uint j)
+{
+    precise float v = sum;
+    if (pc.bias_at != WN_NONE) v = v + c_f(pc.bias_at + j);
+    v = act(pc.act, v);
+    if (pc.scale_at != WN_NONE) v = v * c_f(pc.scale_at + j);
+    if (pc.with == 1u) v = v * load_b(r, j);
+    if (pc.with == 2u) v = load_b(r, j) + v;
+    return v;
+}
+
+#ifdef WN_COOPERATIVE // another order of the sums: see there
+#include "coop_matmul.glsl"
+#else
 #include "reduce.glsl"
 #include "same.glsl"
-#include "activation.glsl"
 
 const uint ROWS = 8u, COLUMNS = 128u;
 const bool PAIRS = C_TYPE != TYPE_F32 || B_TYPE != TYPE_F32;
@@ -22,17 +38,6 @@ vec4 c_four(uint row, uvec4 j)
     if (C_TYPE == TYPE_F16)
         return vec4(f16_to_f32(w0 & 0xffffu), f16_to_f32(w0 >> 16), f16_to_f32(w1 & 0xffffu), f16_to_f32(w1 >> 16));
     return vec4(bf16_to_f32(w0 & 0xffffu), bf16_to_f32(w0 >> 16), bf16_to_f32(w1 & 0xffffu), bf16_to_f32(w1 >> 16));
-}
-
-float finish(float sum, uint r, uint j)
-{
-    precise float v = sum;
-    if (pc.bias_at != WN_NONE) v = v + c_f(pc.bias_at + j);
-    v = act(pc.act, v);
-    if (pc.scale_at != WN_NONE) v = v * c_f(pc.scale_at + j);
-    if (pc.with == 1u) v = v * load_b(r, j);
-    if (pc.with == 2u) v = load_b(r, j) + v;
-    return v;
 }
 
 void main()
@@ -96,3 +101,4 @@ void main()
         }
     }
 }
+#endif

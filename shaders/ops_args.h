@@ -339,6 +339,13 @@ struct wn_args_norm { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u cols; w
 /* As ggml's CPU backend looks them up in tables of f16: v rounded to f16, the result too; GELU outside -10..10: 0 and v. */
 #define WN_ACT_GELU_TANH_HALF 6u
 #define WN_ACT_QUICK_HALF 7u
+/* With cooperative matrices (coop_matmul.glsl; A and C f16) the sum over k comes in the device's order. A workgroup makes WN_COOP_TILE rows and
+ * columns then, WN_COOP_DEPTH of k at a time. */
+#define WN_COOP_TILE 64u
+#define WN_COOP_DEPTH 32u
+#define WN_COOP_A_PITCH ((WN_COOP_DEPTH + 8u) / 2u) /* words between rows in shared memory: 8 halves of gap */
+#define WN_COOP_C_PITCH ((WN_COOP_TILE + 8u) / 2u)
+#define WN_COOP_SHARED_BYTES(m, n) (4u * (WN_COOP_TILE * WN_COOP_A_PITCH + WN_COOP_DEPTH * WN_COOP_C_PITCH + 4u * (m) * (n)))
 struct wn_args_matmul { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u inner; wn_u cols; wn_u bias_at; wn_u scale_at; wn_u act; wn_u with; };
 
 /* Rotary positions in place on B (f32 or f16): for columns from col, `heads` heads of head_dim = 4*quarter: d < 2*quarter: with p = index[r] (index_at WN_NONE: r; negative: left alone),

@@ -6,7 +6,7 @@
 
 /* What the host enabled, as far as we use it; core and promoted structs say the same. */
 typedef struct lent {
-    bool storage16, timeline, full_subgroups;
+    bool storage16, timeline, full_subgroups, float16, memory_model, cooperative;
 } lent;
 
 static void read_feature(const VkBaseInStructure *link, lent *out)
@@ -24,6 +24,17 @@ static void read_feature(const VkBaseInStructure *link, lent *out)
     } else if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES) {
         const VkPhysicalDeviceVulkan12Features *f = p;
         out->timeline |= f->timelineSemaphore;
+        out->float16 |= f->shaderFloat16;
+        out->memory_model |= f->vulkanMemoryModel && f->vulkanMemoryModelDeviceScope;
+    } else if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES) {
+        const VkPhysicalDeviceShaderFloat16Int8Features *f = p;
+        out->float16 |= f->shaderFloat16;
+    } else if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES) {
+        const VkPhysicalDeviceVulkanMemoryModelFeatures *f = p;
+        out->memory_model |= f->vulkanMemoryModel && f->vulkanMemoryModelDeviceScope;
+    } else if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR) {
+        const VkPhysicalDeviceCooperativeMatrixFeaturesKHR *f = p;
+        out->cooperative |= f->cooperativeMatrix;
     } else if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES) {
         const VkPhysicalDeviceSubgroupSizeControlFeatures *f = p;
         out->full_subgroups |= f->subgroupSizeControl && f->computeFullSubgroups;
@@ -79,6 +90,9 @@ static void take_features(wn_gpu *gpu, const winnow_vk_borrow *desc, uint32_t ma
          on.timeline && (timeline_core || (extensions >> WN_EXT_TIMELINE & 1u)));
     keep(gpu, WN_FEATURE_PUSH_DESCRIPTOR, extensions >> WN_EXT_PUSH_DESCRIPTOR & 1u);
     keep(gpu, WN_FEATURE_HOST_IMPORT, extensions >> WN_EXT_HOST_MEMORY & 1u);
+    keep(gpu, WN_FEATURE_COOPERATIVE_MATRIX,
+         (extensions >> WN_EXT_COOPERATIVE_MATRIX & 1u) && on.cooperative && on.float16 &&
+             on.memory_model && wn_gpu_has(gpu, WN_FEATURE_SUBGROUP));
 
     enabled->head.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
     enabled->head.pNext = &enabled->storage16;
@@ -92,6 +106,16 @@ static void take_features(wn_gpu *gpu, const winnow_vk_borrow *desc, uint32_t ma
         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES;
     enabled->subgroup_control.subgroupSizeControl = on.full_subgroups;
     enabled->subgroup_control.computeFullSubgroups = on.full_subgroups;
+    enabled->subgroup_control.pNext = &enabled->float16;
+    enabled->float16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES;
+    enabled->float16.shaderFloat16 = on.float16;
+    enabled->float16.pNext = &enabled->memory_model;
+    enabled->memory_model.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES;
+    enabled->memory_model.vulkanMemoryModel = on.memory_model;
+    enabled->memory_model.vulkanMemoryModelDeviceScope = on.memory_model;
+    enabled->memory_model.pNext = &enabled->cooperative;
+    enabled->cooperative.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+    enabled->cooperative.cooperativeMatrix = on.cooperative;
 }
 
 static winnow_status check_desc(const wn_host *host, const winnow_vk_borrow *desc)
@@ -226,10 +250,9 @@ winnow_status wn_gpu_device_handles(const winnow_device *device, winnow_vk_borro
 void wn_gpu_wants(winnow_vk_wants *out)
 {
     static const char *const extensions[] = {
-        VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME,
-        VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME,
-        VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME,
-        VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
+        VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME,    VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME,
+        VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
+        VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME,
     };
     const winnow_vk_wants filled = {
         .struct_size = sizeof filled,

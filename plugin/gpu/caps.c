@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gpu/device.h"
+#include "gpu/spirv.h"
 
 const char *const wn_extension_names[WN_EXT_COUNT] = {
     [WN_EXT_PUSH_DESCRIPTOR] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME,
@@ -13,6 +14,7 @@ const char *const wn_extension_names[WN_EXT_COUNT] = {
     [WN_EXT_DRIVER] = VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME,
     [WN_EXT_MAINTENANCE4] = VK_KHR_MAINTENANCE_4_EXTENSION_NAME,
     [WN_EXT_PORTABILITY_SUBSET] = "VK_KHR_portability_subset",
+    [WN_EXT_COOPERATIVE_MATRIX] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME,
 };
 
 /* Everything that is asked for, chained as far as the device knows it. */
@@ -29,6 +31,9 @@ typedef struct query {
     VkPhysicalDevice16BitStorageFeatures storage16;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
     VkPhysicalDeviceSubgroupSizeControlFeatures control_features;
+    VkPhysicalDeviceShaderFloat16Int8Features float16;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative;
 } query;
 
 /* Puts `link`, a Vulkan struct, right behind `head`. */
@@ -124,6 +129,12 @@ static void ask(const wn_instance *instance, VkPhysicalDevice physical, const wn
         chain(f, &q->control_features,
               VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES);
     }
+    if (has(caps, WN_EXT_COOPERATIVE_MATRIX, 0) && caps->api >= VK_API_VERSION_1_2) {
+        chain(f, &q->float16, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES);
+        chain(f, &q->memory_model, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES);
+        chain(f, &q->cooperative,
+              VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR);
+    }
     instance->vk.GetPhysicalDeviceProperties2(physical, &q->properties);
     instance->vk.GetPhysicalDeviceFeatures2(physical, &q->features);
 }
@@ -169,6 +180,75 @@ static void judge(wn_caps *caps, const query *q)
                  q->driver.driverInfo);
 }
 
+/* f16 times f16 into f32, in sizes that the shader's tiles consist of (shaders/coop_matmul.glsl). */
+static bool shape_fits(const wn_caps *caps, const VkCooperativeMatrixPropertiesKHR *s)
+{
+    const VkPhysicalDeviceLimits *limits = &caps->properties.limits;
+    const uint32_t part = WN_COOP_TILE / 2, invocations = 4 * caps->subgroup_size;
+    return s->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && s->BType == s->AType &&
+           s->CType == VK_COMPONENT_TYPE_FLOAT32_KHR && s->ResultType == s->CType &&
+           !s->saturatingAccumulation && s->scope == VK_SCOPE_SUBGROUP_KHR && s->MSize &&
+           part % s->MSize == 0 && s->NSize % 8 == 0 && s->NSize && part % s->NSize == 0 &&
+           s->KSize % 8 == 0 && s->KSize && WN_COOP_DEPTH % s->KSize == 0 &&
+           invocations <= limits->maxComputeWorkGroupInvocations &&
+           invocations <= limits->maxComputeWorkGroupSize[0] &&
+           (!caps->subgroup_control || caps->subgroups_most >= 4) &&
+           WN_COOP_SHARED_BYTES(s->MSize, s->NSize) <= limits->maxComputeSharedMemorySize;
+}
+
+/* The 16 x 16 x 16 that most have, or else the first that fits. */
+static void choose_shape(wn_caps *caps, const VkCooperativeMatrixPropertiesKHR *shapes,
+                         uint32_t count)
+{
+    const VkCooperativeMatrixPropertiesKHR *best = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        const VkCooperativeMatrixPropertiesKHR *s = &shapes[i];
+        const bool usual = s->MSize == 16 && s->NSize == 16 && s->KSize == 16;
+        if (shape_fits(caps, s) && (!best || usual))
+            best = s;
+    }
+    if (!best)
+        return;
+    caps->coop_m = best->MSize;
+    caps->coop_n = best->NSize;
+    caps->coop_k = best->KSize;
+    caps->features |= 1u << WN_FEATURE_COOPERATIVE_MATRIX;
+}
+
+static winnow_status judge_cooperative(const wn_host *host, const wn_instance *instance,
+                                       VkPhysicalDevice physical, const query *q, wn_caps *caps)
+{
+    static const char name[] = "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR";
+    winnow_status status = WINNOW_OK;
+    VkCooperativeMatrixPropertiesKHR *shapes = NULL;
+    uint32_t count = 0;
+    if (!wn_spirv_table[WN_OP_matmul][WN_SPIRV_COOPERATIVE].words ||
+        !(caps->features >> WN_FEATURE_SUBGROUP & 1u) || !q->float16.shaderFloat16 ||
+        !q->memory_model.vulkanMemoryModel || !q->memory_model.vulkanMemoryModelDeviceScope ||
+        !q->cooperative.cooperativeMatrix)
+        return WINNOW_OK;
+    const PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR list =
+        (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR)instance->get(instance->handle,
+                                                                             name);
+    if (!list)
+        return WINNOW_OK;
+    VkResult result = list(physical, &count, NULL);
+    if (result != VK_SUCCESS)
+        return wn_vk_fail(host, result, name);
+    shapes = wn_alloc(host, count * sizeof *shapes);
+    if (!shapes)
+        return wn_fail(host, WINNOW_E_HOST_MEMORY, "vulkan: no memory to list matrices");
+    for (uint32_t i = 0; i < count; i++)
+        shapes[i].sType = VK_STRUCTURE_TYPE_COOPERATIVE_MATRIX_PROPERTIES_KHR;
+    result = list(physical, &count, shapes);
+    if (result == VK_SUCCESS)
+        choose_shape(caps, shapes, count);
+    else
+        status = wn_vk_fail(host, result, name);
+    wn_free(host, shapes);
+    return status;
+}
+
 static void judge_limits(wn_caps *caps)
 {
     const VkPhysicalDeviceLimits *limits = &caps->properties.limits;
@@ -206,6 +286,7 @@ winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
     WN_TRY(read_extensions(host, instance, physical, out));
     ask(instance, physical, out, &q);
     judge(out, &q);
+    WN_TRY(judge_cooperative(host, instance, physical, &q, out));
     judge_limits(out);
     return WINNOW_OK;
 }
@@ -250,6 +331,15 @@ static int32_t kind_of(VkPhysicalDeviceType type)
     return (size_t)type < sizeof kinds / sizeof *kinds ? kinds[type] : WINNOW_DEVICE_OTHER;
 }
 
+uint32_t wn_caps_wanted(const wn_caps *caps, uint32_t mask)
+{
+    const uint32_t features = caps->features & ~mask;
+    const bool software = caps->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    if (software || !(features >> WN_FEATURE_SUBGROUP & 1u))
+        return features & ~(1u << WN_FEATURE_COOPERATIVE_MATRIX);
+    return features;
+}
+
 void wn_caps_info(const wn_caps *caps, uint32_t mask, winnow_device_info *out)
 {
     *out = (winnow_device_info){
@@ -265,6 +355,6 @@ void wn_caps_info(const wn_caps *caps, uint32_t mask, winnow_device_info *out)
     snprintf(out->name, sizeof out->name, "%s", caps->properties.deviceName);
     snprintf(out->driver, sizeof out->driver, "%s", caps->driver);
     snprintf(out->unusable, sizeof out->unusable, "%s", caps->unusable);
-    wn_features_list(caps->features & ~mask, out->features, sizeof out->features);
+    wn_features_list(wn_caps_wanted(caps, mask), out->features, sizeof out->features);
     wn_features_list(caps->features & mask, out->disabled, sizeof out->disabled);
 }

@@ -151,6 +151,27 @@ static void want_extension(wn_gpu *gpu, enum wn_extension extension, bool want)
         gpu->enabled.extensions[gpu->enabled.extension_count++] = wn_extension_names[extension];
 }
 
+/* The features that their shader declares, chained. */
+static void *want_cooperative(wn_enabled *on)
+{
+    on->float16 = (VkPhysicalDeviceShaderFloat16Int8Features){
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+        .pNext = &on->memory_model,
+        .shaderFloat16 = VK_TRUE,
+    };
+    on->memory_model = (VkPhysicalDeviceVulkanMemoryModelFeatures){
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+        .pNext = &on->cooperative,
+        .vulkanMemoryModel = VK_TRUE,
+        .vulkanMemoryModelDeviceScope = VK_TRUE, /* then the atomics of other shaders need it */
+    };
+    on->cooperative = (VkPhysicalDeviceCooperativeMatrixFeaturesKHR){
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR,
+        .cooperativeMatrix = VK_TRUE,
+    };
+    return &on->float16;
+}
+
 static void want_features(wn_gpu *gpu)
 {
     wn_enabled *on = &gpu->enabled;
@@ -171,13 +192,18 @@ static void want_features(wn_gpu *gpu)
         *tail = &on->timeline;
         tail = &on->timeline.pNext;
     }
-    if (control)
+    if (control) {
         *tail = &on->subgroup_control;
+        tail = &on->subgroup_control.pNext;
+    }
+    if (wn_gpu_has(gpu, WN_FEATURE_COOPERATIVE_MATRIX))
+        *tail = want_cooperative(on);
     want_extension(gpu, WN_EXT_PUSH_DESCRIPTOR, wn_gpu_has(gpu, WN_FEATURE_PUSH_DESCRIPTOR));
     want_extension(gpu, WN_EXT_HOST_MEMORY, wn_gpu_has(gpu, WN_FEATURE_HOST_IMPORT));
     want_extension(gpu, WN_EXT_TIMELINE, timeline && caps->api < VK_API_VERSION_1_2);
     want_extension(gpu, WN_EXT_SUBGROUP_CONTROL, control && caps->api < VK_API_VERSION_1_3);
     want_extension(gpu, WN_EXT_PORTABILITY_SUBSET, true);
+    want_extension(gpu, WN_EXT_COOPERATIVE_MATRIX, wn_gpu_has(gpu, WN_FEATURE_COOPERATIVE_MATRIX));
 }
 
 static winnow_status open_device(wn_gpu *gpu)
@@ -250,6 +276,8 @@ winnow_status wn_gpu_finish(wn_gpu *gpu, uint32_t mask)
         gpu->features &= ~(1u << WN_FEATURE_PUSH_DESCRIPTOR);
     if (!gpu->vk.GetMemoryHostPointerPropertiesEXT)
         gpu->features &= ~(1u << WN_FEATURE_HOST_IMPORT);
+    if (!wn_cooperative_runs(gpu))
+        gpu->features &= ~(1u << WN_FEATURE_COOPERATIVE_MATRIX);
     choose_workgroups(gpu);
     choose_windows(gpu);
     wn_caps_info(&gpu->caps, mask, &gpu->base.info);
@@ -280,7 +308,7 @@ static winnow_status choose_device(wn_gpu *gpu, const char *selector, uint32_t m
     if (status == WINNOW_OK) {
         gpu->physical = list.physical[chosen];
         gpu->caps = list.caps[chosen];
-        gpu->features = gpu->caps.features & ~mask;
+        gpu->features = wn_caps_wanted(&gpu->caps, mask);
     }
     list_free(host, &list);
     return status;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "gpu/coop.h"
 #include "gpu/loader.h"
 #include "ops.h"
 #include "winnow/winnow_vulkan.h"
@@ -16,6 +17,12 @@ enum wn_feature {
     WN_FEATURE_PUSH_DESCRIPTOR, /* else descriptor sets taken at exec_create */
     WN_FEATURE_HOST_IMPORT,     /* the caller's pages as upload buffers; else staging */
     WN_FEATURE_TIMESTAMPS,      /* else gpu_ns is 0, and bandwidth goes by the clock */
+    /* Products of f16 matrices by subgroups as a whole; else by lanes. Their sums come in the
+     * device's order: rows that a product makes (an encoder's, and those of merging layers) agree
+     * with other devices' to rounding, where all else is the same to the bit. Needs SUBGROUP.
+     * Software devices are slower with them (lavapipe 26: 2.4 times, and seconds to compile), so
+     * that only a host that lends one with them on gets them there. */
+    WN_FEATURE_COOPERATIVE_MATRIX,
     WN_FEATURE_COUNT
 };
 
@@ -47,8 +54,9 @@ typedef struct wn_caps {
     bool portability_subset; /* must be enabled where it is listed */
     uint32_t extensions;     /* bits 1 << wn_extension */
     uint64_t import_alignment;
-    uint64_t max_buffer; /* bytes one buffer and its memory can have */
-    char unusable[256];  /* empty, or why Winnow cannot run on it */
+    uint64_t max_buffer;             /* bytes one buffer and its memory can have */
+    uint32_t coop_m, coop_n, coop_k; /* the cooperative matrices in use: f16 into f32 */
+    char unusable[256];              /* empty, or why Winnow cannot run on it */
 } wn_caps;
 
 /* Extensions that we use where they are. */
@@ -60,6 +68,7 @@ enum wn_extension {
     WN_EXT_DRIVER,           /* in core from 1.2 */
     WN_EXT_MAINTENANCE4,     /* in core from 1.3 */
     WN_EXT_PORTABILITY_SUBSET,
+    WN_EXT_COOPERATIVE_MATRIX,
     WN_EXT_COUNT
 };
 extern const char *const wn_extension_names[WN_EXT_COUNT];
@@ -70,9 +79,15 @@ typedef struct wn_enabled {
     VkPhysicalDevice16BitStorageFeatures storage16;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_control;
+    VkPhysicalDeviceShaderFloat16Int8Features float16;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative;
     const char *extensions[WN_EXT_COUNT];
     uint32_t extension_count;
 } wn_enabled;
+
+/* What an operation's shader is built as, for the matrices of a dispatch. */
+enum wn_build { WN_BUILD_USUAL, WN_BUILD_WINDOWED, WN_BUILD_COOPERATIVE, WN_BUILD_COUNT };
 
 typedef struct wn_gpu {
     winnow_device base; /* first: a winnow_device of backend GPU is a wn_gpu */
@@ -99,8 +114,8 @@ typedef struct wn_gpu {
     VkPipelineCache cache;
     /* Made on demand under cache_lock, shared by all plans, destroyed with the device. */
     pthread_mutex_t cache_lock;
-    VkShaderModule modules[WN_OP_COUNT][2]; /* without and with windows */
-    uint8_t variants[WN_OP_COUNT][2];       /* WN_SPIRV_* bits of the modules */
+    VkShaderModule modules[WN_OP_COUNT][WN_BUILD_COUNT];
+    uint8_t variants[WN_OP_COUNT][WN_BUILD_COUNT]; /* WN_SPIRV_* bits of the modules */
     VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT]
                         [2]; /* by types of A, B and C, and whether A or B is windowed */
 } wn_gpu;
@@ -112,6 +127,8 @@ void wn_features_list(uint32_t features, char *out, size_t room); /* "subgroup,s
 /* caps.c: asks the physical device for everything. E_HOST_MEMORY, or what Vulkan says. */
 winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,
                            VkPhysicalDevice physical, wn_caps *out);
+/* What a device of ours makes use of under a mask. */
+uint32_t wn_caps_wanted(const wn_caps *caps, uint32_t mask);
 /* How the ABI tells it; `mask` are the features that the caller disables. */
 uint32_t wn_caps_loop_limit(const wn_caps *caps); /* winnow_device.loop_limit */
 /* SwiftShader compiles a broadcast, or a branch, inside nested loops for minutes: it gets neither. */
@@ -140,6 +157,10 @@ typedef struct wn_types {
     uint32_t a, b, c;
     bool windowed;
 } wn_types;
+bool wn_cooperative_runs(const wn_gpu *gpu); /* the device has what their shader declares */
+/* Whether an operation on such matrices is done by cooperative matrices: a workgroup then makes
+ * WN_COOP_TILE rows and columns, whatever its grouping says. */
+bool wn_is_cooperative(const wn_gpu *gpu, uint32_t kind, const wn_types *types);
 /* The pipeline of an operation, made if it is not there. [any-thread] */
 winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types, VkPipeline *out);
 /* Makes all that runs of the desc's programs or of smaller ones can need. */

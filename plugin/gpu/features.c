@@ -10,9 +10,13 @@ static const struct {
     const char *name;
     enum wn_feature feature;
 } names[] = {
-    {"subgroup", WN_FEATURE_SUBGROUP},       {"storage16", WN_FEATURE_STORAGE16},
-    {"timeline", WN_FEATURE_TIMELINE},       {"push_descriptor", WN_FEATURE_PUSH_DESCRIPTOR},
-    {"host_import", WN_FEATURE_HOST_IMPORT}, {"timestamps", WN_FEATURE_TIMESTAMPS},
+    {"subgroup", WN_FEATURE_SUBGROUP},
+    {"storage16", WN_FEATURE_STORAGE16},
+    {"timeline", WN_FEATURE_TIMELINE},
+    {"push_descriptor", WN_FEATURE_PUSH_DESCRIPTOR},
+    {"host_import", WN_FEATURE_HOST_IMPORT},
+    {"timestamps", WN_FEATURE_TIMESTAMPS},
+    {"cooperative_matrix", WN_FEATURE_COOPERATIVE_MATRIX},
     {"fp16", WN_FEATURE_STORAGE16}, /* what people say; never listed */
 };
 enum { NAME_COUNT = sizeof names / sizeof *names };

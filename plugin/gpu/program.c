@@ -20,6 +20,9 @@ static const struct {
     {66, VK_SUBGROUP_FEATURE_SHUFFLE_RELATIVE_BIT, WN_SPIRV_SUBGROUP}, /* ...ShuffleRelative */
     {67, VK_SUBGROUP_FEATURE_CLUSTERED_BIT, WN_SPIRV_SUBGROUP},        /* ...Clustered */
     {68, VK_SUBGROUP_FEATURE_QUAD_BIT, WN_SPIRV_SUBGROUP},             /* ...Quad */
+    {9, 0, WN_SPIRV_COOPERATIVE},                                      /* Float16 */
+    {5345, 0, WN_SPIRV_COOPERATIVE},                                   /* VulkanMemoryModel */
+    {6022, 0, WN_SPIRV_COOPERATIVE},                                   /* CooperativeMatrixKHR */
 };
 
 static bool has_capability(const wn_gpu *gpu, uint32_t capability, uint32_t variant)
@@ -129,19 +132,41 @@ void wn_programs_destroy(wn_gpu *gpu)
         vk->DestroyDescriptorSetLayout(gpu->device, gpu->set_layout, NULL);
 }
 
-static winnow_status make_module(wn_gpu *gpu, uint32_t kind, bool windowed)
+bool wn_cooperative_runs(const wn_gpu *gpu)
+{
+    const wn_spirv *code = &wn_spirv_table[WN_OP_matmul][WN_SPIRV_COOPERATIVE];
+    return code->words && variant_runs(gpu, code, WN_SPIRV_COOPERATIVE | WN_SPIRV_SUBGROUP);
+}
+
+bool wn_is_cooperative(const wn_gpu *gpu, uint32_t kind, const wn_types *types)
+{
+    return wn_gpu_has(gpu, WN_FEATURE_COOPERATIVE_MATRIX) && !types->windowed &&
+           types->a == WINNOW_F16 && types->c == WINNOW_F16 &&
+           wn_spirv_table[kind][WN_SPIRV_COOPERATIVE].words;
+}
+
+static enum wn_build build_of(const wn_gpu *gpu, uint32_t kind, const wn_types *types)
+{
+    if (wn_is_cooperative(gpu, kind, types))
+        return WN_BUILD_COOPERATIVE;
+    return types->windowed ? WN_BUILD_WINDOWED : WN_BUILD_USUAL;
+}
+
+static winnow_status make_module(wn_gpu *gpu, uint32_t kind, enum wn_build build)
 {
     winnow_status status = WINNOW_OK;
-    VkShaderModule *module = &gpu->modules[kind][windowed];
+    VkShaderModule *module = &gpu->modules[kind][build];
     if (*module)
         return WINNOW_OK;
-    const uint32_t variant = choose_variant(gpu, kind, windowed);
+    const uint32_t variant = build == WN_BUILD_COOPERATIVE
+                                 ? WN_SPIRV_COOPERATIVE
+                                 : choose_variant(gpu, kind, build == WN_BUILD_WINDOWED);
     const VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
         .codeSize = wn_spirv_table[kind][variant].bytes,
         .pCode = wn_spirv_table[kind][variant].words,
     };
-    gpu->variants[kind][windowed] = (uint8_t)variant;
+    gpu->variants[kind][build] = (uint8_t)variant;
     WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL, module);
     return WINNOW_OK;
 fail:
@@ -152,19 +177,26 @@ fail:
 static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *types,
                                    VkPipeline *out)
 {
-    enum { CONSTANTS = 7 };
+    enum { CONSTANTS = 10 };
     winnow_status status = WINNOW_OK;
-    const bool subgroup = gpu->variants[kind][types->windowed] & WN_SPIRV_SUBGROUP;
-    const uint32_t values[CONSTANTS] = {gpu->local[wn_op_grouping(kind)],
+    const enum wn_build build = build_of(gpu, kind, types);
+    const bool cooperative = build == WN_BUILD_COOPERATIVE;
+    const bool subgroup = cooperative || (gpu->variants[kind][build] & WN_SPIRV_SUBGROUP);
+    const uint32_t values[CONSTANTS] = {cooperative ? 4 * gpu->caps.subgroup_size
+                                                    : gpu->local[wn_op_grouping(kind)],
                                         types->a,
                                         types->b,
                                         types->c,
                                         gpu->window_shift,
                                         subgroup ? gpu->caps.subgroup_size : 0,
-                                        !wn_caps_slow_compiler(&gpu->caps)};
+                                        !wn_caps_slow_compiler(&gpu->caps),
+                                        gpu->caps.coop_m,
+                                        gpu->caps.coop_n,
+                                        gpu->caps.coop_k};
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
         entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
+    /* No shader but the cooperative one has the last three: their sizes may be 0. */
     const VkSpecializationInfo constants = {CONSTANTS, entries, sizeof values, values};
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
@@ -177,7 +209,7 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                   .pNext = control ? &size : NULL,
                   .flags = control ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                  .module = gpu->modules[kind][types->windowed],
+                  .module = gpu->modules[kind][build],
                   .pName = "main",
                   .pSpecializationInfo = &constants},
         .layout = gpu->layout,
@@ -210,7 +242,7 @@ winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types,
     VkPipeline *slot = &gpu->pipelines[kind][types->a][types->b][types->c][types->windowed];
     pthread_mutex_lock(&gpu->cache_lock);
     if (!*slot)
-        status = make_module(gpu, kind, types->windowed);
+        status = make_module(gpu, kind, build_of(gpu, kind, types));
     if (!*slot && status == WINNOW_OK)
         status = make_pipeline(gpu, kind, types, slot);
     *out = *slot;

@@ -285,15 +285,31 @@ static void write_bindings(recorder *r, const dispatch *d)
                               &write.dstSet, 0, NULL);
 }
 
-/* Too many workgroups for x fold into y; shaders count and check bounds. */
-static winnow_status group_counts(const recorder *r, const wn_op *op, uint32_t counts[2])
+static uint64_t tiles_of(const wn_op *op)
+{
+    struct wn_args_matmul args;
+    memcpy(&args, op->args, sizeof args);
+    return ((uint64_t)args.n_max + WN_COOP_TILE - 1) / WN_COOP_TILE *
+           (((uint64_t)args.cols + WN_COOP_TILE - 1) / WN_COOP_TILE);
+}
+
+static uint64_t groups_of(const wn_gpu *gpu, const wn_op *op, const wn_types *types)
 {
     static const uint32_t lanes[] = {[WN_THREADS] = 1, [WN_LANES] = 32, [WN_GROUPS] = 0};
-    const uint32_t *limit = r->gpu->caps.properties.limits.maxComputeWorkGroupCount;
     const enum wn_grouping grouping = wn_op_grouping(op->kind);
-    const uint64_t local = r->gpu->local[grouping];
+    const uint64_t local = gpu->local[grouping];
     const uint64_t invocations = (uint64_t)op->items * lanes[grouping];
-    const uint64_t groups = grouping == WN_GROUPS ? op->items : (invocations + local - 1) / local;
+    if (wn_is_cooperative(gpu, op->kind, types))
+        return tiles_of(op);
+    return grouping == WN_GROUPS ? op->items : (invocations + local - 1) / local;
+}
+
+/* Too many workgroups for x fold into y; shaders count and check bounds. */
+static winnow_status group_counts(const recorder *r, const wn_op *op, const wn_types *types,
+                                  uint32_t counts[2])
+{
+    const uint32_t *limit = r->gpu->caps.properties.limits.maxComputeWorkGroupCount;
+    const uint64_t groups = groups_of(r->gpu, op, types);
     const uint64_t y = (groups + limit[0] - 1) / limit[0];
     if (y > limit[1])
         return wn_fail(&r->gpu->base.host, WINNOW_E_UNSUPPORTED,
@@ -320,8 +336,8 @@ static winnow_status record_op(recorder *r, const wn_op *op)
     uint32_t counts[2] = {0};
     VkPipeline pipeline;
     WN_TRY(bind_op(r, op, &d));
-    WN_TRY(group_counts(r, op, counts));
     const wn_types types = types_of(op, d.windowed);
+    WN_TRY(group_counts(r, op, &types, counts));
     WN_TRY(wn_pipeline_get(r->gpu, op->kind, &types, &pipeline));
     if (pipeline != r->pipeline)
         vk->CmdBindPipeline(r->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);

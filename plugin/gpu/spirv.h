@@ -10,7 +10,8 @@ enum {
     WN_SPIRV_STORAGE16 = 1,
     WN_SPIRV_SUBGROUP = 2,
     WN_SPIRV_WINDOWS = 4,
-    WN_SPIRV_VARIANTS = 8
+    WN_SPIRV_COOPERATIVE = 8, /* alone, and of matmul only; no words if glslc was too old */
+    WN_SPIRV_VARIANTS = 9
 };
 
 typedef struct wn_spirv {

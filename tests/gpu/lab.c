@@ -223,6 +223,21 @@ unsigned lab_wrong(const lab_data *d, const lab_program *p)
     return wrong;
 }
 
+static void lend_matrices(lab_vulkan *v)
+{
+    v->timeline.pNext = &v->float16;
+    v->float16.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES;
+    v->float16.pNext = &v->memory_model;
+    v->float16.shaderFloat16 = VK_TRUE;
+    v->memory_model.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES;
+    v->memory_model.pNext = &v->cooperative;
+    v->memory_model.vulkanMemoryModel = VK_TRUE;
+    v->memory_model.vulkanMemoryModelDeviceScope = VK_TRUE;
+    v->cooperative.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR;
+    v->cooperative.cooperativeMatrix = VK_TRUE;
+    v->extensions[v->extension_count++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
+}
+
 static bool open_device(const wn_host *host, bool rich, lab_vulkan *v)
 {
     const float priority = 1;
@@ -234,6 +249,8 @@ static bool open_device(const wn_host *host, bool rich, lab_vulkan *v)
     v->storage16.storageBuffer16BitAccess = rich && (v->caps.features >> WN_FEATURE_STORAGE16 & 1u);
     v->timeline.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES;
     v->timeline.timelineSemaphore = rich && (v->caps.features >> WN_FEATURE_TIMELINE & 1u);
+    if (rich && (v->caps.features >> WN_FEATURE_COOPERATIVE_MATRIX & 1u))
+        lend_matrices(v);
     if (rich && has_push)
         v->extensions[v->extension_count++] = VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME;
     if (v->timeline.timelineSemaphore && v->caps.api < VK_API_VERSION_1_2)

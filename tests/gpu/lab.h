@@ -51,7 +51,10 @@ typedef struct lab_vulkan {
     VkPhysicalDeviceFeatures2 features;
     VkPhysicalDevice16BitStorageFeatures storage16;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline;
-    const char *extensions[2]; /* push descriptors, timeline semaphores */
+    VkPhysicalDeviceShaderFloat16Int8Features float16;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceCooperativeMatrixFeaturesKHR cooperative;
+    const char *extensions[3]; /* push descriptors, timeline semaphores, cooperative matrices */
     uint32_t extension_count;
 } lab_vulkan;
 /* False, with a line on stderr, if there is none. */

@@ -95,8 +95,9 @@ static void test_select(void **state)
 static void test_mask(void **state)
 {
     (void)state;
-    static const char *const names[] = {"subgroup",    "storage16",  "timeline", "push_descriptor",
-                                        "host_import", "timestamps", "fp16"};
+    static const char *const names[] = {"subgroup",           "storage16",   "timeline",
+                                        "push_descriptor",    "host_import", "timestamps",
+                                        "cooperative_matrix", "fp16"};
     winnow_device *all = create("", NULL), *device;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *listed = strcmp(names[i], "fp16") ? names[i] : "storage16";
@@ -107,12 +108,13 @@ static void test_mask(void **state)
         wn_gpu_backend.device_destroy(device);
     }
     wn_gpu_backend.device_destroy(all);
-    device = create("", " subgroup,,fp16, timeline ,push_descriptor,host_import,timestamps,");
+    device = create("", " subgroup,,fp16, timeline ,push_descriptor,host_import,timestamps,"
+                        "cooperative_matrix,");
     assert_string_equal(device->info.features, "");
     wn_gpu_backend.device_destroy(device);
     assert_int_equal(wn_gpu_device_create(&host, "", "subgruop", NULL, &device), WINNOW_E_ARGUMENT);
     assert_said("no feature 'subgruop' (did you mean 'subgroup'?");
-    assert_said("host_import,timestamps");
+    assert_said("host_import,timestamps,cooperative_matrix");
     assert_int_equal(wn_gpu_device_create(&host, "", "a-name-that-is-longer-than-any-feature-has",
                                           NULL, &device),
                      WINNOW_E_ARGUMENT);
@@ -182,7 +184,10 @@ static void test_borrow_features(void **state)
         assert_int_equal(strstr(features, "timeline") != NULL, rich);
         assert_int_equal(strstr(features, "storage16") != NULL,
                          v.storage16.storageBuffer16BitAccess);
-        assert_int_equal(strstr(features, "push_descriptor") != NULL, v.extension_count);
+        assert_int_equal(strstr(features, "push_descriptor") != NULL,
+                         rich && (v.caps.features >> WN_FEATURE_PUSH_DESCRIPTOR & 1u));
+        assert_int_equal(strstr(features, "cooperative_matrix") != NULL,
+                         v.cooperative.cooperativeMatrix && strstr(features, "subgroup"));
         assert_null(strstr(features, "host_import"));
         wn_gpu_backend.device_destroy(device);
         lab_vulkan_close(&v);
@@ -267,7 +272,7 @@ static void test_wants(void **state)
     wn_gpu_wants(&wants);
     assert_int_equal(wants.struct_size, sizeof wants);
     assert_true(wants.storage16 && wants.timeline_semaphore);
-    assert_int_equal(wants.extension_count, 4);
+    assert_int_equal(wants.extension_count, 5);
     assert_string_equal(wants.extensions[0], "VK_KHR_push_descriptor");
 }
 

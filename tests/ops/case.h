@@ -128,12 +128,14 @@ void describe(ops_case *c, const char *format, ...) __attribute__((format(printf
 typedef struct result {
     unsigned char *out[WINNOW_OUT_COUNT]; /* as in ops_case.out, rows `pad` elements apart */
     uint32_t pad;
+    const double *slack; /* slack_of_case of what it is compared with, or NULL */
 } result;
 
 /* Runs the case with rows of host memory `pad` elements further apart than they are long. */
 bool run_case(winnow_device *device, const ops_case *c, uint32_t pad, result *r);
 void result_free(result *r);
-/* The number of elements that differ; says where the first ones are. */
+/* The number of elements that differ (by more than got->slack, if that is there); says where the
+ * first ones are. */
 uint64_t compare(const ops_case *c, const result *expected, const result *got);
 
 size_t dtype_bytes(uint8_t dtype);

@@ -1,16 +1,23 @@
 /* test_ops: every primitive on random inputs, a GPU against plain C, bit by bit.
  *
  * test_ops --cpu              plain C alone: results worked out by hand, and host strides
- * test_ops [--device SEL] [--disable LIST] [--rounds N] [--seed N] [--only NAME]
- */
+ * test_ops [--device SEL | --lent] [--disable LIST] [--needs FEATURE] [--rounds N] [--seed N]
+ *          [--only NAME]
+ *
+ * --lent is on a host's device with all features, those that a software device of ours does without
+ * too. A device without the FEATURE is skipped: exit status 77. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "expect.h"
+#include "lab.h"
+#include "slack.h"
+
+enum { SKIPPED = 77 };
 
 typedef struct options {
-    bool cpu;
-    const char *device, *disable, *only;
+    bool cpu, lent;
+    const char *device, *disable, *needs, *only;
     uint64_t seed;
     uint32_t rounds;
 } options;
@@ -34,15 +41,19 @@ static void print_log(void *user, int32_t level, const char *message)
 
 static bool read_options(int argc, char **argv, options *o)
 {
-    *o = (options){.device = "", .disable = "", .seed = 20240229, .rounds = 14};
+    *o = (options){.device = "", .disable = "", .needs = "", .seed = 20240229, .rounds = 14};
     for (int i = 1; i < argc; ++i) {
         const bool has_value = i + 1 < argc;
         if (!strcmp(argv[i], "--cpu"))
             o->cpu = true;
+        else if (!strcmp(argv[i], "--lent"))
+            o->lent = true;
         else if (has_value && !strcmp(argv[i], "--device"))
             o->device = argv[++i];
         else if (has_value && !strcmp(argv[i], "--disable"))
             o->disable = argv[++i];
+        else if (has_value && !strcmp(argv[i], "--needs"))
+            o->needs = argv[++i];
         else if (has_value && !strcmp(argv[i], "--only"))
             o->only = argv[++i];
         else if (has_value && !strcmp(argv[i], "--seed"))
@@ -61,10 +72,13 @@ static bool same_results(winnow_device *cpu, winnow_device *other, const ops_cas
     result expected = {0}, got = {0};
     bool good = run_case(cpu, c, 0, &expected) && run_case(other, c, c->round % 4, &got);
     if (good) {
+        double *slack = slack_of_case(c, other);
+        got.slack = slack;
         const uint64_t wrong = compare(c, &expected, &got);
         good = wrong == 0;
         if (!good)
             printf("    %llu elements differ: %s\n", (unsigned long long)wrong, c->what);
+        free(slack);
     }
     result_free(&expected);
     result_free(&got);
@@ -97,14 +111,27 @@ static bool is_wanted(const options *o, uint32_t kind)
     return !o->only || !strcmp(o->only, wn_op_name(kind));
 }
 
+static bool open_gpu(const wn_host *host, const options *o, lab_vulkan *lender, winnow_device **out)
+{
+    const winnow_host lent = {.struct_size = sizeof lent, .log = host->log};
+    if (!o->lent)
+        return wn_gpu_device_create(host, o->device, o->disable, NULL, out) == WINNOW_OK;
+    if (!lab_vulkan_open(host, true, lender))
+        return false;
+    winnow_vk_borrow desc = lab_borrow(lender, &lent);
+    desc.disable = o->disable;
+    return wn_gpu_borrow(&desc, out) == WINNOW_OK;
+}
+
 int main(int argc, char **argv)
 {
     options o;
     wn_host host;
+    lab_vulkan lender = {0};
     winnow_device *cpu = NULL, *gpu = NULL;
     if (!read_options(argc, argv, &o)) {
-        fputs("usage: test_ops [--cpu] [--device SEL] [--disable LIST] [--rounds N] [--seed N] "
-              "[--only NAME]\n",
+        fputs("usage: test_ops [--cpu] [--device SEL | --lent] [--disable LIST] [--needs FEATURE] "
+              "[--rounds N] [--seed N] [--only NAME]\n",
               stderr);
         return 2;
     }
@@ -113,11 +140,12 @@ int main(int argc, char **argv)
     host.log = print_log;
     if (wn_cpu_device_create(&host, &cpu) != WINNOW_OK)
         return 1;
-    if (!o.cpu && wn_gpu_device_create(&host, o.device, o.disable, NULL, &gpu) != WINNOW_OK) {
+    if (!o.cpu && !open_gpu(&host, &o, &lender, &gpu)) {
         printf("no device \"%s\"\n", o.device);
         cpu->backend->device_destroy(cpu);
-        return 1;
+        return 1; /* a lender's device goes with the process */
     }
+    const bool skipped = gpu && !strstr(gpu->info.features, o.needs);
     tally t = {0};
     if (o.cpu) {
         expectations e = {.device = cpu};
@@ -132,12 +160,18 @@ int main(int argc, char **argv)
         printf("%s (%s), features: %s; seed %llu\n", gpu->info.name, gpu->info.driver,
                gpu->info.features, (unsigned long long)o.seed);
     }
-    for (uint32_t kind = 0; kind < WN_OP_COUNT; ++kind)
+    for (uint32_t kind = 0; kind < WN_OP_COUNT && !skipped; ++kind)
         if (is_wanted(&o, kind))
             try_kind(cpu, gpu ? gpu : cpu, &o, kind, &t);
     if (gpu)
         gpu->backend->device_destroy(gpu);
+    if (o.lent)
+        lab_vulkan_close(&lender);
     cpu->backend->device_destroy(cpu);
+    if (skipped) {
+        printf("skipped: no %s here\n", o.needs);
+        return SKIPPED;
+    }
     printf("%u cases, %u failed\n", t.cases, t.failures);
     return t.cases > 0 && t.failures == 0 ? 0 : 1;
 }
