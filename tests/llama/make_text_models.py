@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Writes tiny random language models that llama.cpp loads: llama.gguf; qwen2vl.gguf with M-RoPE,
+qwen3vl.gguf with its interleaved kind and rows of which a layer inside takes a half; narrow.gguf is
+of another width than the mmproj files of tests/vit/make_models.py.
+
+usage: make_text_models.py FOLDER      (python3 and numpy; the same bytes at every run)
+"""
+import os
+import struct
+import sys
+import zlib
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vit"))
+import gguf_writer
+
+WIDTH, LAYERS, HEADS, FF = 64, 2, 4, 128
+plain_value = gguf_writer.value
+
+
+def value(v):
+    """gguf_writer's, and lists of strings."""
+    if isinstance(v, list) and isinstance(v[0], str):
+        head = struct.pack("<IQ", gguf_writer.STR, len(v))
+        return gguf_writer.ARR, head + b"".join(map(gguf_writer.text, v))
+    return plain_value(v)
+
+
+gguf_writer.value = value
+
+
+def vocabulary():
+    """256 bytes, and what mtmd's families put around pictures: (words, llama.cpp's token types)."""
+    words = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % i for i in range(256)]
+    marks = ["\n\n", "\n", "<fake_token_around_image>", "<global-img>", "<image>"]
+    marks += ["<row_%d_col_%d>" % (r, c) for r in range(1, 5) for c in range(1, 5)]
+    marks += ["<|vision_start|>", "<|vision_end|>", "<start_of_image>", "<end_of_image>"]
+    return words + marks, [2, 3, 3] + [6] * 256 + [3] * len(marks)
+
+
+def settings(family, width, count):
+    words, types = vocabulary()
+    more = {"context_length": 4096, "embedding_length": width, "block_count": LAYERS,
+            "feed_forward_length": FF, "attention.head_count": HEADS,
+            "attention.head_count_kv": HEADS, "attention.layer_norm_rms_epsilon": 1e-5,
+            "rope.dimension_count": width // HEADS, "vocab_size": count}
+    if family == "qwen2vl":
+        more["rope.dimension_sections"] = [2, 3, 3, 0]
+    if family == "qwen3vl":
+        more.update({"rope.dimension_sections": [2, 1, 1, 0], "n_deepstack_layers": 1})
+    return {"general.architecture": family, "general.file_type": 0,
+            "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
+            "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": types,
+            "tokenizer.ggml.scores": [0.0] * count, "tokenizer.ggml.bos_token_id": 1,
+            "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+            **{family + "." + k: v for k, v in more.items()}}
+
+
+def write(path, family, width):
+    count = len(vocabulary()[0])
+    random = np.random.RandomState(zlib.crc32(os.path.basename(path).encode()) & 0x7FFFFFFF)
+    tensors = {}
+
+    def linear(name, out, inn, gain=1.0):
+        tensors[name + ".weight"] = gain / np.sqrt(inn) * random.standard_normal((out, inn))
+
+    def norm(name, size=width):
+        tensors[name + ".weight"] = 1 + 0.1 * random.standard_normal(size)
+
+    linear("token_embd", count, width, np.sqrt(width))
+    norm("output_norm")
+    linear("output", count, width, 3.0)
+    for n in range(LAYERS):
+        at = "blk.%d." % n
+        norm(at + "attn_norm")
+        norm(at + "ffn_norm")
+        for part, gain in (("q", 2.0), ("k", 2.0), ("v", 1.0), ("output", 1.0)):
+            linear(at + "attn_" + part, width, width, gain)  # far from uniform: places matter
+            if family == "qwen2vl" and part != "output":
+                tensors[at + "attn_%s.bias" % part] = 0.1 * random.standard_normal(width)
+        if family == "qwen3vl":
+            norm(at + "attn_q_norm", width // HEADS)
+            norm(at + "attn_k_norm", width // HEADS)
+        linear(at + "ffn_gate", FF, width)
+        linear(at + "ffn_up", FF, width)
+        linear(at + "ffn_down", width, FF)
+    gguf_writer.write(path, settings(family, width, count),
+                      {k: (v.astype(np.float32), "F32") for k, v in tensors.items()})
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    os.makedirs(sys.argv[1], exist_ok=True)
+    write(os.path.join(sys.argv[1], "llama.gguf"), "llama", WIDTH)
+    write(os.path.join(sys.argv[1], "qwen2vl.gguf"), "qwen2vl", WIDTH)
+    write(os.path.join(sys.argv[1], "qwen3vl.gguf"), "qwen3vl", WIDTH // 2)
+    write(os.path.join(sys.argv[1], "narrow.gguf"), "llama", WIDTH // 2)
+
+
+if __name__ == "__main__":
+    main()
