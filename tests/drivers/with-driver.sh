@@ -51,7 +51,18 @@ add_validation_layer() {
     unset VK_ADD_LAYER_PATH
     export VK_LAYER_PATH=$dir${others:+:$others}
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation${VK_INSTANCE_LAYERS:+:$VK_INSTANCE_LAYERS}
-    export VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
+    layer_settings_of "$dir/VkLayer_khronos_validation.json"
+}
+
+# Layers of 1.4 warn of the names that older ones know.
+layer_settings_of() { # LAYER
+    if grep -q '"api_version": "1\.[0-3]\.' "$1"; then
+        sync_setting='enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT'
+        export VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
+    else
+        sync_setting='validate_sync = true'
+        export VK_LAYER_VALIDATE_SYNC=1
+    fi
     export VK_LAYER_SYNCVAL_SHADER_ACCESSES_HEURISTIC=1 # newer layers skip shader accesses without
 }
 
@@ -60,7 +71,7 @@ write_layer_settings() { # FILE LOG
 debug_action = VK_DBG_LAYER_ACTION_LOG_MSG
 report_flags = error,warn
 log_filename = $2
-enables = VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT
+$sync_setting
 enable_message_limit = false
 EOF
 }
