@@ -1,0 +1,187 @@
+"""The model: a ViT, a projector and a small llama decoder, as llama.cpp computes them.
+
+ViT: CLIP's without class token (patches, learned positions, LayerNorm before the layers, pre-norm layers, quick GELU),
+   the output of its last layer. llama.cpp b10256 puts CLIP's class token after the patches and drops the first patch
+   (ggml-org/llama.cpp#25814): without one, every version agrees.
+Projector: LLaVA-1.5's, mm.2(gelu(mm.0 x)), GELU by tanh.
+Decoder: RMSNorm, rotary positions over pairs (2i, 2i+1) as the llama architecture has them in GGUF, SwiGLU, head tied
+   to the embedding.
+Sequence: <s>USER:_ | rows of frame 0 .. frame 7 | question 1, answer 1 | question 2, answer 2 | ... : every question
+   sees the common prefix and itself, and its positions go on from the prefix's end, so a pass costs one prefix for
+   many questions and gives what asking them one by one would.
+"""
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import render
+
+
+MEAN, STD = 0.27, 0.25  # of the pixels, all three colours: about what the clips have
+
+
+@dataclass
+class Config:
+    vocabulary: int = 0
+    side: int = render.SIDE
+    patch: int = render.PATCH
+    vit_width: int = 192
+    vit_layers: int = 4
+    vit_heads: int = 3
+    width: int = 192
+    layers: int = 5
+    heads: int = 3
+    feed: int = 512
+    theta: float = 10000.0
+    vit_eps: float = 1e-5
+    eps: float = 1e-5
+
+
+SIZES = {  # name -> what differs from Config
+    "tiny": {"vit_width": 128, "vit_heads": 2, "width": 128, "layers": 4, "heads": 2, "feed": 352},
+    "small": {},
+    "base": {"vit_width": 256, "vit_layers": 6, "vit_heads": 4, "width": 320, "layers": 6, "heads": 5, "feed": 864},
+}
+
+
+def config(size, vocabulary):
+    return Config(vocabulary=vocabulary, **SIZES[size])
+
+
+class Block(nn.Module):
+    """A layer of the ViT. x [B, N, D]."""
+
+    def __init__(self, c):
+        super().__init__()
+        d = c.vit_width
+        self.heads = c.vit_heads
+        self.ln1, self.ln2 = nn.LayerNorm(d, c.vit_eps), nn.LayerNorm(d, c.vit_eps)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.up, self.down = nn.Linear(d, 4 * d), nn.Linear(4 * d, d)
+
+    def forward(self, x):
+        b, n, d = x.shape
+        q, k, v = self.qkv(self.ln1(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
+        h = self.up(self.ln2(x))
+        return x + self.down(h * torch.sigmoid(1.702 * h))
+
+
+class Vit(nn.Module):
+    """pixels [B, 3, side, side], normalised, to rows [B, N, D]."""
+
+    def __init__(self, c):
+        super().__init__()
+        self.patch = nn.Conv2d(3, c.vit_width, c.patch, c.patch, bias=False)
+        self.position = nn.Parameter(torch.zeros((c.side // c.patch) ** 2, c.vit_width))
+        self.pre = nn.LayerNorm(c.vit_width, c.vit_eps)
+        self.blocks = nn.ModuleList(Block(c) for _ in range(c.vit_layers))
+
+    def forward(self, pixels):
+        x = self.pre(self.patch(pixels).flatten(2).transpose(1, 2) + self.position)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class RmsNorm(nn.Module):
+    def __init__(self, d, eps):
+        super().__init__()
+        self.eps, self.weight = eps, nn.Parameter(torch.ones(d))
+
+    def forward(self, x):
+        return F.rms_norm(x, x.shape[-1:], self.weight.to(x.dtype), self.eps)
+
+
+def turn(x, cos, sin):
+    """Rotary positions. x [B, H, N, d]; cos, sin [N, d/2]."""
+    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).to(x.dtype)
+
+
+class Layer(nn.Module):
+    """A layer of the decoder. x [B, N, D]."""
+
+    def __init__(self, c):
+        super().__init__()
+        d = c.width
+        self.heads = c.heads
+        self.norm1, self.norm2 = RmsNorm(d, c.eps), RmsNorm(d, c.eps)
+        self.qkv, self.out = nn.Linear(d, 3 * d, bias=False), nn.Linear(d, d, bias=False)
+        self.gate_up, self.down = nn.Linear(d, 2 * c.feed, bias=False), nn.Linear(c.feed, d, bias=False)
+
+    def forward(self, x, cos, sin, mask):
+        b, n, d = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = turn(q, cos, sin), turn(k, cos, sin)
+        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.out(a.transpose(1, 2).reshape(b, n, d))
+        gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Model(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c = c
+        self.vit = Vit(c)
+        self.mm0, self.mm2 = nn.Linear(c.vit_width, c.width), nn.Linear(c.width, c.width)
+        self.embed = nn.Embedding(c.vocabulary, c.width)
+        self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
+        self.norm = RmsNorm(c.width, c.eps)
+        # What a patch shows, asked of the ViT's rows while training: not exported.
+        self.patch_shape = nn.Linear(c.vit_width, len(render.SHAPES) + 2)
+        self.patch_colour = nn.Linear(c.vit_width, len(render.NAMES) + 1)
+        for name, p in self.named_parameters():
+            if p.ndim > 1:  # these widths are small: what suits wide models (0.02) would start too quiet
+                nn.init.normal_(p, std=0.7 * p[0].numel() ** -0.5)
+            if name.endswith(("out.weight", "down.weight")):
+                p.data /= (2 * max(c.layers, c.vit_layers)) ** 0.5
+            if name.endswith("bias"):
+                nn.init.zeros_(p)
+        nn.init.normal_(self.vit.position, std=0.3)  # as loud as the patches, or "where" is slow to learn
+
+    def see(self, frames):
+        """uint8 [B, T, side, side, 3] to the ViT's rows [B, T*N, D]."""
+        b, t = frames.shape[:2]
+        pixels = (frames.flatten(0, 1).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
+        return self.vit(pixels).unflatten(0, (b, t)).flatten(1, 2)
+
+    def project(self, rows):
+        return self.mm2(F.gelu(self.mm0(rows), approximate="tanh"))
+
+    def rotation(self, positions):
+        d = self.c.width // self.c.heads
+        speed = self.c.theta ** (-torch.arange(0, d, 2, device=positions.device).float() / d)
+        angle = positions.float()[:, None] * speed
+        return angle.cos(), angle.sin()
+
+    def decode(self, before, visual, asked):
+        """before: ids [P]; visual: projected rows [B, V, D]; asked: ids [B, Q, W]. Hidden states [B, Q, W, D]."""
+        b, q, w = asked.shape
+        start = self.embed(before).expand(b, -1, -1)
+        prefix = start.shape[1] + visual.shape[1]
+        x = torch.cat([start.to(visual.dtype), visual, self.embed(asked.flatten(1)).to(visual.dtype)], 1)
+        index = torch.arange(prefix + q * w, device=x.device)
+        own = torch.where(index < prefix, -1, (index - prefix) // w)
+        positions = torch.where(index < prefix, index, prefix + (index - prefix) % w)
+        mask = (index[:, None] >= index) & ((own == -1) | (own[:, None] == own))
+        cos, sin = self.rotation(positions)
+        for layer in self.layers:
+            x = layer(x, cos, sin, mask)
+        return self.norm(x[:, prefix:]).unflatten(1, (q, w))
+
+    def logits(self, hidden):
+        return hidden @ self.embed.weight.t().to(hidden.dtype)
+
+    def exported(self):
+        """Parameters of the ViT with the projector, and of the decoder."""
+        sight = sum(p.numel() for n, p in self.named_parameters() if n.startswith(("vit.", "mm")))
+        text = sum(p.numel() for n, p in self.named_parameters() if n.startswith(("embed", "layers", "norm")))
+        return sight, text
+
+
+def as_dict(c):
+    return asdict(c)

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Trains the video-QA model, from nothing, in three stages within a time budget.
+
+usage: train.py --out FOLDER [--minutes 120] [--threads 2] [--device cpu|cuda] [--size tiny|small|base] [--resume] ...
+       (python3, numpy, torch)
+
+Stages, each a share of the budget (--shares): "patches", the ViT alone learns to say each patch's shape and colour;
+"frame", the whole model answers about single frames, which are short; "clip", everything. The learning rate warms
+up and falls as a cosine over the time spent, so a run ends trained whatever the machine's speed. FOLDER/last.pt is
+written every --save minutes (and renamed into place); --resume goes on from it, with the same budget counted from where
+it stopped. Loss and accuracy by type on seeds and wordings never trained on go to the screen and FOLDER/log.txt.
+"""
+import argparse
+import math
+import os
+import time
+
+import torch
+import torch.nn.functional as F
+
+import data
+import evaluate
+import model as model_
+import questions
+import render
+import tokens
+
+NOTHING = 0.15  # weight of the patches that show nothing, most of them
+
+
+def options():
+    p = argparse.ArgumentParser()
+    p.add_argument("--out", required=True)
+    p.add_argument("--minutes", type=float, default=120)
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--size", default="tiny", choices=model_.SIZES)
+    p.add_argument("--resume", action="store_true")
+    p.add_argument("--from", dest="start", help="a checkpoint whose weights to begin with")
+    p.add_argument("--batch", type=int, default=6, help="clips a step")
+    p.add_argument("--questions", type=int, default=8, help="questions a clip")
+    p.add_argument("--rate", type=float, default=2e-3)
+    p.add_argument("--decay", type=float, default=0.05)
+    p.add_argument("--shares", type=float, nargs=3, default=[0.15, 0.25, 0.6], help="of the budget, by stage")
+    p.add_argument("--drop", type=float, default=0.3, help="share of the steps that see a part of the visual tokens")
+    p.add_argument("--aux", type=float, default=0.5, help="weight of the patches' own loss after the first stage")
+    p.add_argument("--types", nargs="*", choices=questions.TYPES, help="the last stage's types (all)")
+    p.add_argument("--amp", action="store_true", help="bfloat16 where that is safe")
+    p.add_argument("--workers", type=int, default=0, help="processes that render")
+    p.add_argument("--save", type=float, default=3, help="minutes between checkpoints")
+    p.add_argument("--report", type=float, default=3, help="minutes between evaluations")
+    p.add_argument("--seed", type=int, default=0)
+    return p.parse_args()
+
+
+def patch_loss(m, rows, labels):
+    """labels [B, T, N, 2]. (loss, share of the patches that show something whose shape and colour are right)."""
+    shape, colour = labels.flatten(0, 2).long().to(rows.device).unbind(-1)
+    rows = rows.flatten(0, 1)
+    a, b = m.patch_shape(rows).float(), m.patch_colour(rows).float()
+    weight = torch.where(shape == 0, NOTHING, 1.0)
+    loss = ((F.cross_entropy(a, shape, reduction="none") + F.cross_entropy(b, colour, reduction="none")) * weight).sum()
+    there = shape > 0
+    right = ((a.argmax(1) == shape) & (b.argmax(1) == colour))[there].float().mean()
+    return loss / weight.sum(), right
+
+
+class Trainer:
+    def __init__(self, a):
+        self.a = a
+        torch.manual_seed(a.seed)
+        self.vocabulary = tokens.Vocabulary()
+        self.model = model_.Model(model_.config(a.size, len(self.vocabulary))).to(a.device)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.adam = torch.optim.AdamW([{"params": matrices, "weight_decay": a.decay},
+                                       {"params": vectors, "weight_decay": 0.0}], lr=a.rate, betas=(0.9, 0.98))
+        self.steps, self.spent, self.clips = [0, 0, 0], 0.0, 0
+        self.before = data.before(self.vocabulary).to(a.device)
+        self.random = torch.Generator().manual_seed(a.seed)
+        os.makedirs(a.out, exist_ok=True)
+        self.path = os.path.join(a.out, "last.pt")
+        if a.resume and os.path.exists(self.path):
+            self.load(self.path)
+        elif a.start:
+            got = torch.load(a.start, map_location=a.device, weights_only=True)
+            self.model.load_state_dict(got["model"])
+
+    def load(self, path):
+        got = torch.load(path, map_location=self.a.device, weights_only=True)
+        self.model.load_state_dict(got["model"])
+        self.adam.load_state_dict(got["adam"])
+        self.steps, self.spent, self.clips = got["steps"], got["spent"], got["clips"]
+
+    def save(self):
+        part = self.path + ".part"
+        torch.save({"model": self.model.state_dict(), "adam": self.adam.state_dict(), "steps": self.steps,
+                    "spent": self.spent, "clips": self.clips, "config": model_.as_dict(self.model.c),
+                    "pieces": self.vocabulary.pieces}, part)
+        os.replace(part, self.path)
+
+    def say(self, text):
+        print(text, flush=True)
+        with open(os.path.join(self.a.out, "log.txt"), "a") as file:
+            file.write(text + "\n")
+
+    def loss(self, course, got):
+        a, m = self.a, self.model
+        rows = m.see(got["frames"].to(a.device, non_blocking=True))
+        loss, seen = patch_loss(m, rows, got["labels"])
+        if course == "patches":
+            return loss, loss.detach(), seen
+        visual = m.project(rows)
+        if course == "clip" and torch.rand((), generator=self.random) < a.drop:
+            visual = data.kept(visual, 0.25 + 0.7 * torch.rand((), generator=self.random).item(), "random", self.random)
+        targets = got["targets"].to(a.device)
+        hidden = m.decode(self.before, visual, got["ids"].to(a.device))
+        at = targets >= 0
+        answers = F.cross_entropy(m.logits(hidden[at]).float(), targets[at])
+        return answers + a.aux * loss, answers.detach(), seen
+
+    def stage(self):
+        """(index, whether the budget is spent)."""
+        at, end = self.spent / (60 * self.a.minutes), 0.0
+        for i, share in enumerate(self.a.shares):
+            end += share
+            if at < end - 1e-9:
+                return i, False
+        return 2, True
+
+    def rate(self):
+        at = min(self.spent / (60 * self.a.minutes), 1.0)
+        warm = min(1.0, (sum(self.steps) + 1) / 100)
+        return self.a.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * at)))
+
+    def run(self):
+        sight, text = self.model.exported()
+        self.say("ViT and projector %.2fM, decoder %.2fM parameters, %d tokens" %
+                 (sight / 1e6, text / 1e6, len(self.vocabulary)))
+        while True:
+            stage, done = self.stage()
+            if done:
+                break
+            self.course(stage)
+        self.save()
+        self.report(data.COURSES[2])
+
+    def course(self, stage):
+        a, course = self.a, data.COURSES[stage]
+        source = data.Batches(self.vocabulary, course, a.batch, a.questions, self.steps[stage], a.types)
+        loader = torch.utils.data.DataLoader(source, batch_size=None, num_workers=a.workers,
+                                             pin_memory=a.device != "cpu", prefetch_factor=2 if a.workers else None)
+        sums, count, clips, last = [0.0, 0.0], 0, self.clips, self.spent
+        saved = reported = self.spent
+        then = time.monotonic()
+        for got in loader:
+            for group in self.adam.param_groups:
+                group["lr"] = self.rate()
+            with torch.autocast(a.device.split(":")[0], torch.bfloat16, enabled=a.amp):
+                loss, shown, seen = self.loss(course, got)
+            self.adam.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.adam.step()
+            self.steps[stage] += 1
+            self.clips += a.batch
+            sums, count = [sums[0] + shown, sums[1] + seen], count + 1
+            now = time.monotonic()
+            self.spent, then = self.spent + now - then, now
+            if self.spent - last > 20:
+                self.say("%6.1f min  %-7s step %6d  loss %.3f  patches %.1f%%  %.1f clips/s  rate %.1e" %
+                         (self.spent / 60, course, self.steps[stage], sums[0] / count, 100 * sums[1] / count,
+                          (self.clips - clips) / (self.spent - last), self.rate()))
+                sums, count, clips, last = [0.0, 0.0], 0, self.clips, self.spent
+            if self.spent - saved > 60 * a.save:
+                self.save()
+                saved = self.spent
+            if course != "patches" and self.spent - reported > 60 * a.report:
+                self.report(course)
+                reported, then = self.spent, time.monotonic()
+            if self.stage() != (stage, False):
+                self.save()
+                return
+
+    def report(self, course):
+        table = evaluate.score(self.model, self.vocabulary, range(render.HELD_OUT, render.HELD_OUT + 60), course=course)
+        self.say("        " + "  ".join("%s %.0f" % (t, 100 * sum(r) / len(r)) for t, r in table.items() if r))
+
+
+def main():
+    a = options()
+    torch.set_num_threads(a.threads)
+    if a.device != "cpu":
+        torch.backends.cuda.matmul.allow_tf32 = True
+    Trainer(a).run()
+
+
+if __name__ == "__main__":
+    main()
