@@ -6,7 +6,6 @@ of another width than the mmproj files of tests/vit/make_models.py.
 usage: make_text_models.py FOLDER      (python3 and numpy; the same bytes at every run)
 """
 import os
-import struct
 import sys
 import zlib
 
@@ -16,18 +15,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import gguf_writer
 
 WIDTH, LAYERS, HEADS, FF = 64, 2, 4, 128
-plain_value = gguf_writer.value
-
-
-def value(v):
-    """gguf_writer's, and lists of strings."""
-    if isinstance(v, list) and isinstance(v[0], str):
-        head = struct.pack("<IQ", gguf_writer.STR, len(v))
-        return gguf_writer.ARR, head + b"".join(map(gguf_writer.text, v))
-    return plain_value(v)
-
-
-gguf_writer.value = value
 
 
 def vocabulary():
@@ -39,8 +26,16 @@ def vocabulary():
     return words + marks, [2, 3, 3] + [6] * 256 + [3] * len(marks)
 
 
-def settings(family, width, count):
+def tokenizer():
+    """The settings that say the vocabulary."""
     words, types = vocabulary()
+    return {"tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
+            "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": types,
+            "tokenizer.ggml.scores": [0.0] * len(words), "tokenizer.ggml.bos_token_id": 1,
+            "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0}
+
+
+def settings(family, width, count):
     more = {"context_length": 4096, "embedding_length": width, "block_count": LAYERS,
             "feed_forward_length": FF, "attention.head_count": HEADS,
             "attention.head_count_kv": HEADS, "attention.layer_norm_rms_epsilon": 1e-5,
@@ -49,11 +44,7 @@ def settings(family, width, count):
         more["rope.dimension_sections"] = [2, 3, 3, 0]
     if family == "qwen3vl":
         more.update({"rope.dimension_sections": [2, 1, 1, 0], "n_deepstack_layers": 1})
-    return {"general.architecture": family, "general.file_type": 0,
-            "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
-            "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": types,
-            "tokenizer.ggml.scores": [0.0] * count, "tokenizer.ggml.bos_token_id": 1,
-            "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+    return {"general.architecture": family, "general.file_type": 0, **tokenizer(),
             **{family + "." + k: v for k, v in more.items()}}
 
 

@@ -3,28 +3,15 @@ vocabulary and a width: what encoder.py measures. Written as tests/vit/make_mode
 tiny ones."""
 import collections
 import os
-import struct
 import sys
 
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "vit"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("vit", "llama")]
 import gguf_writer
 import make_models
-
-plain_value = gguf_writer.value
-
-
-def value(v):
-    """gguf_writer's, and lists of strings."""
-    if isinstance(v, list) and isinstance(v[0], str):
-        head = struct.pack("<IQ", gguf_writer.STR, len(v))
-        return gguf_writer.ARR, head + b"".join(map(gguf_writer.text, v))
-    return plain_value(v)
-
-
-gguf_writer.value = value
+import make_text_models
 
 LAYERS, PATCH = 12, 16
 # of a ViT-S and a ViT-B: width, heads
@@ -87,22 +74,10 @@ def write_model(path, name, kind):
     gguf_writer.write(path, head, {k: (x, make_models.kind_of(k, x, kind)) for k, x in w.t.items()})
 
 
-def vocabulary():
-    """256 bytes, and what mtmd's families put around pictures: (words, llama.cpp's token types)."""
-    words = ["<unk>", "<s>", "</s>"] + ["<0x%02X>" % i for i in range(256)]
-    marks = ["\n\n", "\n", "<fake_token_around_image>", "<global-img>", "<image>"]
-    marks += ["<row_%d_col_%d>" % (r, c) for r in range(1, 5) for c in range(1, 5)]
-    return words + marks, [2, 3, 3] + [6] * 256 + [3] * len(marks)
-
-
 def write_text_model(path, width):
     """One layer of llama's."""
-    words, types = vocabulary()
-    head = {"general.architecture": "llama", "general.file_type": 0,
-            "tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default",
-            "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": types,
-            "tokenizer.ggml.scores": [0.0] * len(words), "tokenizer.ggml.bos_token_id": 1,
-            "tokenizer.ggml.eos_token_id": 2, "tokenizer.ggml.unknown_token_id": 0,
+    words = make_text_models.vocabulary()[0]
+    head = {"general.architecture": "llama", "general.file_type": 0, **make_text_models.tokenizer(),
             "llama.context_length": 4096, "llama.embedding_length": width, "llama.block_count": 1,
             "llama.feed_forward_length": 64, "llama.attention.head_count": width // 64,
             "llama.attention.head_count_kv": 1, "llama.attention.layer_norm_rms_epsilon": 1e-6,

@@ -127,7 +127,7 @@ def main():
         picture = os.path.join(PICTURES, meta["picture"])
         with tempfile.TemporaryDirectory() as film:
             if "frames" in meta:
-                films.write_film(film, picture, int(meta["frames"]))
+                films.write_film(film, meta["picture"][:-len(".png")], int(meta["frames"]))
                 picture = film
             got = encode(exe, os.path.join(models, meta["model"]), picture, like, taps_of(want), dtype,
                          extra + as_is(file, meta))

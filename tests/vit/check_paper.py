@@ -20,24 +20,11 @@ import numpy as np
 
 import safetensors_io
 from check_models import PICTURES, off
+from numpy_layers import linear, norm, softmax
 
-TOLERANCE = 1e-4
+TOLERANCE, EPS = 1e-4, 1e-5
 CASES = [("clip-336", 24, 2, "wide", "1..3", 120, {}), ("clip-336", 24, 2, "square112", "1..2", 80, {"quantile": 0.97}),
          ("clip", 4, 4, "odd", "all", 3, {}), ("clip", 4, 4, "tall", "0..1", 1000, {"lambda": 0.8, "quantile": 0.9})]
-
-
-def norm(x, w, name):
-    x = x - x.mean(-1, keepdims=True)
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * w[name + ".weight"] + w[name + ".bias"]
-
-
-def linear(x, w, name):
-    return x @ w[name + ".weight"].T + w[name + ".bias"]
-
-
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
 
 
 def embed(w, pixels):
@@ -48,7 +35,7 @@ def embed(w, pixels):
     h, wide = x.shape[0] // p, x.shape[1] // p
     cells = x.reshape(h, p, wide, p, 3).transpose(0, 2, 4, 1, 3).reshape(h * wide, -1)
     rows = np.vstack([w["embeddings.class_embedding"][None], cells @ kernel.reshape(len(kernel), -1).T])
-    return norm(rows + w["embeddings.position_embedding.weight"], w, "pre_layrnorm")
+    return norm(rows + w["embeddings.position_embedding.weight"], w, "pre_layrnorm", EPS)
 
 
 def filtered(v, index, side, r):
@@ -87,14 +74,14 @@ def oracle(w, pixels, side, heads, layers, r, options):
     index, size = np.arange(len(x)) - 1, np.ones(len(x))
     for l in range(1 + max(int(k.split(".")[2]) for k in w if k.startswith("encoder.layers."))):
         at = "encoder.layers.%d." % l
-        n, h = len(x), norm(x, w, at + "layer_norm1")
+        n, h = len(x), norm(x, w, at + "layer_norm1", EPS)
         q, k, v = (linear(h, w, at + "self_attn.%s_proj" % c).reshape(n, heads, -1).transpose(1, 0, 2) for c in "qkv")
         logits = q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[-1])
         a = softmax(logits)
         x = x + linear((a @ v).transpose(1, 0, 2).reshape(n, -1), w, at + "self_attn.out_proj")
         if l in layers:
             x, size, index = compressed(x, size, index, a, logits.mean(0), side, r, options)
-        f = linear(norm(x, w, at + "layer_norm2"), w, at + "mlp.fc1")
+        f = linear(norm(x, w, at + "layer_norm2", EPS), w, at + "mlp.fc1")
         x = x + linear(f / (1 + np.exp(-1.702 * f)), w, at + "mlp.fc2")
     return x, size, index
 

@@ -20,38 +20,25 @@ import numpy as np
 
 import safetensors_io
 from check_models import PICTURES, off
+from numpy_layers import linear, norm, softmax
 
-MODEL, HEADS, REGISTERS = "dinov2-registers", 3, 4
+MODEL, HEADS, REGISTERS, EPS = "dinov2-registers", 3, 4, 1e-6
 # picture, stage, keep, layer
 CASES = [("square", "fastervlm", 5, 0), ("wide", "fastervlm", 9, 0), ("odd", "fastervlm", 1, 0), ("square", "divprune", 6, 0),
          ("square", "fastervlm", 7, 1)]
 erf = np.vectorize(math.erf)
 
 
-def norm(x, w, name):
-    x = x - x.mean(-1, keepdims=True)
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6) * w[name + ".weight"] + w[name + ".bias"]
-
-
-def linear(x, w, name):
-    return x @ w[name + ".weight"].T + w[name + ".bias"]
-
-
-def softmax(x):
-    e = np.exp(x - x.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
 def layer(x, w, l):
     """(the rows after layer l, the class token's attention to every row, heads averaged)."""
     at, n = "encoder.layer.%d." % l, len(x)
-    h = norm(x, w, at + "norm1")
+    h = norm(x, w, at + "norm1", EPS)
     q, k, v = (linear(h, w, at + "attention.attention." + c).reshape(n, HEADS, -1).transpose(1, 0, 2)
                for c in ("query", "key", "value"))
     a = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1]))
     out = linear((a @ v).transpose(1, 0, 2).reshape(n, -1), w, at + "attention.output.dense")
     x = x + out * w[at + "layer_scale1.lambda1"]
-    f = linear(norm(x, w, at + "norm2"), w, at + "mlp.fc1")
+    f = linear(norm(x, w, at + "norm2", EPS), w, at + "mlp.fc1")
     f = linear(0.5 * f * (1 + erf(f / math.sqrt(2))), w, at + "mlp.fc2")
     return x + f * w[at + "layer_scale2.lambda1"], a[:, 0].mean(0)
 
@@ -64,7 +51,7 @@ def oracle(x, w, stage, keep, where, chosen):
         if l == where:
             kept = np.sort(np.argsort(-attention[front:], kind="stable")[:keep]) if stage == "fastervlm" else chosen
             x = np.vstack([x[:front], x[front:][kept]])
-    return norm(x, w, "layernorm"), kept
+    return norm(x, w, "layernorm", EPS), kept
 
 
 def encode(exe, model, picture, more):

@@ -147,7 +147,7 @@ def text(s):
 
 
 def value(v):
-    """(type, bytes) of a metadata value. bool, int (u32), float (f32), str, and lists of them; ints in lists i32."""
+    """(type, bytes) of a metadata value. bool, int (u32), float (f32), str, and lists of each; ints in lists i32."""
     if isinstance(v, bool):
         return BOOL, struct.pack("<?", v)
     if isinstance(v, int):
@@ -156,6 +156,8 @@ def value(v):
         return F32, struct.pack("<f", v)
     if isinstance(v, str):
         return STR, text(v)
+    if isinstance(v[0], str):
+        return ARR, struct.pack("<IQ", STR, len(v)) + b"".join(map(text, v))
     kind, form = (BOOL, "?") if isinstance(v[0], bool) else (I32, "i") if isinstance(v[0], int) else (F32, "f")
     return ARR, struct.pack("<IQ%d%s" % (len(v), form), kind, len(v), *v)
 

@@ -149,7 +149,10 @@ def finish(result, pixels):
 
 def run_gguf(path, picture, frames=1):
     settings, tensors = gguf_writer.read(path)
-    rgb = films.frames(np.asarray(Image.open(picture).convert("RGB")), frames)
+    if frames > 1:
+        rgb = films.frames(os.path.basename(picture)[:-len(".png")], frames)
+    else:
+        rgb = np.asarray(Image.open(picture).convert("RGB"))[None]
     mean, std = (np.array(settings["clip.vision.image_" + k], np.float32) for k in ("mean", "std"))
     x = ((rgb.astype(np.float32) / np.float32(255)) - mean) / std
     result = oracle_hf_gguf.run(settings, {k: torch.from_numpy(v) for k, v in tensors.items()},
