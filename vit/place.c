@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "plan.h"
+
 enum { ALIGN = 256 };
 
 typedef struct placer {
@@ -66,7 +68,7 @@ static void place_linear(placer *p, wn_linear *l)
     if (!l->parts)
         return;
     const int32_t dtype = type_of(p, l);
-    const uint32_t stride = (l->out + 1u) & ~1u, element = dtype == WINNOW_F32 ? 4 : 2;
+    const uint32_t stride = (l->out + 1u) & ~1u, element = wn_element_bytes(dtype);
     const uint64_t matrix = ((uint64_t)l->in * stride * element + 3) & ~3ull;
     bool bias = false;
     for (uint32_t i = 0; i < 3; ++i)
@@ -162,7 +164,7 @@ static wn_program program_of(const wn_op *op)
 static wn_op unpack_op(const wn_tensor *t, uint64_t bytes, uint32_t rows, uint32_t cols,
                        const target *to, uint64_t skip)
 {
-    const uint32_t element = to->dtype == WINNOW_F32 ? 4 : 2;
+    const uint32_t element = wn_element_bytes(to->dtype);
     const uint64_t at = to->base + (to->first + skip) * element;
     const struct wn_args_unpack args = {
         .b_stride = to->stride, .type = t->type, .rows = rows, .cols = cols, .turn = to->turn};
