@@ -43,7 +43,8 @@ def plan(m, vocabulary, clips, folder):
             ids, out, first = vocabulary.encode(text), [], None
             for _ in range(16):
                 with torch.no_grad():
-                    logits = m.logits(m.decode(before, visual, torch.tensor([[ids + out]])))[0, 0, -1]
+                    hidden, _ = m.decode(before, visual, torch.tensor([[ids + out]]))
+                    logits = m.logits(hidden)[0, 0, -1]
                 first = logits.numpy() if first is None else first
                 top = logits.topk(2).values
                 out.append(int(logits.argmax()))

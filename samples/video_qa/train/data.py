@@ -44,8 +44,9 @@ def pack(vocabulary, rows):
 
 
 def batch(vocabulary, seeds, course, n, types=None, held_out=False):
-    """A dict: frames uint8 [B, T, side, side, 3], labels [B, T, N, 2], ids and targets [B, Q, W], kinds [B][Q]."""
-    frames, labels, rows, kinds = [], [], [], []
+    """A dict: frames uint8 [B, T, side, side, 3], labels [B, T, N, L],
+    numbers [B, T] (things seen so far), ids and targets [B, Q, W], kinds [B][Q]."""
+    frames, labels, rows, kinds, numbers = [], [], [], [], []
     for seed in seeds:
         f, l, s, r = render.clip(seed)
         if course == "patches":
@@ -61,9 +62,12 @@ def batch(vocabulary, seeds, course, n, types=None, held_out=False):
         got = questions.several(r, s, n, types, held_out)
         frames.append(f), labels.append(l), rows.append(asked(vocabulary, got, wear))
         kinds.append([k for k, _, _ in got])
+        numbers.append([sum(o.first <= t for o in s.things) for t in range(render.FRAMES)])
     out = {"frames": torch.from_numpy(np.stack(frames)), "labels": torch.from_numpy(np.stack(labels)), "kinds": kinds}
     if rows:
         out["ids"], out["targets"] = pack(vocabulary, rows)
+    if numbers:
+        out["numbers"] = torch.tensor(numbers)
     return out
 
 
@@ -71,15 +75,18 @@ def before(vocabulary):
     return torch.tensor([vocabulary.bos] + vocabulary.encode(BEFORE))
 
 
-def kept(rows, share, how, generator=None):
-    """Some of the rows [B, V, D] of each clip, in order. how: random, or uniform (evenly spaced)."""
-    b, v, d = rows.shape
+def chosen(rows, share, how, generator=None):
+    """Which of the rows [B, V, D] of each clip are kept, ascending [B, n]. how: random, or uniform (evenly spaced)."""
+    b, v, _ = rows.shape
     n = max(1, round(share * v))
     if how == "uniform":
-        at = ((torch.arange(n) + 0.5) * v / n).long().expand(b, n)
-    else:
-        at = torch.rand(b, v, generator=generator).argsort(1)[:, :n].sort(1).values
-    return rows.gather(1, at.to(rows.device)[:, :, None].expand(b, n, d))
+        return ((torch.arange(n) + 0.5) * v / n).long().expand(b, n)
+    return torch.rand(b, v, generator=generator).argsort(1)[:, :n].sort(1).values
+
+
+def pick(x, at):
+    """Rows `at` [B, n] of x [B, V, D]."""
+    return x.gather(1, at.to(x.device)[:, :, None].expand(-1, -1, x.shape[-1]))
 
 
 class Batches(torch.utils.data.IterableDataset):

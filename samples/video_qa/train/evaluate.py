@@ -40,8 +40,8 @@ def score(m, vocabulary, seeds, course="clip", held_out=True, keep=1.0, how="ran
         got = data.batch(vocabulary, seeds[at:at + size], course, n, held_out=held_out)
         visual = m.project(m.see(got["frames"].to(device)))
         if keep < 1:
-            visual = data.kept(visual, keep, how, generator)
-        first = m.logits(m.decode(before, visual, got["ids"].to(device))).argmax(-1).cpu()
+            visual = data.pick(visual, data.chosen(visual, keep, how, generator))
+        first = m.logits(m.decode(before, visual, got["ids"].to(device))[0]).argmax(-1).cpu()
         right = ((first == got["targets"]) | (got["targets"] < 0)).all(-1)
         for b, kinds in enumerate(got["kinds"]):
             for q, kind in enumerate(kinds):

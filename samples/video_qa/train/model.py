@@ -19,6 +19,7 @@ from torch import nn
 import render
 
 
+SEEN = ["shape", "colour"]  # the labels that a patch alone tells; the others need its neighbours in time
 MEAN, STD = 0.27, 0.25  # of the pixels, all three colours: about what the clips have
 
 
@@ -40,7 +41,7 @@ class Config:
 
 
 SIZES = {  # name -> what differs from Config
-    "tiny": {"vit_width": 128, "vit_heads": 2, "width": 128, "layers": 4, "heads": 2, "feed": 352},
+    "tiny": {"vit_width": 128, "vit_heads": 2, "width": 128, "layers": 5, "heads": 4, "feed": 352},
     "small": {},
     "base": {"vit_width": 256, "vit_layers": 6, "vit_heads": 4, "width": 320, "layers": 6, "heads": 5, "feed": 864},
 }
@@ -48,6 +49,16 @@ SIZES = {  # name -> what differs from Config
 
 def config(size, vocabulary):
     return Config(vocabulary=vocabulary, **SIZES[size])
+
+
+def attention(q, k, v, mask=None):
+    """q, k, v [B, H, N, d]; mask [N, N], True where seen."""
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)  # on a CPU two to five times as fast as the fused one
+    if mask is not None:
+        scores = scores + torch.zeros(mask.shape, dtype=scores.dtype).masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1).to(v.dtype) @ v
 
 
 class Block(nn.Module):
@@ -64,7 +75,7 @@ class Block(nn.Module):
     def forward(self, x):
         b, n, d = x.shape
         q, k, v = self.qkv(self.ln1(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
+        x = x + self.out(attention(q, k, v).transpose(1, 2).reshape(b, n, d))
         h = self.up(self.ln2(x))
         return x + self.down(h * torch.sigmoid(1.702 * h))
 
@@ -116,7 +127,7 @@ class Layer(nn.Module):
         b, n, d = x.shape
         q, k, v = self.qkv(self.norm1(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = turn(q, cos, sin), turn(k, cos, sin)
-        a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        a = attention(q, k, v, mask)
         x = x + self.out(a.transpose(1, 2).reshape(b, n, d))
         gate, up = self.gate_up(self.norm2(x)).chunk(2, -1)
         return x + self.down(F.silu(gate) * up)
@@ -131,9 +142,11 @@ class Model(nn.Module):
         self.embed = nn.Embedding(c.vocabulary, c.width)
         self.layers = nn.ModuleList(Layer(c) for _ in range(c.layers))
         self.norm = RmsNorm(c.width, c.eps)
-        # What a patch shows, asked of the ViT's rows while training: not exported.
-        self.patch_shape = nn.Linear(c.vit_width, len(render.SHAPES) + 2)
-        self.patch_colour = nn.Linear(c.vit_width, len(render.NAMES) + 1)
+        # What a patch shows, asked of the ViT's rows and halfway through the decoder while training: not exported.
+        self.seen = nn.ModuleDict({k: nn.Linear(c.vit_width, render.LABELS[k]) for k in SEEN})
+        self.told = nn.ModuleDict({k: nn.Linear(c.width, n) for k, n in render.LABELS.items() if k not in SEEN})
+        self.told["frame"] = nn.Linear(c.width, render.FRAMES)
+        self.told["number"] = nn.Linear(c.width, 5)
         for name, p in self.named_parameters():
             if p.ndim > 1:  # these widths are small: what suits wide models (0.02) would start too quiet
                 nn.init.normal_(p, std=0.7 * p[0].numel() ** -0.5)
@@ -159,7 +172,10 @@ class Model(nn.Module):
         return angle.cos(), angle.sin()
 
     def decode(self, before, visual, asked):
-        """before: ids [P]; visual: projected rows [B, V, D]; asked: ids [B, Q, W]. Hidden states [B, Q, W, D]."""
+        """before: ids [P]; visual: projected rows [B, V, D]; asked: ids [B, Q, W].
+
+        Hidden states of what was asked [B, Q, W, D], and those of the visual rows [B, V, D] halfway, normalised.
+        """
         b, q, w = asked.shape
         start = self.embed(before).expand(b, -1, -1)
         prefix = start.shape[1] + visual.shape[1]
@@ -169,9 +185,11 @@ class Model(nn.Module):
         positions = torch.where(index < prefix, index, prefix + (index - prefix) % w)
         mask = (index[:, None] >= index) & ((own == -1) | (own[:, None] == own))
         cos, sin = self.rotation(positions)
-        for layer in self.layers:
+        for i, layer in enumerate(self.layers):
             x = layer(x, cos, sin, mask)
-        return self.norm(x[:, prefix:]).unflatten(1, (q, w))
+            if i + 1 == len(self.layers) // 2:
+                halfway = F.rms_norm(x[:, start.shape[1]:prefix], x.shape[-1:])
+        return self.norm(x[:, prefix:]).unflatten(1, (q, w)), halfway
 
     def logits(self, hidden):
         return hidden @ self.embed.weight.t().to(hidden.dtype)

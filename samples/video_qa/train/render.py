@@ -20,6 +20,9 @@ COLOURS = {"red": (225, 40, 40), "green": (40, 180, 60), "blue": (50, 80, 235), 
            "purple": (160, 50, 200), "orange": (250, 140, 30), "white": (245, 245, 245), "cyan": (60, 215, 225)}
 NAMES = list(COLOURS)
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+# What is said of each patch, and how many answers there are, 0 (nothing there) included: the shape, then the flash;
+# the colour; the thing's story so far; the quarter that its middle is in; its rank by the frame that it came in.
+LABELS = {"shape": len(SHAPES) + 2, "colour": len(NAMES) + 1, "story": 3 + len(DIRECTIONS), "corner": 5, "rank": 5}
 HELD_OUT = 1 << 40
 FLASH_FRAMES = 2
 
@@ -174,6 +177,18 @@ def scene_of(r, most=4):
     return s
 
 
+def quarter(middle):
+    """0 top left, 1 top right, 2 bottom left, 3 bottom right."""
+    return int(middle[0] >= SIDE / 2) + 2 * int(middle[1] >= SIDE / 2)
+
+
+def story(thing, frame):
+    """What the frames up to this one tell: 1 it just came in, 2 it stands still, 3.. the way it goes."""
+    if frame == thing.first:
+        return 1
+    return 2 if thing.direction == "nowhere" else 3 + list(DIRECTIONS).index(thing.direction)
+
+
 def shares(rows, columns, alpha):
     """What share of each patch that rows and columns touch is covered, [patches, patches]."""
     (up, down), (left, right) = ((v.start % PATCH, -v.stop % PATCH) for v in (rows, columns))
@@ -182,19 +197,20 @@ def shares(rows, columns, alpha):
 
 
 def draw(r, s):
-    """(frames uint8 [FRAMES, SIDE, SIDE, 3], labels uint8 [FRAMES, patches, 2]) of a scene.
+    """(frames uint8 [FRAMES, SIDE, SIDE, 3], labels uint8 [FRAMES, patches, LABELS]) of a scene.
 
-    labels: what each patch shows, as shape (0 nothing, 1.. SHAPES, then the flash) and colour (0 nothing, 1.. NAMES).
+    labels: what each patch shows, see LABELS; all 0 where it shows nothing.
     """
     out = background(r)
     if s.cut is not None:
         out[s.cut:] = background(r)[s.cut:]
     n = SIDE // PATCH
-    labels, best = np.zeros((FRAMES, n, n, 2), np.uint8), np.full((FRAMES, n, n), 0.08, np.float32)
+    labels, best = np.zeros((FRAMES, n, n, len(LABELS)), np.uint8), np.full((FRAMES, n, n), 0.08, np.float32)
     for thing in s.things + ([s.flash] if s.flash else []):
         flash = thing is s.flash
         ink = np.clip(np.array(COLOURS[thing.colour]) + r.uniform(-10, 10, 3), 0, 255).astype(np.float32)
-        mark = (len(SHAPES) + 1 if flash else SHAPES.index(thing.shape) + 1, NAMES.index(thing.colour) + 1)
+        what = (len(SHAPES) + 1 if flash else SHAPES.index(thing.shape) + 1, NAMES.index(thing.colour) + 1)
+        rank = 1 + len({o.first for o in s.things if o.first < thing.first})
         for t in range(thing.first, thing.last + 1):
             got = cover(thing, t)
             if got is None:
@@ -204,10 +220,11 @@ def draw(r, s):
             share = shares(rows, columns, alpha) * (4 if flash else 1)
             at = tuple(slice(v.start // PATCH, -(-v.stop // PATCH)) for v in (rows, columns))
             more = share > best[t][at]
+            mark = (*what, story(thing, t), 1 + quarter(thing.path[t]), rank)
             best[t][at][more], labels[t][at][more] = share[more], mark
     noise = NOISE[int(r.integers(len(NOISE) // 2)):][:FRAMES * SIDE * SIDE].reshape(FRAMES, SIDE, SIDE, 1)
     out += noise * np.float32(r.uniform(0, 4)) + np.float32(0.5)
-    return np.clip(out, 0, 255, out=out).astype(np.uint8), labels.reshape(FRAMES, n * n, 2)
+    return np.clip(out, 0, 255, out=out).astype(np.uint8), labels.reshape(FRAMES, n * n, len(LABELS))
 
 
 def clip(seed, most=4):

@@ -43,7 +43,8 @@ def options():
     p.add_argument("--decay", type=float, default=0.05)
     p.add_argument("--shares", type=float, nargs=3, default=[0.15, 0.25, 0.6], help="of the budget, by stage")
     p.add_argument("--drop", type=float, default=0.3, help="share of the steps that see a part of the visual tokens")
-    p.add_argument("--aux", type=float, default=0.5, help="weight of the patches' own loss after the first stage")
+    p.add_argument("--aux", type=float, default=0.5, help="weight of what patches show, after the first stage")
+    p.add_argument("--least", type=float, default=0.1, help="smallest share of the visual tokens that such a step sees")
     p.add_argument("--types", nargs="*", choices=questions.TYPES, help="the last stage's types (all)")
     p.add_argument("--amp", action="store_true", help="bfloat16 where that is safe")
     p.add_argument("--workers", type=int, default=0, help="processes that render")
@@ -53,16 +54,39 @@ def options():
     return p.parse_args()
 
 
+def weighed(heads, rows, labels, names=tuple(render.LABELS)):
+    """Mean loss of the heads over rows [B, V, D] with labels [B, V, L]: patches that show nothing count for less."""
+    total = 0.0
+    for at, name in enumerate(render.LABELS):
+        if name in heads and name in names:
+            label = labels[:, :, at].flatten()
+            weight = torch.where(label == 0, NOTHING, 1.0)
+            losses = F.cross_entropy(heads[name](rows).float().flatten(0, 1), label, reduction="none")
+            total = total + (losses * weight).sum() / weight.sum()
+    return total
+
+
 def patch_loss(m, rows, labels):
-    """labels [B, T, N, 2]. (loss, share of the patches that show something whose shape and colour are right)."""
-    shape, colour = labels.flatten(0, 2).long().to(rows.device).unbind(-1)
-    rows = rows.flatten(0, 1)
-    a, b = m.patch_shape(rows).float(), m.patch_colour(rows).float()
-    weight = torch.where(shape == 0, NOTHING, 1.0)
-    loss = ((F.cross_entropy(a, shape, reduction="none") + F.cross_entropy(b, colour, reduction="none")) * weight).sum()
-    there = shape > 0
-    right = ((a.argmax(1) == shape) & (b.argmax(1) == colour))[there].float().mean()
-    return loss / weight.sum(), right
+    """(loss, share of the patches that show something whose shape and colour are right)."""
+    with torch.no_grad():
+        a, b = m.seen["shape"](rows).argmax(-1), m.seen["colour"](rows).argmax(-1)
+        there = labels[:, :, 0] > 0
+        right = ((a == labels[:, :, 0]) & (b == labels[:, :, 1]))[there].float().mean()
+    return weighed(m.seen, rows, labels), right
+
+
+def story_loss(m, halfway, labels, at, numbers):
+    """What the visual rows should know halfway through the decoder; at: which rows were kept, None: all."""
+    n, (b, v, _) = (render.SIDE // render.PATCH) ** 2, halfway.shape
+    if numbers is None:  # one frame tells no story
+        return weighed(m.told, halfway, labels, ["corner"])
+    if at is not None:
+        return weighed(m.told, halfway, data.pick(labels, at))
+    frame = (torch.arange(v, device=halfway.device) // n).expand(b, v)
+    last = halfway[:, n - 1::n]  # the last row of a frame has seen all of it
+    return (weighed(m.told, halfway, labels) +
+            F.cross_entropy(m.told["number"](last).float().flatten(0, 1), numbers.flatten()) +
+            F.cross_entropy(m.told["frame"](halfway).float().flatten(0, 1), frame.flatten()))
 
 
 class Trainer:
@@ -106,17 +130,22 @@ class Trainer:
 
     def loss(self, course, got):
         a, m = self.a, self.model
+        labels = got["labels"].flatten(1, 2).long().to(a.device)
         rows = m.see(got["frames"].to(a.device, non_blocking=True))
-        loss, seen = patch_loss(m, rows, got["labels"])
+        loss, seen = patch_loss(m, rows, labels)
         if course == "patches":
             return loss, loss.detach(), seen
-        visual = m.project(rows)
+        visual, at = m.project(rows), None
         if course == "clip" and torch.rand((), generator=self.random) < a.drop:
-            visual = data.kept(visual, 0.25 + 0.7 * torch.rand((), generator=self.random).item(), "random", self.random)
+            share = a.least + (0.95 - a.least) * torch.rand((), generator=self.random).item()
+            at = data.chosen(visual, share, "random", self.random)
+            visual = data.pick(visual, at)
         targets = got["targets"].to(a.device)
-        hidden = m.decode(self.before, visual, got["ids"].to(a.device))
-        at = targets >= 0
-        answers = F.cross_entropy(m.logits(hidden[at]).float(), targets[at])
+        hidden, halfway = m.decode(self.before, visual, got["ids"].to(a.device))
+        where = targets >= 0
+        answers = F.cross_entropy(m.logits(hidden[where]).float(), targets[where])
+        numbers = got["numbers"].to(a.device) if "numbers" in got else None
+        loss = loss + story_loss(m, halfway, labels, at, numbers)
         return answers + a.aux * loss, answers.detach(), seen
 
     def stage(self):
