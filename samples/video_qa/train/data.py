@@ -75,13 +75,17 @@ def before(vocabulary):
     return torch.tensor([vocabulary.bos] + vocabulary.encode(BEFORE))
 
 
-def chosen(rows, share, how, generator=None):
-    """Which of the rows [B, V, D] of each clip are kept, ascending [B, n]. how: random, or uniform (evenly spaced)."""
+def chosen(rows, share, how, generator=None, bonus=None):
+    """Which of the rows [B, V, D] of each clip are kept, ascending [B, n].
+
+    how: random (the largest of uniform numbers plus `bonus` [B, V]), or uniform (evenly spaced).
+    """
     b, v, _ = rows.shape
     n = max(1, round(share * v))
     if how == "uniform":
         return ((torch.arange(n) + 0.5) * v / n).long().expand(b, n)
-    return torch.rand(b, v, generator=generator).argsort(1)[:, :n].sort(1).values
+    score = torch.rand(b, v, generator=generator) + (0 if bonus is None else bonus)
+    return score.argsort(1, descending=True)[:, :n].sort(1).values
 
 
 def pick(x, at):
