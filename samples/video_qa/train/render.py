@@ -210,7 +210,7 @@ def draw(r, s):
         flash = thing is s.flash
         ink = np.clip(np.array(COLOURS[thing.colour]) + r.uniform(-10, 10, 3), 0, 255).astype(np.float32)
         what = (len(SHAPES) + 1 if flash else SHAPES.index(thing.shape) + 1, NAMES.index(thing.colour) + 1)
-        rank = 1 + len({o.first for o in s.things if o.first < thing.first})
+        rank = min(4, 1 + len({o.first for o in s.things if o.first < thing.first}))
         for t in range(thing.first, thing.last + 1):
             got = cover(thing, t)
             if got is None:
