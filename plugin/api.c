@@ -50,8 +50,10 @@ static winnow_status device_list(const winnow_device_desc *given, winnow_device_
         wn_gpu_device_list(&host, desc.disable, desc.loader_path, all, room, &gpus);
     gpus = gpus < room ? gpus : room;
     if (status == WINNOW_OK || status == WINNOW_E_TOO_SMALL) {
-        wn_cpu_device_info(&all[gpus]);
-        status = *count ? write_infos(all, gpus + 1, infos, *count) : WINNOW_E_TOO_SMALL;
+        const winnow_status plain = wn_cpu_device_info(&host, desc.disable, &all[gpus]);
+        status = plain != WINNOW_OK ? plain
+                 : *count           ? write_infos(all, gpus + 1, infos, *count)
+                                    : WINNOW_E_TOO_SMALL;
         *count = gpus + 1;
     }
     wn_free(&host, all);
@@ -70,12 +72,12 @@ static winnow_status device_create(const winnow_device_desc *given, winnow_devic
         return wn_fail(&host, WINNOW_E_ARGUMENT, "device: backend is %d (use WINNOW_BACKEND_*)",
                        desc.backend);
     if (desc.backend == WINNOW_BACKEND_CPU)
-        return wn_cpu_device_create(&host, out);
+        return wn_cpu_device_create(&host, desc.disable, out);
     const winnow_status status =
         wn_gpu_device_create(&host, desc.selector, desc.disable, desc.loader_path, out);
     const bool named = desc.selector && desc.selector[0];
     if (status == WINNOW_E_NO_DEVICE && desc.backend == WINNOW_BACKEND_AUTO && !named)
-        return wn_cpu_device_create(&host, out);
+        return wn_cpu_device_create(&host, desc.disable, out);
     return status;
 }
 

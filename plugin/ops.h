@@ -151,9 +151,11 @@ winnow_status wn_product_rate(winnow_device *device, int32_t dtype, double *flop
 const char *wn_op_name(uint32_t kind);
 enum wn_grouping wn_op_grouping(uint32_t kind);
 
-/* cpu/: the plain C device. */
-winnow_status wn_cpu_device_create(const wn_host *host, winnow_device **out);
-void wn_cpu_device_info(winnow_device_info *out);
+/* cpu/: the plain C device; disable: see device_features.h. */
+winnow_status wn_cpu_device_create(const wn_host *host, const char *disable, winnow_device **out);
+winnow_status wn_cpu_device_info(const wn_host *host, const char *disable, winnow_device_info *out);
+/* For tests, before anything is made for the device: every operation that can be is cut into `parts`. */
+void wn_cpu_device_share_all(winnow_device *device, uint32_t parts);
 
 /* gpu/: a device of our own by selector ("" best), through the loader at loader_path (NULL: the usual
  * names). E_NO_DEVICE names what there is. */

@@ -1,18 +1,35 @@
 /* The plain C backend: what the GPU is compared with, and what runs where there is none. */
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cpu_ops.h"
+#include "cpu_levels.h"
+#include "cpu_pool.h"
+
+typedef struct cpu_device {
+    winnow_device base;
+    const wn_cpu_op_fn *ops;
+    wn_cpu_pool *pool; /* NULL: the caller's thread alone */
+    uint32_t threads;
+    uint64_t worth; /* multiplications that are worth a part of their own */
+} cpu_device;
 
 struct wn_exec {
     const wn_host *host;
+    const cpu_device *device;
     uint32_t *w;
     unsigned char *matrix, *history;
     unsigned char *weights[WN_WEIGHT_PARTS];
     uint64_t weight_bytes[WN_WEIGHT_PARTS];
-    void *scratch;
+    unsigned char *scratch; /* scratch_bytes for each thread */
     uint64_t w_words, matrix_bytes, history_bytes, scratch_bytes;
+};
+
+enum {
+    MOST_THREADS = 64,
+    LINE = 64,             /* bytes of a cache line */
+    WORTH_A_PART = 1 << 16 /* multiplications: some 10 microseconds, what waking a thread takes */
 };
 
 /* ---- device ---- */
@@ -23,7 +40,22 @@ static uint64_t physical_memory(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
 }
 
-void wn_cpu_device_info(winnow_device_info *out)
+/* Processors that this process may use. */
+static uint32_t processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    const int count = CPU_COUNT(&set);
+    return count < 1 ? 1u : count > MOST_THREADS ? MOST_THREADS : (uint32_t)count;
+}
+
+static uint32_t features_there(void)
+{
+    return wn_cpu_levels() | (uint32_t)(processors() > 1) << WN_FEATURE_THREADS;
+}
+
+static void fill_info(uint32_t mask, winnow_device_info *out)
 {
     *out = (winnow_device_info){
         .struct_size = sizeof *out,
@@ -36,31 +68,66 @@ void wn_cpu_device_info(winnow_device_info *out)
         .max_binding = UINT64_MAX,
         .memory = physical_memory(),
     };
+    wn_features_list(features_there() & ~mask, out->features, sizeof out->features);
+    wn_features_list(features_there() & mask, out->disabled, sizeof out->disabled);
 }
 
-winnow_status wn_cpu_device_create(const wn_host *host, winnow_device **out)
+winnow_status wn_cpu_device_info(const wn_host *host, const char *disable, winnow_device_info *out)
 {
-    *out = NULL;
-    winnow_device *device = wn_alloc(host, sizeof *device);
-    if (!device)
-        return wn_fail(host, WINNOW_E_HOST_MEMORY, "plain C device: no memory for the object");
-    device->host = *host;
-    device->backend = &wn_cpu_backend;
-    device->max_matrix = UINT64_MAX;
-    device->max_w = UINT64_MAX;
-    device->loop_limit = UINT32_MAX;
-    device->group_size = 1;
-    wn_cpu_device_info(&device->info);
-    *out = device;
+    uint32_t mask;
+    WN_TRY(wn_features_parse(host, disable, &mask));
+    fill_info(mask, out);
     return WINNOW_OK;
 }
 
-static void device_destroy(winnow_device *device)
+static void device_destroy(winnow_device *base)
 {
+    cpu_device *device = (cpu_device *)base;
     if (!device)
         return;
-    const wn_host host = device->host;
+    const wn_host host = device->base.host;
+    wn_cpu_pool_destroy(device->pool);
     wn_free(&host, device);
+}
+
+winnow_status wn_cpu_device_create(const wn_host *host, const char *disable, winnow_device **out)
+{
+    uint32_t mask;
+    *out = NULL;
+    WN_TRY(wn_features_parse(host, disable, &mask));
+    cpu_device *device = wn_alloc(host, sizeof *device);
+    if (!device)
+        return wn_fail(host, WINNOW_E_HOST_MEMORY, "plain C device: no memory for the object");
+    const uint32_t features = features_there() & ~mask;
+    device->base = (winnow_device){.host = *host,
+                                   .backend = &wn_cpu_backend,
+                                   .max_matrix = UINT64_MAX,
+                                   .max_w = UINT64_MAX,
+                                   .loop_limit = UINT32_MAX,
+                                   .group_size = 1};
+    fill_info(mask, &device->base.info);
+    device->ops = wn_cpu_level_ops(features);
+    device->threads = 1;
+    device->worth = WORTH_A_PART;
+    if (features >> WN_FEATURE_THREADS & 1u) {
+        device->threads = processors();
+        device->pool = wn_cpu_pool_create(host, device->threads);
+        if (!device->pool) {
+            device_destroy(&device->base);
+            return wn_fail(host, WINNOW_E_HOST_MEMORY,
+                           "plain C device: no memory for %u threads (disable `threads`)",
+                           processors());
+        }
+    }
+    *out = &device->base;
+    return WINNOW_OK;
+}
+
+void wn_cpu_device_share_all(winnow_device *base, uint32_t parts)
+{
+    cpu_device *device = (cpu_device *)base;
+    device->threads = parts;
+    device->worth = 1;
 }
 
 /* ---- memory ---- */
@@ -81,6 +148,7 @@ static void take_sizes(wn_exec *exec, const wn_exec_desc *desc)
             exec->scratch_bytes =
                 larger(exec->scratch_bytes, wn_cpu_scratch_bytes(&program->ops[i]));
     }
+    exec->scratch_bytes = (exec->scratch_bytes + LINE - 1) / LINE * LINE; /* a thread's own lines */
     exec->history_bytes = desc->history_bytes;
     memcpy(exec->weight_bytes, desc->weight_bytes, sizeof exec->weight_bytes);
 }
@@ -115,11 +183,12 @@ static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc
     if (!exec)
         goto fail;
     exec->host = host;
+    exec->device = (const cpu_device *)device;
     take_sizes(exec, desc);
     exec->w = wn_alloc(host, exec->w_words * sizeof *exec->w);
     exec->matrix = wn_alloc(host, exec->matrix_bytes);
     exec->history = wn_alloc(host, exec->history_bytes);
-    exec->scratch = wn_alloc(host, exec->scratch_bytes);
+    exec->scratch = wn_alloc(host, exec->scratch_bytes * exec->device->threads);
     if (!exec->w || !exec->matrix || !exec->history || !exec->scratch)
         goto fail;
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; ++i) {
@@ -145,7 +214,8 @@ static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
     if (staging)
         *staging = 0; /* the host's memory is used where it lies */
     return exec->w_words * sizeof *exec->w + exec->matrix_bytes + exec->history_bytes +
-           exec->scratch_bytes + sum_of(exec->weight_bytes, WN_WEIGHT_PARTS);
+           exec->scratch_bytes * exec->device->threads +
+           sum_of(exec->weight_bytes, WN_WEIGHT_PARTS);
 }
 
 /* ---- runs ---- */
@@ -176,6 +246,38 @@ static bool is_output(uint8_t slot)
     return slot >= WN_SLOT_OUT && slot < WN_SLOT_MATRIX;
 }
 
+/* One operation, as its parts see it. */
+typedef struct shared_op {
+    wn_cpu_op_fn run;
+    const uint32_t *args;
+    wn_cpu_memory memory;
+    unsigned char *scratch;
+    uint64_t scratch_bytes;
+} shared_op;
+
+static void run_part(void *user, uint32_t part)
+{
+    const shared_op *op = user;
+    wn_cpu_memory m = op->memory;
+    m.part = part;
+    m.scratch = op->scratch + part * op->scratch_bytes;
+    op->run(op->args, &m);
+}
+
+static void share_out(const wn_exec *exec, const wn_op *op, const wn_cpu_memory *m)
+{
+    const cpu_device *device = exec->device;
+    shared_op shared = {device->ops[op->kind], op->args, *m, exec->scratch, exec->scratch_bytes};
+    const uint64_t most = device->threads > 1 ? wn_cpu_work(op) / device->worth : 1;
+    const uint32_t parts = most < device->threads ? (uint32_t)most : device->threads;
+    shared.memory.parts = parts > 1 ? parts : 1;
+    if (parts > 1 && device->pool)
+        wn_cpu_pool_run(device->pool, run_part, &shared, parts);
+    else
+        for (uint32_t part = 0; part < shared.memory.parts; ++part)
+            run_part(&shared, part);
+}
+
 /* Every operation's arguments start with a_base, a_stride, b_base, b_stride, and c_base, c_stride where
  * it has a C; the bases are of a GPU's bindings and mean nothing here. */
 static winnow_status run_op(const wn_exec *exec, const wn_op *op, const wn_host_io *io,
@@ -186,7 +288,6 @@ static winnow_status run_op(const wn_exec *exec, const wn_op *op, const wn_host_
         .a = bind(exec, io, &op->a, op->args[WN_ARG_A_STRIDE]),
         .b = bind(exec, io, &op->b, op->args[WN_ARG_B_STRIDE]),
         .out = io->out,
-        .scratch = exec->scratch,
     };
     if (op->c.bytes)
         m.c = bind(exec, io, &op->c, op->args[WN_ARG_C_STRIDE]);
@@ -198,7 +299,7 @@ static winnow_status run_op(const wn_exec *exec, const wn_op *op, const wn_host_
         return wn_fail(exec->host, WINNOW_E_INTERNAL,
                        "plain C: %s lacks an input or scratch memory (report this)",
                        wn_op_name(op->kind));
-    wn_cpu_ops[op->kind](op->args, &m);
+    share_out(exec, op, &m);
     ++stats->dispatches;
     return WINNOW_OK;
 }

@@ -1,6 +1,35 @@
 #include "cpu_memory.h"
 
+#ifdef __F16C__
+#    include <immintrin.h>
+#endif
+
 enum { LANES = 32 };
+
+static void load_bf16(const unsigned char *from, uint32_t n, float *x)
+{
+    for (uint32_t i = 0; i < n; ++i) {
+        uint16_t half;
+        memcpy(&half, from + i * sizeof half, sizeof half);
+        x[i] = bf16_to_f32(half);
+    }
+}
+
+/* The processor's conversion gives f16_to_f32's bits, NaNs included. */
+static void load_f16(const unsigned char *from, uint32_t n, float *x)
+{
+    uint32_t i = 0;
+#ifdef __F16C__
+    for (; n - i >= 8; i += 8)
+        _mm256_storeu_ps(x + i,
+                         _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)(from + 2 * i))));
+#endif
+    for (; i < n; ++i) {
+        uint16_t half;
+        memcpy(&half, from + i * sizeof half, sizeof half);
+        x[i] = f16_to_f32(half);
+    }
+}
 
 void wn_cpu_load_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *x)
 {
@@ -13,12 +42,10 @@ void wn_cpu_load_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *x)
         memcpy(x, from, n * sizeof *x);
         return;
     }
-    const bool f16 = rows->dtype == WINNOW_F16;
-    for (uint32_t i = 0; i < n; ++i) {
-        uint16_t half;
-        memcpy(&half, from + i * sizeof half, sizeof half);
-        x[i] = f16 ? f16_to_f32(half) : bf16_to_f32(half);
-    }
+    if (rows->dtype == WINNOW_F16)
+        load_f16(from, n, x);
+    else
+        load_bf16(from, n, x);
 }
 
 const float *wn_cpu_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *room)
@@ -69,6 +96,26 @@ float wn_cpu_dot32(const float *x, const float *y, uint32_t n)
     for (uint32_t l = 0; d + l < n; ++l)
         sums[l] += x[d + l] * y[d + l];
     return add_lanes(sums);
+}
+
+void wn_cpu_dots32(const float *x, const float *y, uint32_t n, float *xx, float *xy, float *yy)
+{
+    float sums[3][LANES] = {{0}};
+    uint32_t d = 0;
+    for (; n - d >= LANES; d += LANES)
+        for (uint32_t l = 0; l < LANES; ++l) {
+            sums[0][l] += x[d + l] * x[d + l];
+            sums[1][l] += x[d + l] * y[d + l];
+            sums[2][l] += y[d + l] * y[d + l];
+        }
+    for (uint32_t l = 0; d + l < n; ++l) {
+        sums[0][l] += x[d + l] * x[d + l];
+        sums[1][l] += x[d + l] * y[d + l];
+        sums[2][l] += y[d + l] * y[d + l];
+    }
+    *xx = add_lanes(sums[0]);
+    *xy = add_lanes(sums[1]);
+    *yy = add_lanes(sums[2]);
 }
 
 static uint32_t key_of(uint32_t score_bits, bool smallest)

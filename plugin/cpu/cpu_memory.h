@@ -5,6 +5,13 @@
 #include "../numbers.h"
 #include "../ops.h"
 
+/* The same sources are compiled once more for each level of instructions (CMakeLists.txt), and each level's functions
+ * get its name behind theirs. The bits are the same: no level contracts a*b+c or changes an order of sums. */
+#ifndef WN_CPU_LEVEL
+#    define WN_CPU_LEVEL ""
+#endif
+#define WN_CPU_NAME(name) __asm__(#name WN_CPU_LEVEL)
+
 /* The matrix that an operation knows as A, B or C. */
 typedef struct wn_cpu_rows {
     unsigned char *data; /* element (0, 0); NULL: the operation has no such matrix */
@@ -16,27 +23,57 @@ typedef struct wn_cpu_memory {
     uint32_t *w;
     wn_cpu_rows a, b, c;
     const wn_host_rows *out; /* [WINNOW_OUT_COUNT], for emit_meta */
-    void *scratch; /* as much as wn_cpu_scratch_bytes() says, nobody's between operations */
+    void *scratch;        /* as much as wn_cpu_scratch_bytes() says, nobody's between operations */
+    uint32_t part, parts; /* this call does part `part` of `parts`: see wn_cpu_share */
 } wn_cpu_memory;
+
+/* begin .. end. */
+typedef struct wn_cpu_span {
+    uint32_t begin, end;
+} wn_cpu_span;
+
+/* This call's share of begin .. end. The shares of all parts are the whole, and what an operation computes of a share
+ * does not depend on where it was cut. */
+static inline wn_cpu_span wn_cpu_share(const wn_cpu_memory *m, uint32_t begin, uint32_t end)
+{
+    const uint64_t n = end > begin ? end - begin : 0;
+    return (wn_cpu_span){begin + (uint32_t)(n * m->part / m->parts),
+                         begin + (uint32_t)(n * (m->part + 1) / m->parts)};
+}
+
+/* What lies in both. */
+static inline wn_cpu_span wn_cpu_overlap(wn_cpu_span a, uint32_t begin, uint32_t end)
+{
+    const uint32_t from = a.begin > begin ? a.begin : begin, to = a.end < end ? a.end : end;
+    return (wn_cpu_span){from, to > from ? to : from};
+}
 
 /* Row r as n floats: where it lies if it is f32, else converted into `room` [n]. A row that a list
  * gives as none (WN_NONE or negative) is all zeros. */
-const float *wn_cpu_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *room);
+const float *wn_cpu_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *room)
+    WN_CPU_NAME(wn_cpu_row);
 
 /* The same, always into `x` [n]. */
-void wn_cpu_load_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *x);
+void wn_cpu_load_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *x)
+    WN_CPU_NAME(wn_cpu_load_row);
 
 /* Elements (r, c .. c+n) = x [n], rounded to the matrix's type. */
-void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t n, const float *x);
+void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t n, const float *x)
+    WN_CPU_NAME(wn_cpu_store_row);
 
 /* The dot product of ops_args.h with its 32 partial sums. */
-float wn_cpu_dot32(const float *x, const float *y, uint32_t n);
+float wn_cpu_dot32(const float *x, const float *y, uint32_t n) WN_CPU_NAME(wn_cpu_dot32);
+
+/* dot32 of x with x, of x with y and of y with y, reading each once. */
+void wn_cpu_dots32(const float *x, const float *y, uint32_t n, float *xx, float *xy, float *yy)
+    WN_CPU_NAME(wn_cpu_dots32);
 
 /* dot32(x, 1). */
-float wn_cpu_sum32(const float *x, uint32_t n);
+float wn_cpu_sum32(const float *x, uint32_t n) WN_CPU_NAME(wn_cpu_sum32);
 
 /* flag[i] = 1 for the k best of score[n] (floats by their bits), else 0; k <= n. */
-void wn_cpu_flag_best(const uint32_t *score, uint32_t *flag, uint32_t n, uint32_t k, bool smallest);
+void wn_cpu_flag_best(const uint32_t *score, uint32_t *flag, uint32_t n, uint32_t k, bool smallest)
+    WN_CPU_NAME(wn_cpu_flag_best);
 
 static inline bool is_none(uint32_t row)
 {

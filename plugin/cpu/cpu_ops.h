@@ -3,23 +3,28 @@
 #define WN_CPU_OPS_H
 
 #include "cpu_memory.h"
+#include "cpu_tile.h"
 
-#define OP(name, grouping) void cpu_##name(const struct wn_args_##name *pc, const wn_cpu_memory *m);
+#define OP(name, grouping)                                                   \
+    void cpu_##name(const struct wn_args_##name *pc, const wn_cpu_memory *m) \
+        WN_CPU_NAME(cpu_##name);
 #include "../../shaders/ops.def"
 #undef OP
 
 typedef void (*wn_cpu_op_fn)(const uint32_t *args, const wn_cpu_memory *m);
-extern const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT];
+extern const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT] WN_CPU_NAME(wn_cpu_ops);
 
-/* Targets or columns that dotseq does side by side: the order within a pair is what is fixed. With
- * fewer, GCC 12 unrolls the block and vectorises along the row instead, four times slower. */
-enum { WN_CPU_DOT_BLOCK = 32 };
+/* Targets or columns that dotseq does side by side: the order within a pair is what is fixed. */
+enum { WN_CPU_DOT_BLOCK = WN_CPU_TILE_COLUMNS };
 enum { WN_CPU_PANEL = 64 }; /* columns that matmul does side by side */
 enum {
     WN_CPU_KEY_BLOCK = 8
 }; /* keys between two looks at attention's maximum: as ops_args.h says */
 
+/* Multiplications and moves, roughly, of an operation whose parts may run at the same time; 0: it has one part. */
+uint64_t wn_cpu_work(const wn_op *op) WN_CPU_NAME(wn_cpu_work);
+
 /* Bytes of scratch that one operation wants. */
-uint64_t wn_cpu_scratch_bytes(const wn_op *op);
+uint64_t wn_cpu_scratch_bytes(const wn_op *op) WN_CPU_NAME(wn_cpu_scratch_bytes);
 
 #endif

@@ -2,7 +2,7 @@
  * query with all of them grow side by side, each in its own order. */
 #include "cpu_ops.h"
 
-enum { BLOCK = WN_CPU_KEY_BLOCK };
+enum { BLOCK = WN_CPU_KEY_BLOCK, COLUMNS = WN_CPU_TILE_COLUMNS };
 
 /* What all of the operations say of queries and keys. */
 typedef struct heads {
@@ -14,7 +14,7 @@ typedef struct heads {
 
 /* The tokens begin .. begin+n of a segment, and scratch for one head of it. */
 typedef struct segment {
-    uint32_t begin, n, padded; /* padded: to whole blocks */
+    uint32_t begin, n, padded; /* padded: to whole columns of the tile */
     float *keys;               /* [head_dim][padded] */
     float *scores;             /* [padded] */
     float *values;             /* [n][head_dim]: attention; received: [n] */
@@ -28,7 +28,7 @@ static segment segment_at(const heads *h, const wn_cpu_memory *m, uint32_t s)
         g.begin = m->w[h->seg_at + s];
         g.n = m->w[h->seg_at + s + 1] - g.begin;
     }
-    g.padded = (g.n + BLOCK - 1) / BLOCK * BLOCK;
+    g.padded = (g.n + COLUMNS - 1) / COLUMNS * COLUMNS;
     g.query = m->scratch;
     g.sums = g.query + h->head_dim;
     g.scores = g.sums + h->head_dim;
@@ -58,15 +58,13 @@ static void load_keys(const heads *h, const wn_cpu_memory *m, const segment *g, 
 /* scores[j] = dotseq(query, key j) * scale. */
 static void score_all(const heads *h, const segment *g)
 {
-    float *restrict scores = g->scores;
-    memset(scores, 0, g->padded * sizeof *scores);
-    for (uint32_t d = 0; d < h->head_dim; ++d) {
-        const float q = g->query[d], *restrict keys = g->keys + (size_t)d * g->padded;
-        for (uint32_t j = 0; j < g->padded; ++j)
-            scores[j] += q * keys[j];
+    const float *query = g->query;
+    float sums[1][COLUMNS];
+    for (uint32_t j = 0; j < g->padded; j += COLUMNS) {
+        wn_cpu_tile_rows(1, &query, g->keys + j, g->padded, h->head_dim, sums);
+        for (uint32_t l = 0; l < COLUMNS; ++l)
+            g->scores[j + l] = sums[0][l] * h->scale;
     }
-    for (uint32_t j = 0; j < g->padded; ++j)
-        scores[j] *= h->scale;
 }
 
 static float weight(const heads *h, const wn_cpu_memory *m, uint32_t token, float s, float most)
@@ -128,28 +126,28 @@ static void attend_head(const struct wn_args_attention *pc, const wn_cpu_memory 
 void cpu_attention(const struct wn_args_attention *pc, const wn_cpu_memory *m)
 {
     const heads h = HEADS_OF(pc, pc->sizes_at);
-    for (uint32_t s = 0; s < pc->segs; ++s) {
-        const segment g = segment_at(&h, m, s);
-        for (uint32_t head = 0; head < pc->heads; ++head)
-            attend_head(pc, m, &g, head);
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs * pc->heads);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        const segment g = segment_at(&h, m, i / pc->heads);
+        attend_head(pc, m, &g, i % pc->heads);
     }
 }
 
 void cpu_attention_stats(const struct wn_args_attention_stats *pc, const wn_cpu_memory *m)
 {
     const heads h = HEADS_OF(pc, pc->sizes_at);
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs * pc->heads);
+    for (uint32_t unit = own.begin; unit < own.end; ++unit) {
+        const uint32_t s = unit / pc->heads, head = unit % pc->heads;
         const segment g = segment_at(&h, m, s);
-        for (uint32_t head = 0; head < pc->heads; ++head) {
-            const uint32_t at = head * pc->head_dim;
-            load_keys(&h, m, &g, pc->k_col + at);
-            for (uint32_t i = g.begin; i < g.begin + g.n; ++i) {
-                float *to = f32_row(&m->b, i) + 2 * head, l;
-                load_part(m, &h, i, pc->q_col + at, g.query);
-                score_all(&h, &g);
-                run_over_keys(&h, m, &g, false, to, &l);
-                to[1] = recip_(l);
-            }
+        const uint32_t at = head * pc->head_dim;
+        load_keys(&h, m, &g, pc->k_col + at);
+        for (uint32_t i = g.begin; i < g.begin + g.n; ++i) {
+            float *to = f32_row(&m->b, i) + 2 * head, l;
+            load_part(m, &h, i, pc->q_col + at, g.query);
+            score_all(&h, &g);
+            run_over_keys(&h, m, &g, false, to, &l);
+            to[1] = recip_(l);
         }
     }
 }
@@ -169,26 +167,26 @@ static uint32_t column_of(const wn_cpu_memory *m, const segment *g, uint32_t pla
 void cpu_attention_row(const struct wn_args_attention_row *pc, const wn_cpu_memory *m)
 {
     const heads h = HEADS_OF(pc, pc->sizes_at);
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs * pc->heads);
+    for (uint32_t unit = own.begin; unit < own.end; ++unit) {
+        const uint32_t s = unit / pc->heads, head = unit % pc->heads;
         const segment g = segment_at(&h, m, s);
         const uint32_t query = pc->q_row_at == WN_NONE ? 0 : m->w[pc->q_row_at + s];
-        for (uint32_t head = 0; head < pc->heads; ++head) {
-            const uint32_t at = head * pc->head_dim;
-            float most = bits_f32(minus_infinity), *to = f32_row(&m->b, s * pc->heads + head);
-            for (uint32_t d = 0; d < pc->head_dim; ++d)
-                g.query[d] = load(&m->c, query, pc->q_col + at + d);
-            load_keys(&h, m, &g, pc->k_col + at);
-            score_all(&h, &g);
-            for (uint32_t j = 0; j < g.n; ++j)
-                most = g.scores[j] > most ? g.scores[j] : most;
-            for (uint32_t j = 0; j < g.n; ++j)
-                g.scores[j] = weight(&h, m, g.begin + j, g.scores[j], most);
-            const float inverse = recip_(wn_cpu_sum32(g.scores, g.n));
-            for (uint32_t j = 0; j < g.n; ++j) {
-                const uint32_t c = column_of(m, &g, j, pc->skip, pc->index_at, pc->columns);
-                if (c != WN_NONE)
-                    to[c] = g.scores[j] * inverse;
-            }
+        const uint32_t at = head * pc->head_dim;
+        float most = bits_f32(minus_infinity), *to = f32_row(&m->b, s * pc->heads + head);
+        for (uint32_t d = 0; d < pc->head_dim; ++d)
+            g.query[d] = load(&m->c, query, pc->q_col + at + d);
+        load_keys(&h, m, &g, pc->k_col + at);
+        score_all(&h, &g);
+        for (uint32_t j = 0; j < g.n; ++j)
+            most = g.scores[j] > most ? g.scores[j] : most;
+        for (uint32_t j = 0; j < g.n; ++j)
+            g.scores[j] = weight(&h, m, g.begin + j, g.scores[j], most);
+        const float inverse = recip_(wn_cpu_sum32(g.scores, g.n));
+        for (uint32_t j = 0; j < g.n; ++j) {
+            const uint32_t c = column_of(m, &g, j, pc->skip, pc->index_at, pc->columns);
+            if (c != WN_NONE)
+                to[c] = g.scores[j] * inverse;
         }
     }
 }
@@ -196,26 +194,28 @@ void cpu_attention_row(const struct wn_args_attention_row *pc, const wn_cpu_memo
 void cpu_attention_received(const struct wn_args_attention_received *pc, const wn_cpu_memory *m)
 {
     const heads h = HEADS_OF(pc, pc->sizes_at);
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs * pc->heads);
+    for (uint32_t unit = own.begin; unit < own.end; ++unit) {
+        const uint32_t s = unit / pc->heads, head = unit % pc->heads;
         const segment g = segment_at(&h, m, s);
-        for (uint32_t head = 0; head < pc->heads && g.n > pc->skip; ++head) {
-            const uint32_t at = head * pc->head_dim, end = g.begin + g.n;
-            float *to = f32_row(&m->b, s * pc->heads + head), *sums = g.values; /* [n] of them */
-            load_keys(&h, m, &g, pc->k_col + at);
-            memset(sums, 0, g.n * sizeof *sums);
-            for (uint32_t i = g.begin + pc->skip; i < end; ++i) {
-                const float most = load(&m->c, i, 2 * head), r = load(&m->c, i, 2 * head + 1);
-                load_part(m, &h, i, pc->q_col + at, g.query);
-                score_all(&h, &g);
-                for (uint32_t j = pc->skip; j < g.n; ++j)
-                    sums[j] += weight(&h, m, g.begin + j, g.scores[j], most) * r;
-            }
-            const float inverse = recip_((float)(g.n - pc->skip));
-            for (uint32_t j = pc->skip; j < g.n; ++j) {
-                const uint32_t c = column_of(m, &g, j, pc->skip, pc->index_at, pc->columns);
-                if (c != WN_NONE)
-                    to[c] = sums[j] * inverse;
-            }
+        if (g.n <= pc->skip)
+            continue;
+        const uint32_t at = head * pc->head_dim, end = g.begin + g.n;
+        float *to = f32_row(&m->b, s * pc->heads + head), *sums = g.values; /* [n] of them */
+        load_keys(&h, m, &g, pc->k_col + at);
+        memset(sums, 0, g.n * sizeof *sums);
+        for (uint32_t i = g.begin + pc->skip; i < end; ++i) {
+            const float most = load(&m->c, i, 2 * head), r = load(&m->c, i, 2 * head + 1);
+            load_part(m, &h, i, pc->q_col + at, g.query);
+            score_all(&h, &g);
+            for (uint32_t j = pc->skip; j < g.n; ++j)
+                sums[j] += weight(&h, m, g.begin + j, g.scores[j], most) * r;
+        }
+        const float inverse = recip_((float)(g.n - pc->skip));
+        for (uint32_t j = pc->skip; j < g.n; ++j) {
+            const uint32_t c = column_of(m, &g, j, pc->skip, pc->index_at, pc->columns);
+            if (c != WN_NONE)
+                to[c] = sums[j] * inverse;
         }
     }
 }
@@ -225,10 +225,11 @@ void cpu_attention_logits(const struct wn_args_attention_logits *pc, const wn_cp
     const heads h = HEADS_OF(pc, WN_NONE);
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const segment g = segment_at(&h, m, s);
-        for (uint32_t head = 0; head < pc->heads; ++head) {
+        const wn_cpu_span own = wn_cpu_share(m, g.begin, g.begin + g.n);
+        for (uint32_t head = 0; head < pc->heads && own.begin < own.end; ++head) {
             const uint32_t at = head * pc->head_dim;
             load_keys(&h, m, &g, pc->k_col + at);
-            for (uint32_t i = g.begin; i < g.begin + g.n; ++i) {
+            for (uint32_t i = own.begin; i < own.end; ++i) {
                 float *to = f32_row(&m->b, i);
                 load_part(m, &h, i, pc->q_col + at, g.query);
                 score_all(&h, &g);

@@ -3,7 +3,8 @@
 
 void cpu_copy_rows(const struct wn_args_copy_rows *pc, const wn_cpu_memory *m)
 {
-    for (uint32_t s = 0; s < pc->n; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->n);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t src = entry(m, pc->src_at, s), dst = entry(m, pc->dst_at, s);
         if (dst == WN_NONE)
             continue;
@@ -19,8 +20,8 @@ void cpu_copy_rows(const struct wn_args_copy_rows *pc, const wn_cpu_memory *m)
 
 void cpu_emit_rows(const struct wn_args_emit_rows *pc, const wn_cpu_memory *m)
 {
-    const uint32_t rows = m->w[pc->seg_at + pc->segs];
-    for (uint32_t r = 0; r < rows; ++r) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, m->w[pc->seg_at + pc->segs]);
+    for (uint32_t r = own.begin; r < own.end; ++r) {
         const uint32_t p = entry(m, pc->order_at, r);
         const float *x = wn_cpu_row(&m->a, entry(m, pc->rows_at, p), pc->cols, m->scratch);
         wn_cpu_store_row(&m->b, r, 0, pc->cols, x);

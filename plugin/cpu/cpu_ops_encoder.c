@@ -50,14 +50,12 @@ void cpu_patch_dct(const struct wn_args_patch_dct *pc, const wn_cpu_memory *m)
 {
     const uint32_t down = pc->height / pc->patch, across = pc->width / pc->patch;
     const size_t pitch = (size_t)pc->width * 3;
-    uint32_t token = 0;
-    for (uint32_t t = 0; t < pc->frames; ++t) {
-        for (uint32_t i = 0; i < down * across; ++i) {
-            const size_t row = (size_t)t * pc->height + i / across * pc->patch;
-            const unsigned char *first =
-                m->a.data + row * pitch + (size_t)(i % across) * pc->patch * 3;
-            split_colours(first, pitch, pc->patch, m->scratch);
-            emit_patch(pc, m, token++, m->scratch);
-        }
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * down * across);
+    for (uint32_t token = own.begin; token < own.end; ++token) {
+        const uint32_t t = token / (down * across), i = token % (down * across);
+        const size_t row = (size_t)t * pc->height + i / across * pc->patch;
+        const unsigned char *first = m->a.data + row * pitch + (size_t)(i % across) * pc->patch * 3;
+        split_colours(first, pitch, pc->patch, m->scratch);
+        emit_patch(pc, m, token, m->scratch);
     }
 }

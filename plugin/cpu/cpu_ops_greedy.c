@@ -29,7 +29,8 @@ static void take(const wn_cpu_memory *m, uint32_t flag_at, uint32_t order_at, ui
 void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t begin = seg[s], end = seg[s + 1];
         const uint32_t k = least(m->w[pc->k_at + s], end - begin);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
@@ -86,7 +87,8 @@ static void dpp_pick(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m
 void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t k = least(m->w[pc->k_at + s], seg[s + 1] - seg[s]);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
         for (uint32_t j = seg[s]; pc->pick_from == 0 && j < seg[s + 1]; ++j) {
@@ -161,7 +163,8 @@ static uint32_t first_list(const struct wn_args_pair_prune *pc, const wn_cpu_mem
 void cpu_pair_prune(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t begin = seg[s], count = seg[s + 1] - begin, want = m->w[pc->want_at + s];
         uint32_t *list = m->w + pc->list_at + begin, *other = m->w + pc->list2_at + begin;
         uint32_t n =

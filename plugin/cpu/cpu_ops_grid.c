@@ -40,13 +40,13 @@ static void s2c_copy(const struct wn_args_space_to_channel *pc, const wn_cpu_mem
 
 void cpu_space_to_channel(const struct wn_args_space_to_channel *pc, const wn_cpu_memory *m)
 {
-    s2c_cell o;
-    for (o.t = 0; o.t < pc->frames; ++o.t)
-        for (o.y = 0; o.y < pc->oh; ++o.y)
-            for (o.x = 0; o.x < pc->ow; ++o.x)
-                for (o.di = 0; o.di < pc->factor; ++o.di)
-                    for (o.dj = 0; o.dj < pc->factor; ++o.dj)
-                        s2c_copy(pc, m, o);
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * pc->oh * pc->ow);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        s2c_cell o = {i / pc->ow / pc->oh, i / pc->ow % pc->oh, i % pc->ow, 0, 0};
+        for (o.di = 0; o.di < pc->factor; ++o.di)
+            for (o.dj = 0; o.dj < pc->factor; ++o.dj)
+                s2c_copy(pc, m, o);
+    }
 }
 
 static void pool_cell(const struct wn_args_pool *pc, const wn_cpu_memory *m, uint32_t t, uint32_t y,
@@ -73,10 +73,9 @@ static void pool_cell(const struct wn_args_pool *pc, const wn_cpu_memory *m, uin
 
 void cpu_pool(const struct wn_args_pool *pc, const wn_cpu_memory *m)
 {
-    for (uint32_t t = 0; t < pc->frames; ++t)
-        for (uint32_t y = 0; y < pc->oh; ++y)
-            for (uint32_t x = 0; x < pc->ow; ++x)
-                pool_cell(pc, m, t, y, x);
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * pc->oh * pc->ow);
+    for (uint32_t i = own.begin; i < own.end; ++i)
+        pool_cell(pc, m, i / pc->ow / pc->oh, i / pc->ow % pc->oh, i % pc->ow);
 }
 
 static float window_size(const struct wn_args_window_sizes *pc, const wn_cpu_memory *m, uint32_t t,

@@ -164,16 +164,20 @@ static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, ui
 void cpu_merge(const struct wn_args_merge *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg_new = m->w + pc->seg_new_at;
-    for (uint32_t s = 0; s < pc->segs; ++s)
-        for (uint32_t r = seg_new[s]; r < seg_new[s + 1]; ++r)
+    const wn_cpu_span all = wn_cpu_share(m, 0, seg_new[pc->segs]);
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const wn_cpu_span own = wn_cpu_overlap(all, seg_new[s], seg_new[s + 1]);
+        for (uint32_t r = own.begin; r < own.end; ++r)
             merge_row(pc, m, s, r);
+    }
 }
 
 void cpu_pool_rest(const struct wn_args_pool_rest *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
     float *sum = m->scratch, *room = sum + pc->cols;
-    for (uint32_t s = 0; s < pc->segs; ++s) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t r = m->w[pc->seg_new_at + s + 1] - 1;
         float size = 0.0f;
         memset(sum, 0, pc->cols * sizeof *sum);
@@ -200,7 +204,8 @@ void cpu_merge_order(const struct wn_args_merge_order *pc, const wn_cpu_memory *
         for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
             const uint32_t rank = m->w[pc->rank_at + e];
             if (rank >= k)
-                order[pc->by_place ? left++ : rank - k] = m->w[pc->map_at + entry(m, pc->src_pos_at, e)];
+                order[pc->by_place ? left++ : rank - k] =
+                    m->w[pc->map_at + entry(m, pc->src_pos_at, e)];
         }
         for (uint32_t u = dst[s]; u < dst[s + 1]; ++u)
             order[sources - k + u - dst[s]] = m->w[pc->map_at + entry(m, pc->dst_pos_at, u)];

@@ -33,8 +33,8 @@ void cpu_head_sum(const struct wn_args_head_sum *pc, const wn_cpu_memory *m)
 
 void cpu_row_norm(const struct wn_args_row_norm *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = m->w[pc->seg_at + pc->segs];
-    for (uint32_t i = 0; i < n; ++i) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, m->w[pc->seg_at + pc->segs]);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
         const uint32_t row = entry(m, pc->list_at, i);
         float inv = 0.0f;
         if (!is_none(row)) {
@@ -47,9 +47,11 @@ void cpu_row_norm(const struct wn_args_row_norm *pc, const wn_cpu_memory *m)
 
 static float cosine(const float *x, const float *y, uint32_t n)
 {
-    const float fx = norm_factor(wn_cpu_dot32(x, x, n), COS_EPS2, COS_INV_EPS);
-    const float fy = norm_factor(wn_cpu_dot32(y, y, n), COS_EPS2, COS_INV_EPS);
-    return wn_cpu_dot32(x, y, n) * (fx * fy);
+    float xx, xy, yy;
+    wn_cpu_dots32(x, y, n, &xx, &xy, &yy);
+    const float fx = norm_factor(xx, COS_EPS2, COS_INV_EPS);
+    const float fy = norm_factor(yy, COS_EPS2, COS_INV_EPS);
+    return xy * (fx * fy);
 }
 
 static float round_bf16(float x)
@@ -115,20 +117,23 @@ static float frame_score(const struct wn_args_frame_sim *pc, const wn_cpu_memory
 
 void cpu_frame_sim(const struct wn_args_frame_sim *pc, const wn_cpu_memory *m)
 {
-    for (uint32_t t = 0; t < pc->frames; ++t)
-        for (uint32_t j = 0; j < pc->tokens; ++j)
-            set_real(m, pc->score_at, t * pc->tokens + j, frame_score(pc, m, t, j));
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * pc->tokens);
+    for (uint32_t i = own.begin; i < own.end; ++i)
+        set_real(m, pc->score_at, i, frame_score(pc, m, i / pc->tokens, i % pc->tokens));
 }
 
 void cpu_relevance(const struct wn_args_relevance *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = m->w[pc->seg_at + pc->segs], cols = pc->cols;
-    float *x_room = m->scratch, *y_room = x_room + cols, *text_factor = y_room + cols;
+    const uint32_t cols = pc->cols;
+    const wn_cpu_span own = wn_cpu_share(m, 0, m->w[pc->seg_at + pc->segs]);
+    float *x_room = m->scratch, *text = x_room + cols;
+    float *text_factor = text + (size_t)pc->text_rows * cols;
     for (uint32_t k = 0; k < pc->text_rows; ++k) {
-        const float *y = wn_cpu_row(&m->b, k, cols, y_room);
+        float *y = text + (size_t)k * cols;
+        wn_cpu_load_row(&m->b, k, cols, y);
         text_factor[k] = norm_factor(wn_cpu_dot32(y, y, cols), COS_EPS2, COS_INV_EPS);
     }
-    for (uint32_t i = 0; i < n; ++i) {
+    for (uint32_t i = own.begin; i < own.end; ++i) {
         const uint32_t source = m->w[pc->index_at + i];
         if (is_none(source)) {
             set_real(m, pc->rel_at, i, 0.0f);
@@ -138,7 +143,7 @@ void cpu_relevance(const struct wn_args_relevance *pc, const wn_cpu_memory *m)
         const float factor = norm_factor(wn_cpu_dot32(x, x, cols), COS_EPS2, COS_INV_EPS);
         float sum = 0.0f;
         for (uint32_t k = 0; k < pc->text_rows; ++k) {
-            const float *y = wn_cpu_row(&m->b, k, cols, y_room);
+            const float *y = text + (size_t)k * cols;
             sum += wn_cpu_dot32(x, y, cols) * (factor * text_factor[k]);
         }
         set_real(m, pc->rel_at, i, pc->scale * sum);

@@ -1,7 +1,7 @@
 /* Similarity of sources with the tokens of their segment: the best one, or all as a matrix. */
 #include "cpu_ops.h"
 
-enum { BLOCK = WN_CPU_DOT_BLOCK };
+enum { BLOCK = WN_CPU_DOT_BLOCK, TILE = WN_CPU_TILE };
 
 /* Up to BLOCK tokens of a segment, their rows side by side. */
 typedef struct block {
@@ -19,40 +19,51 @@ static void load_block(block *y, const wn_cpu_rows *rows, uint32_t cols)
     }
 }
 
-/* dotseq of row x_row with each token of a block. A row that is none has dot 0 with anything, NaN
- * and infinities too. */
-static void dot_block(const wn_cpu_rows *rows, uint32_t x_row, const block *y, uint32_t cols,
-                      float *room, float dots[BLOCK])
+/* dotseq of up to TILE rows (the last again where there are fewer) with each token of a block. A row that is none has
+ * dot 0 with anything, NaN and infinities too. room: [TILE * cols]. */
+static void dot_block(const wn_cpu_rows *rows, const uint32_t *x_row, uint32_t count,
+                      const block *y, uint32_t cols, float *room, float dots[TILE][BLOCK])
 {
-    float sums[BLOCK] = {0}; /* of our own, so that they stay in registers */
-    memset(dots, 0, BLOCK * sizeof *dots);
-    if (is_none(x_row))
-        return;
-    const float *x = wn_cpu_row(rows, x_row, cols, room), *columns = y->columns;
-    for (uint32_t d = 0; d < cols; ++d)
+    const float *x[TILE];
+    for (uint32_t r = 0; r < TILE; ++r)
+        x[r] = r < count ? wn_cpu_row(rows, x_row[r], cols, room + (size_t)r * cols) : x[0];
+    wn_cpu_tile(x, y->columns, BLOCK, cols, dots);
+    for (uint32_t r = 0; r < count; ++r)
         for (uint32_t l = 0; l < BLOCK; ++l)
-            sums[l] += x[d] * columns[(size_t)d * BLOCK + l];
-    for (uint32_t l = 0; l < y->n; ++l)
-        dots[l] = is_none(y->row[l]) ? 0.0f : sums[l];
+            if (is_none(x_row[r]) || l >= y->n || is_none(y->row[l]))
+                dots[r][l] = 0.0f;
+}
+
+/* The best of a block's targets for source e at position p, if it is better than what was found before. */
+static void take_best(const struct wn_args_match *pc, const wn_cpu_memory *m, uint32_t e,
+                      uint32_t p, const block *y, const float dots[BLOCK])
+{
+    for (uint32_t l = 0; l < y->n; ++l) {
+        const uint32_t q = y->position[l];
+        const float c = dots[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, q));
+        const bool first = m->w[pc->arg_at + e] == WN_NONE;
+        if (!first && score_key(c) <= score_key(real(m, pc->best_at, e)))
+            continue;
+        set_real(m, pc->best_at, e, c);
+        m->w[pc->arg_at + e] = q;
+    }
 }
 
 /* Sources begin .. end against the targets of a block. */
 static void match_block(const struct wn_args_match *pc, const wn_cpu_memory *m, uint32_t begin,
                         uint32_t end, const block *y, float *room)
 {
-    for (uint32_t e = begin; e < end; ++e) {
-        const uint32_t p = entry(m, pc->src_pos_at, e);
-        float dots[BLOCK];
-        dot_block(&m->a, entry(m, pc->list_at, p), y, pc->cols, room, dots);
-        for (uint32_t l = 0; l < y->n; ++l) {
-            const uint32_t q = y->position[l];
-            const float c = dots[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, q));
-            const bool first = m->w[pc->arg_at + e] == WN_NONE;
-            if (!first && score_key(c) <= score_key(real(m, pc->best_at, e)))
-                continue;
-            set_real(m, pc->best_at, e, c);
-            m->w[pc->arg_at + e] = q;
+    for (uint32_t e = begin; e < end; e += TILE) {
+        const uint32_t count = least(TILE, end - e);
+        uint32_t p[TILE], rows[TILE];
+        float dots[TILE][BLOCK];
+        for (uint32_t r = 0; r < count; ++r) {
+            p[r] = entry(m, pc->src_pos_at, e + r);
+            rows[r] = entry(m, pc->list_at, p[r]);
         }
+        dot_block(&m->a, rows, count, y, pc->cols, room, dots);
+        for (uint32_t r = 0; r < count; ++r)
+            take_best(pc, m, e + r, p[r], y, dots[r]);
     }
 }
 
@@ -60,54 +71,67 @@ void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
 {
     const uint32_t *src = m->w + pc->src_seg_at, *dst = m->w + pc->dst_seg_at;
     float *x_room = m->scratch;
-    block y = {.columns = x_room + pc->cols};
-    for (uint32_t e = 0; pc->from == 0 && e < src[pc->segs]; ++e) {
+    block y = {.columns = x_room + (size_t)TILE * pc->cols};
+    const wn_cpu_span all = wn_cpu_share(m, 0, src[pc->segs]);
+    for (uint32_t e = all.begin; pc->from == 0 && e < all.end; ++e) {
         m->w[pc->best_at + e] = 0x7fc00000u;
         m->w[pc->arg_at + e] = WN_NONE;
     }
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t from = least(pc->from, dst[s + 1] - dst[s]) + dst[s];
         const uint32_t end = pc->most ? from + least(pc->most, dst[s + 1] - from) : dst[s + 1];
-        for (uint32_t u = from; src[s] < src[s + 1] && u < end; u += BLOCK) {
+        const wn_cpu_span own = wn_cpu_overlap(all, src[s], src[s + 1]);
+        for (uint32_t u = from; own.begin < own.end && u < end; u += BLOCK) {
             y.n = least(BLOCK, end - u);
             for (uint32_t l = 0; l < y.n; ++l) {
                 y.position[l] = entry(m, pc->dst_pos_at, u + l);
                 y.row[l] = entry(m, pc->list_at, y.position[l]);
             }
             load_block(&y, &m->a, pc->cols);
-            match_block(pc, m, src[s], src[s + 1], &y, x_room);
+            match_block(pc, m, own.begin, own.end, &y, x_room);
         }
     }
 }
 
-/* Columns first .. first+n of the similarities of segment s, for all of its sources. */
+/* Columns first .. first+n of the similarities of some sources of segment s. */
 static void similarity_block(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m,
-                             uint32_t s, uint32_t first, uint32_t n)
+                             uint32_t s, wn_cpu_span sources, uint32_t first, uint32_t n)
 {
-    const uint32_t begin = m->w[pc->seg_at + s], *src = m->w + pc->src_seg_at;
+    const uint32_t begin = m->w[pc->seg_at + s];
     float *x_room = m->scratch;
-    block y = {.n = n, .columns = x_room + pc->cols};
+    block y = {.n = n, .columns = x_room + (size_t)TILE * pc->cols};
     for (uint32_t l = 0; l < n; ++l) {
         y.position[l] = begin + first + l;
         y.row[l] = entry(m, pc->list_at, y.position[l]);
     }
     load_block(&y, &m->a, pc->cols);
-    for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
-        const uint32_t p = entry(m, pc->src_pos_at, e);
-        float dots[BLOCK], *row = f32_row(&m->b, e) + first;
-        dot_block(&m->a, entry(m, pc->list_at, p), &y, pc->cols, x_room, dots);
-        for (uint32_t l = 0; l < n; ++l)
-            row[l] = dots[l] * (real(m, pc->inv_at, p) * real(m, pc->inv_at, y.position[l]));
+    for (uint32_t e = sources.begin; e < sources.end; e += TILE) {
+        const uint32_t count = least(TILE, sources.end - e);
+        uint32_t p[TILE], rows[TILE];
+        float dots[TILE][BLOCK];
+        for (uint32_t r = 0; r < count; ++r) {
+            p[r] = entry(m, pc->src_pos_at, e + r);
+            rows[r] = entry(m, pc->list_at, p[r]);
+        }
+        dot_block(&m->a, rows, count, &y, pc->cols, x_room, dots);
+        for (uint32_t r = 0; r < count; ++r) {
+            float *row = f32_row(&m->b, e + r) + first;
+            const float factor = real(m, pc->inv_at, p[r]);
+            for (uint32_t l = 0; l < n; ++l)
+                row[l] = dots[r][l] * (factor * real(m, pc->inv_at, y.position[l]));
+        }
     }
 }
 
 void cpu_sim_matrix(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m)
 {
-    const uint32_t *seg = m->w + pc->seg_at;
+    const uint32_t *seg = m->w + pc->seg_at, *src = m->w + pc->src_seg_at;
+    const wn_cpu_span all = wn_cpu_share(m, 0, src[pc->segs]);
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t n = seg[s + 1] - seg[s];
-        for (uint32_t first = 0; first < n; first += BLOCK)
-            similarity_block(pc, m, s, first, least(BLOCK, n - first));
+        const wn_cpu_span own = wn_cpu_overlap(all, src[s], src[s + 1]);
+        for (uint32_t first = 0; own.begin < own.end && first < n; first += BLOCK)
+            similarity_block(pc, m, s, own, first, least(BLOCK, n - first));
     }
 }
 
@@ -131,8 +155,10 @@ static float second_smallest(const float *row, uint32_t n)
 void cpu_row_second(const struct wn_args_row_second *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span all = wn_cpu_share(m, 0, seg[pc->segs]);
     for (uint32_t s = 0; s < pc->segs; ++s) {
-        for (uint32_t i = seg[s]; i < seg[s + 1]; ++i) {
+        const wn_cpu_span here = wn_cpu_overlap(all, seg[s], seg[s + 1]);
+        for (uint32_t i = here.begin; i < here.end; ++i) {
             const float *row = f32_row(&m->a, i), own = row[i - seg[s]];
             set_real(m, pc->score_at, i,
                      is_nan(own) ? own : second_smallest(row, seg[s + 1] - seg[s]));
@@ -157,8 +183,10 @@ static void insert_near(uint32_t *near, uint32_t many, uint32_t u, const float *
 void cpu_neighbours(const struct wn_args_neighbours *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at, *src = m->w + pc->src_seg_at;
+    const wn_cpu_span all = wn_cpu_share(m, 0, src[pc->segs]);
     for (uint32_t s = 0; s < pc->segs; ++s) {
-        for (uint32_t e = src[s]; e < src[s + 1]; ++e) {
+        const wn_cpu_span own = wn_cpu_overlap(all, src[s], src[s + 1]);
+        for (uint32_t e = own.begin; e < own.end; ++e) {
             uint32_t *near = m->w + pc->near_at + (size_t)e * pc->many;
             const float *row = f32_row(&m->a, e);
             const uint32_t self = entry(m, pc->src_pos_at, e);

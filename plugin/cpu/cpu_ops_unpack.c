@@ -81,7 +81,8 @@ static float value(const unsigned char *tensor, uint32_t type, size_t i)
 void cpu_unpack(const struct wn_args_unpack *pc, const wn_cpu_memory *m)
 {
     float *x = m->scratch;
-    for (uint32_t r = 0; r < pc->rows; ++r) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->rows);
+    for (uint32_t r = own.begin; r < own.end; ++r) {
         for (uint32_t c = 0; c < pc->cols; ++c)
             x[c] = value(m->a.data, pc->type, (size_t)r * pc->cols + c);
         if (!pc->turn)

@@ -23,14 +23,16 @@ static unsigned char resized(const struct wn_args_resize *pc, const wn_cpu_memor
 
 void cpu_resize(const struct wn_args_resize *pc, const wn_cpu_memory *m)
 {
-    unsigned char *to = m->b.data;
     const size_t in_bytes = (size_t)pc->in_w * pc->in_h * 3;
-    for (uint32_t t = 0; t < pc->frames; ++t)
-        for (uint32_t y = 0; y < pc->out_h; ++y)
-            for (uint32_t x = 0; x < pc->out_w; ++x)
-                for (uint32_t channel = 0; channel < 3; ++channel)
-                    *to++ = resized(pc, m, m->a.data + t * in_bytes, x, y, channel);
-    while ((to - m->b.data) % 4)
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * pc->out_h);
+    unsigned char *to = m->b.data + (size_t)own.begin * pc->out_w * 3;
+    for (uint32_t row = own.begin; row < own.end; ++row) {
+        const unsigned char *frame = m->a.data + row / pc->out_h * in_bytes;
+        for (uint32_t x = 0; x < pc->out_w; ++x)
+            for (uint32_t channel = 0; channel < 3; ++channel)
+                *to++ = resized(pc, m, frame, x, row % pc->out_h, channel);
+    }
+    while (m->part + 1 == m->parts && (to - m->b.data) % 4)
         *to++ = 0;
 }
 
@@ -57,14 +59,14 @@ void cpu_patchify(const struct wn_args_patchify *pc, const wn_cpu_memory *m)
 {
     const uint32_t p = pc->patch, f = pc->f, cols = pc->times * 3 * p * p;
     const uint32_t across = pc->width / p, cells = pc->height / p * across, blocks = across / f;
-    uint32_t row = 0;
-    for (uint32_t t = 0; t < pc->frames; t += pc->times)
-        for (uint32_t cell = 0; cell < cells; ++cell) {
-            const uint32_t block = cell / (f * f), inside = cell % (f * f);
-            const uint32_t y = block / blocks * f + inside / f, x = block % blocks * f + inside % f;
-            load_patch(pc, m->a.data, t, y * p, x * p, m->scratch);
-            wn_cpu_store_row(&m->b, row++, 0, cols, m->scratch);
-        }
+    const uint32_t groups = (pc->frames + pc->times - 1) / pc->times;
+    const wn_cpu_span own = wn_cpu_share(m, 0, groups * cells);
+    for (uint32_t row = own.begin; row < own.end; ++row) {
+        const uint32_t cell = row % cells, block = cell / (f * f), inside = cell % (f * f);
+        const uint32_t y = block / blocks * f + inside / f, x = block % blocks * f + inside % f;
+        load_patch(pc, m->a.data, row / cells * pc->times, y * p, x * p, m->scratch);
+        wn_cpu_store_row(&m->b, row, 0, cols, m->scratch);
+    }
 }
 
 /* -- rows -------------------------------------------------------------------------------------- */
@@ -129,9 +131,9 @@ static float activated(uint32_t act, float v)
 
 void cpu_norm(const struct wn_args_norm *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    const wn_cpu_span own = wn_cpu_share(m, 0, count_of(m, pc->n_max, pc->segs, pc->seg_at));
     float *y = m->scratch;
-    for (uint32_t r = 0; r < n; ++r) {
+    for (uint32_t r = own.begin; r < own.end; ++r) {
         wn_cpu_load_row(&m->a, r, pc->cols, y);
         const float mean = pc->rms ? 0.0f : wn_cpu_sum32(y, pc->cols) * pc->inv_cols;
         for (uint32_t c = 0; c < pc->cols; ++c)
@@ -151,8 +153,9 @@ void cpu_norm(const struct wn_args_norm *pc, const wn_cpu_memory *m)
 
 void cpu_rope(const struct wn_args_rope *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at), half = 2 * pc->quarter;
-    for (uint32_t r = 0; r < n; ++r) {
+    const uint32_t half = 2 * pc->quarter;
+    const wn_cpu_span own = wn_cpu_share(m, 0, count_of(m, pc->n_max, pc->segs, pc->seg_at));
+    for (uint32_t r = own.begin; r < own.end; ++r) {
         const uint32_t p = entry(m, pc->index_at, r);
         for (uint32_t i = 0; !is_none(p) && i < pc->heads * half; ++i) {
             const uint32_t d = i % half, o = pc->col + i / half * 2 * half + d;
@@ -185,8 +188,8 @@ void cpu_part_mean(const struct wn_args_part_mean *pc, const wn_cpu_memory *m)
 
 void cpu_gather(const struct wn_args_gather *pc, const wn_cpu_memory *m)
 {
-    const uint32_t n = count_of(m, pc->n_max, pc->segs, pc->seg_at);
-    for (uint32_t i = 0; i < n; ++i) {
+    const wn_cpu_span own = wn_cpu_share(m, 0, count_of(m, pc->n_max, pc->segs, pc->seg_at));
+    for (uint32_t i = own.begin; i < own.end; ++i) {
         const uint32_t run = i / pc->run, k = i % pc->run;
         const uint32_t from = pc->rows_at == WN_NONE ? run * pc->run : entry(m, pc->rows_at, run);
         const uint32_t to = pc->to_at == WN_NONE ? run * pc->run : entry(m, pc->to_at, run);
@@ -227,33 +230,38 @@ static void load_panel(const struct wn_args_matmul *pc, const wn_cpu_memory *m, 
             panel[(size_t)k * PANEL + i] = load(&m->c, k, j + i);
 }
 
-/* sums[ROWS][PANEL] of rows x[ROWS]; all columns of a row at once, so that each sum keeps its order. */
+/* sums[ROWS][PANEL] of rows x[ROWS]. */
 static void multiply(const float *const x[ROWS], const float *panel, uint32_t inner,
                      float sums[ROWS][PANEL])
 {
-    memset(sums, 0, ROWS * sizeof *sums);
-    for (uint32_t k = 0; k < inner; ++k)
-        for (uint32_t r = 0; r < ROWS; ++r) {
-            const float a = x[r][k];
-            for (uint32_t i = 0; i < PANEL; ++i)
-                sums[r][i] += a * panel[(size_t)k * PANEL + i];
+    float part[WN_CPU_TILE][WN_CPU_TILE_COLUMNS];
+    for (uint32_t i = 0; i < PANEL; i += WN_CPU_TILE_COLUMNS)
+        for (uint32_t r = 0; r < ROWS; r += WN_CPU_TILE) {
+            wn_cpu_tile(x + r, panel + i, PANEL, inner, part);
+            for (uint32_t t = 0; t < WN_CPU_TILE; ++t)
+                memcpy(&sums[r + t][i], part[t], sizeof part[t]);
         }
 }
 
 void cpu_matmul(const struct wn_args_matmul *pc, const wn_cpu_memory *m)
 {
     const uint32_t count = count_of(m, pc->n_max, pc->segs, pc->seg_at);
+    const uint32_t panels = (pc->cols + PANEL - 1) / PANEL;
     float *panel = m->scratch, *room = panel + (size_t)pc->inner * PANEL, sums[ROWS][PANEL];
-    for (uint32_t j = 0; j < pc->cols; j += PANEL) {
+    /* A part has some of the columns, or where there are few some of the rows. */
+    const bool by_rows = panels < 2 * m->parts && count > ROWS * panels;
+    const wn_cpu_span own = by_rows ? (wn_cpu_span){0, panels} : wn_cpu_share(m, 0, panels);
+    const wn_cpu_span rows = by_rows ? wn_cpu_share(m, 0, count) : (wn_cpu_span){0, count};
+    for (uint32_t j = own.begin * PANEL; j < own.end * PANEL; j += PANEL) {
         const uint32_t n = least(PANEL, pc->cols - j);
         load_panel(pc, m, j, n, panel);
-        for (uint32_t r = 0; r < count; r += ROWS) {
+        for (uint32_t r = rows.begin; r < rows.end; r += ROWS) {
             const float *x[ROWS];
             for (uint32_t i = 0; i < ROWS; ++i)
-                x[i] = wn_cpu_row(&m->a, least(r + i, count - 1), pc->inner,
+                x[i] = wn_cpu_row(&m->a, least(r + i, rows.end - 1), pc->inner,
                                   room + (size_t)i * pc->inner);
             multiply(x, panel, pc->inner, sums);
-            for (uint32_t i = 0; i < ROWS && r + i < count; ++i) {
+            for (uint32_t i = 0; i < ROWS && r + i < rows.end; ++i) {
                 finish(pc, m, r + i, j, n, sums[i]);
                 wn_cpu_store_row(&m->b, r + i, j, n, sums[i]);
             }

@@ -24,18 +24,19 @@ const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT] = {
 /* attention.c's scratch for segments of `width` tokens: see its `segment`. */
 static uint64_t attention_words(uint64_t width, uint64_t head_dim, uint64_t sides)
 {
-    const uint64_t padded = width + WN_CPU_KEY_BLOCK;
+    const uint64_t padded = width + WN_CPU_TILE_COLUMNS;
     return padded * (1 + sides * head_dim) + 2 * head_dim;
 }
 
 uint64_t wn_cpu_scratch_bytes(const wn_op *op)
 {
-    const uint64_t word = sizeof(uint32_t), block = 1 + WN_CPU_DOT_BLOCK;
+    const uint64_t word = sizeof(uint32_t), block = WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK;
     switch (op->kind) {
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
     case WN_OP_relevance:
-        return word * (2 * ARG(op, relevance, cols) + ARG(op, relevance, text_rows));
+        return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
+                       ARG(op, relevance, text_rows));
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
     case WN_OP_match: return word * block * ARG(op, match, cols);
     case WN_OP_sim_matrix: return word * block * ARG(op, sim_matrix, cols);
@@ -70,4 +71,56 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
                                       ARG(op, attention_logits, head_dim), 1);
     default: return 0;
     }
+}
+
+/* Operations that share themselves out (wn_cpu_share); all others run whole. */
+uint64_t wn_cpu_work(const wn_op *op)
+{
+#define PRODUCT(name, x, y, z) return ARG(op, name, x) * ARG(op, name, y) * ARG(op, name, z)
+#define ROWS(name, rows)       return ARG(op, name, rows) * ARG(op, name, cols)
+    switch (op->kind) {
+    case WN_OP_row_norm: ROWS(row_norm, n_max);
+    case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
+    case WN_OP_relevance: PRODUCT(relevance, n_max, cols, text_rows);
+    case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
+    case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
+    case WN_OP_row_second: return ARG(op, row_second, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_neighbours: return ARG(op, neighbours, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_greedy_maxmin:
+    case WN_OP_greedy_dpp:
+    case WN_OP_pair_prune: return UINT64_MAX; /* a part is a frame or more */
+    case WN_OP_merge: ROWS(merge, n_max);
+    case WN_OP_pool_rest: return UINT64_MAX;
+    case WN_OP_space_to_channel:
+    case WN_OP_pool: return op->items;
+    case WN_OP_copy_rows: ROWS(copy_rows, n);
+    case WN_OP_emit_rows: ROWS(emit_rows, n_max);
+    case WN_OP_patch_dct: return op->items * ARG(op, patch_dct, patch) * ARG(op, patch_dct, patch);
+    case WN_OP_unpack: return 8 * ARG(op, unpack, rows) * ARG(op, unpack, cols);
+    case WN_OP_resize:
+        return 3 * ARG(op, resize, frames) * ARG(op, resize, out_w) * ARG(op, resize, out_h) *
+               ARG(op, resize, taps);
+    case WN_OP_patchify:
+        return 3 * ARG(op, patchify, frames) * ARG(op, patchify, height) * ARG(op, patchify, width);
+    case WN_OP_norm: return 8 * ARG(op, norm, n_max) * ARG(op, norm, cols);
+    case WN_OP_matmul: PRODUCT(matmul, n_max, inner, cols);
+    case WN_OP_rope: return op->items;
+    case WN_OP_gather: ROWS(gather, n_max);
+    case WN_OP_attention:
+        return 2 * ARG(op, attention, n_max) * ARG(op, attention, width) *
+               ARG(op, attention, heads) * ARG(op, attention, head_dim);
+    case WN_OP_attention_row: PRODUCT(attention_row, n_max, heads, head_dim);
+    case WN_OP_attention_stats:
+        return ARG(op, attention_stats, n_max) * ARG(op, attention_stats, width) *
+               ARG(op, attention_stats, heads) * ARG(op, attention_stats, head_dim);
+    case WN_OP_attention_received:
+        return ARG(op, attention_received, n_max) * ARG(op, attention_received, width) *
+               ARG(op, attention_received, heads) * ARG(op, attention_received, head_dim);
+    case WN_OP_attention_logits:
+        return ARG(op, attention_logits, n_max) * ARG(op, attention_logits, width) *
+               ARG(op, attention_logits, heads) * ARG(op, attention_logits, head_dim);
+    default: return 0;
+    }
+#undef PRODUCT
+#undef ROWS
 }

@@ -4,27 +4,11 @@
 
 #include <pthread.h>
 
+#include "device_features.h"
 #include "gpu/coop.h"
 #include "gpu/loader.h"
 #include "ops.h"
 #include "winnow/winnow_vulkan.h"
-
-/* What helps and can be masked off; each has a fallback. */
-enum wn_feature {
-    WN_FEATURE_SUBGROUP,  /* shuffles in full subgroups; else shared memory */
-    WN_FEATURE_STORAGE16, /* 16-bit loads and stores; else halves of words */
-    WN_FEATURE_TIMELINE,  /* the host's timeline semaphores in plan_submit; else binary only */
-    WN_FEATURE_PUSH_DESCRIPTOR, /* else descriptor sets taken at exec_create */
-    WN_FEATURE_HOST_IMPORT,     /* the caller's pages as upload buffers; else staging */
-    WN_FEATURE_TIMESTAMPS,      /* else gpu_ns is 0, and bandwidth goes by the clock */
-    /* Products of f16 matrices by subgroups as a whole; else by lanes. Their sums come in the
-     * device's order: rows that a product makes (an encoder's, and those of merging layers) agree
-     * with other devices' to rounding, where all else is the same to the bit. Needs SUBGROUP.
-     * Software devices are slower with them (lavapipe 26: 2.4 times, and seconds to compile), so
-     * that only a host that lends one with them on gets them there. */
-    WN_FEATURE_COOPERATIVE_MATRIX,
-    WN_FEATURE_COUNT
-};
 
 /* The descriptor set that all programs share (see shaders/common.glsl). */
 enum {
@@ -119,10 +103,6 @@ typedef struct wn_gpu {
     VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT]
                         [2]; /* by types of A, B and C, and whether A or B is windowed */
 } wn_gpu;
-
-/* features.c */
-winnow_status wn_features_parse(const wn_host *host, const char *disable, uint32_t *mask);
-void wn_features_list(uint32_t features, char *out, size_t room); /* "subgroup,storage16" */
 
 /* caps.c: asks the physical device for everything. E_HOST_MEMORY, or what Vulkan says. */
 winnow_status wn_caps_read(const wn_host *host, const wn_instance *instance,

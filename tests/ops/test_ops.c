@@ -1,6 +1,8 @@
 /* test_ops: every primitive on random inputs, a GPU against plain C, bit by bit.
  *
  * test_ops --cpu              plain C alone: results worked out by hand, and host strides
+ * test_ops --shared PARTS [--disable LIST] ...
+ *                             plain C in parts with wider vectors, against plain C in one piece
  * test_ops [--device SEL | --lent] [--disable LIST] [--needs FEATURE] [--rounds N] [--seed N]
  *          [--only NAME]
  *
@@ -15,6 +17,7 @@
 
 typedef struct options {
     bool cpu, lent;
+    uint32_t shared; /* parts; 0: another device than plain C */
     const char *device, *disable, *needs, *only;
     uint64_t seed;
     uint32_t rounds;
@@ -46,6 +49,8 @@ static bool read_options(int argc, char **argv, options *o)
             o->cpu = true;
         else if (!strcmp(argv[i], "--lent"))
             o->lent = true;
+        else if (has_value && !strcmp(argv[i], "--shared"))
+            o->shared = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (has_value && !strcmp(argv[i], "--device"))
             o->device = argv[++i];
         else if (has_value && !strcmp(argv[i], "--disable"))
@@ -109,9 +114,16 @@ static bool is_wanted(const options *o, uint32_t kind)
     return !o->only || !strcmp(o->only, wn_op_name(kind));
 }
 
-static bool open_gpu(const wn_host *host, const options *o, lab_vulkan *lender, winnow_device **out)
+static bool open_other(const wn_host *host, const options *o, lab_vulkan *lender,
+                       winnow_device **out)
 {
     const winnow_host lent = {.struct_size = sizeof lent, .log = host->log};
+    if (o->shared) {
+        if (wn_cpu_device_create(host, o->disable, out) != WINNOW_OK)
+            return false;
+        wn_cpu_device_share_all(*out, o->shared);
+        return true;
+    }
     if (!o->lent)
         return wn_gpu_device_create(host, o->device, o->disable, NULL, out) == WINNOW_OK;
     if (!lab_vulkan_open(host, true, lender))
@@ -126,24 +138,25 @@ int main(int argc, char **argv)
     options o;
     wn_host host;
     lab_vulkan lender = {0};
-    winnow_device *cpu = NULL, *gpu = NULL;
+    winnow_device *cpu = NULL, *other = NULL;
     if (!read_options(argc, argv, &o)) {
-        fputs("usage: test_ops [--cpu] [--device SEL | --lent] [--disable LIST] [--needs FEATURE] "
-              "[--rounds N] [--seed N] [--only NAME]\n",
-              stderr);
+        fputs(
+            "usage: test_ops [--cpu] [--shared PARTS | --device SEL | --lent] [--disable LIST] [--needs FEATURE] "
+            "[--rounds N] [--seed N] [--only NAME]\n",
+            stderr);
         return 2;
     }
     if (wn_host_read(NULL, &host) != WINNOW_OK)
         return 1;
     host.log = print_log;
-    if (wn_cpu_device_create(&host, &cpu) != WINNOW_OK)
+    if (wn_cpu_device_create(&host, "avx2,avx512,threads", &cpu) != WINNOW_OK)
         return 1;
-    if (!o.cpu && !open_gpu(&host, &o, &lender, &gpu)) {
+    if (!o.cpu && !open_other(&host, &o, &lender, &other)) {
         printf("no device \"%s\"\n", o.device);
         cpu->backend->device_destroy(cpu);
         return 1; /* a lender's device goes with the process */
     }
-    const bool skipped = gpu && !strstr(gpu->info.features, o.needs);
+    const bool skipped = other && !strstr(other->info.features, o.needs);
     tally t = {0};
     if (o.cpu) {
         expectations e = {.device = cpu};
@@ -155,14 +168,14 @@ int main(int argc, char **argv)
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
     } else {
-        printf("%s (%s), features: %s; seed %llu\n", gpu->info.name, gpu->info.driver,
-               gpu->info.features, (unsigned long long)o.seed);
+        printf("%s (%s), features: %s; seed %llu\n", other->info.name, other->info.driver,
+               other->info.features, (unsigned long long)o.seed);
     }
     for (uint32_t kind = 0; kind < WN_OP_COUNT && !skipped; ++kind)
         if (is_wanted(&o, kind))
-            try_kind(cpu, gpu ? gpu : cpu, &o, kind, &t);
-    if (gpu)
-        gpu->backend->device_destroy(gpu);
+            try_kind(cpu, other ? other : cpu, &o, kind, &t);
+    if (other)
+        other->backend->device_destroy(other);
     if (o.lent)
         lab_vulkan_close(&lender);
     cpu->backend->device_destroy(cpu);

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "ops.h"
 #include "support.h"
 
 enum { THREADS = 4, ROUNDS = 12, ROWS_MOST = 400 };
@@ -58,6 +59,7 @@ static void plans_in_threads(const char *spec)
     winnow_pipeline *pipeline = NULL;
     pthread_t threads[THREADS];
     job jobs[THREADS];
+    wn_cpu_device_share_all(device, 3); /* so that they want the device's own threads too */
     test_run want;
     test_run_open(&want, &shape, ROLES, 9, ROWS_MOST, 16);
     assert_int_equal(api->pipeline_create(NULL, spec, &pipeline), WINNOW_OK);

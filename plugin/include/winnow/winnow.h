@@ -145,7 +145,9 @@ typedef struct winnow_device_desc {
     const winnow_host *host; /* NULL: defaults */
     const char *selector;    /* NULL or "": the best device; a number as listed by device_list; or part of
                                 the device's or driver's name, any case */
-    const char *disable;     /* NULL, or device features not to use: "fp16,subgroup,..." (see device_info) */
+    const char *disable;     /* NULL, or device features not to use: "fp16,subgroup,..." (see device_info). Plain C
+                                has avx2, avx512 and threads, as the processor has them: with threads a device keeps
+                                one a processor, asleep between runs; without, all work is on the caller's */
     const char *loader_path; /* NULL: libvulkan.so.1 from the usual places */
 } winnow_device_desc;
 

@@ -1,8 +1,8 @@
-/* features.c: the names of what can be masked off. */
+/* device_features.c: the names of what can be masked off. */
 #include <stdio.h>
 #include <string.h>
 
-#include "gpu/device.h"
+#include "device_features.h"
 
 enum { NAME_ROOM = 32 };
 
@@ -17,6 +17,9 @@ static const struct {
     {"host_import", WN_FEATURE_HOST_IMPORT},
     {"timestamps", WN_FEATURE_TIMESTAMPS},
     {"cooperative_matrix", WN_FEATURE_COOPERATIVE_MATRIX},
+    {"avx2", WN_FEATURE_AVX2},
+    {"avx512", WN_FEATURE_AVX512},
+    {"threads", WN_FEATURE_THREADS},
     {"fp16", WN_FEATURE_STORAGE16}, /* what people say; never listed */
 };
 enum { NAME_COUNT = sizeof names / sizeof *names };
