@@ -89,6 +89,8 @@ if(NOT LLAMA_CPP_WHY_NOT)
     set(llama_tried "${llama_include};${llama_link};${llama_version}")
     if(NOT llama_tried STREQUAL "${WINNOW_LLAMA_TRIED}")
         unset(WINNOW_LLAMA_SPEAKS CACHE)
+        unset(WINNOW_LLAMA_ATTENDS CACHE)
+        unset(WINNOW_LLAMA_MERGEABLE CACHE)
         set(WINNOW_LLAMA_TRIED "${llama_tried}" CACHE INTERNAL "")
     endif()
     check_c_source_compiles("
@@ -106,11 +108,41 @@ if(NOT LLAMA_CPP_WHY_NOT)
                    llama_model_n_embd_inp(0) + p.image_min_tokens + (int)text.text_len +
                    llama_memory_seq_rm(llama_get_memory(0), 0, 0, -1);
         }" WINNOW_LLAMA_SPEAKS)
+    # Inside the language model: the callback, tensors, the cache.
+    check_c_source_compiles("
+        #include <ggml.h>
+        #include <ggml-backend.h>
+        #include <llama.h>
+        static bool watch(struct ggml_tensor *t, bool ask, void *user)
+        {
+            ggml_backend_tensor_get(t, user, (size_t)t->ne[1] * t->nb[1], sizeof t->op_params[0]);
+            return ask || t->src[2] || t->type == GGML_TYPE_F32;
+        }
+        int main(void)
+        {
+            struct llama_context_params p = llama_context_default_params();
+            struct llama_chat_message m = {.role = \"user\", .content = \"\"};
+            p.cb_eval = watch;
+            p.cb_eval_user_data = 0;
+            p.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+            p.swa_full = p.kv_unified = true;
+            llama_memory_seq_cp(llama_get_memory(0), 0, 1, 0, -1);
+            return (int)p.n_seq_max + llama_model_n_swa(0) + llama_model_is_hybrid(0) +
+                   llama_chat_apply_template(llama_model_chat_template(0, 0), &m, 1, 1, 0, 0);
+        }" WINNOW_LLAMA_ATTENDS)
+    # Since August 2026 frames must say that they may become a pair.
+    check_c_source_compiles("
+        #include <mtmd.h>
+        int main(void)
+        {
+            mtmd_bitmap_set_mergeable(0, true);
+            return 0;
+        }" WINNOW_LLAMA_MERGEABLE)
     unset(CMAKE_REQUIRED_INCLUDES)
     unset(CMAKE_REQUIRED_LIBRARIES)
-    if(NOT WINNOW_LLAMA_SPEAKS)
+    if(NOT WINNOW_LLAMA_SPEAKS OR NOT WINNOW_LLAMA_ATTENDS)
         set(LLAMA_CPP_WHY_NOT
-            "a program for b10256 does not build with the llama.cpp of ${llama_include}")
+            "a program for b10256 or 0.7.0 does not build with the llama.cpp of ${llama_include}")
     endif()
 endif()
 

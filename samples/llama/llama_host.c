@@ -1,4 +1,5 @@
 #include "llama_host.h"
+#include "llama_why.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,8 +9,8 @@
 enum { AXES = 3, PLANES = 4, GRID_MOST = 1 << 20 };
 enum { CLASS_TOKEN = -1 }; /* of Winnow's indices */
 
-__attribute__((format(printf, 3, 4))) static llama_host_status
-fail(llama_host *host, llama_host_status status, const char *format, ...)
+llama_host_status llama_host_fail(llama_host *host, llama_host_status status, const char *format,
+                                  ...)
 {
     va_list args;
     va_start(args, format);
@@ -37,10 +38,11 @@ llama_host_status llama_host_fits(llama_host *host, uint32_t tokens)
     if (tokens <= room && host->cells <= room - tokens) {
         return LLAMA_HOST_OK;
     }
-    return fail(host, LLAMA_HOST_E_CONTEXT,
-                "context: %u tokens do not fit behind %u, it holds %u (make it larger, or keep "
-                "fewer visual tokens)",
-                tokens, host->cells, room);
+    return llama_host_fail(
+        host, LLAMA_HOST_E_CONTEXT,
+        "context: %u tokens do not fit behind %u, it holds %u (make it larger, or keep "
+        "fewer visual tokens)",
+        tokens, host->cells, room);
 }
 
 /* What the sequence holds must end where the host says. */
@@ -52,24 +54,26 @@ static llama_host_status check_past(llama_host *host)
     if (mrope ? last < host->n_past : last == host->n_past - 1) {
         return LLAMA_HOST_OK;
     }
-    return fail(host, LLAMA_HOST_E_ARGUMENT,
-                "n_past: it is %d, and the sequence's last position is %d (set it to what was "
-                "decoded)",
-                host->n_past, last);
+    return llama_host_fail(
+        host, LLAMA_HOST_E_ARGUMENT,
+        "n_past: it is %d, and the sequence's last position is %d (set it to what was "
+        "decoded)",
+        host->n_past, last);
 }
 
 static llama_host_status check_media(llama_host *host, const llama_host_media *m)
 {
     const int32_t width = llama_model_n_embd_inp(model_of(host));
     if (!m->rows || m->count == 0) {
-        return fail(host, LLAMA_HOST_E_ARGUMENT,
-                    "media: it has no rows (keep at least one token of a picture)");
+        return llama_host_fail(host, LLAMA_HOST_E_ARGUMENT,
+                               "media: it has no rows (keep at least one token of a picture)");
     }
     if (m->width != (uint32_t)width) {
-        return fail(host, LLAMA_HOST_E_ARGUMENT,
-                    "media: rows have %u channels, the language model takes %d (a stage must not "
-                    "change them, and the encoder must be this model's)",
-                    m->width, width);
+        return llama_host_fail(
+            host, LLAMA_HOST_E_ARGUMENT,
+            "media: rows have %u channels, the language model takes %d (a stage must not "
+            "change them, and the encoder must be this model's)",
+            m->width, width);
     }
     return LLAMA_HOST_OK;
 }
@@ -88,10 +92,11 @@ static llama_host_status check_together(llama_host *host, const llama_host_media
     if (!m->non_causal || m->count <= most) {
         return LLAMA_HOST_OK;
     }
-    return fail(host, LLAMA_HOST_E_CONTEXT,
-                "media: its %u rows see each other and must be one batch, which holds %u (raise "
-                "n_batch and n_ubatch, or keep fewer)",
-                m->count, most);
+    return llama_host_fail(
+        host, LLAMA_HOST_E_CONTEXT,
+        "media: its %u rows see each other and must be one batch, which holds %u (raise "
+        "n_batch and n_ubatch, or keep fewer)",
+        m->count, most);
 }
 
 /* ---- positions ---- */
@@ -101,16 +106,18 @@ static llama_host_status check_grid(llama_host *host, const llama_host_media *m)
     uint64_t tokens = 1;
     for (int a = 0; a < AXES; a++) {
         if (m->grid[a] == 0 || m->grid[a] > GRID_MOST || m->n_pos < (llama_pos)m->grid[a]) {
-            return fail(host, LLAMA_HOST_E_ARGUMENT,
-                        "media: a grid of %u x %u x %u does not fit its %d positions (give those "
-                        "of the unreduced media)",
-                        m->grid[0], m->grid[1], m->grid[2], m->n_pos);
+            return llama_host_fail(
+                host, LLAMA_HOST_E_ARGUMENT,
+                "media: a grid of %u x %u x %u does not fit its %d positions (give those "
+                "of the unreduced media)",
+                m->grid[0], m->grid[1], m->grid[2], m->n_pos);
         }
         tokens *= m->grid[a];
     }
     if (tokens > INT32_MAX) {
-        return fail(host, LLAMA_HOST_E_ARGUMENT, "media: a grid of %llu tokens is too large",
-                    (unsigned long long)tokens);
+        return llama_host_fail(host, LLAMA_HOST_E_ARGUMENT,
+                               "media: a grid of %llu tokens is too large",
+                               (unsigned long long)tokens);
     }
     return LLAMA_HOST_OK;
 }
@@ -149,13 +156,14 @@ static llama_host_status find_places(llama_host *host, const llama_host_media *m
     for (uint32_t i = 0; i < m->count; i++) {
         uint32_t place[AXES];
         if (!place_of(m, i, place)) {
-            return fail(host, LLAMA_HOST_E_ARGUMENT,
-                        "media: row %u comes from outside the grid of %u x %u x %u", i, m->grid[0],
-                        m->grid[1], m->grid[2]);
+            return llama_host_fail(host, LLAMA_HOST_E_ARGUMENT,
+                                   "media: row %u comes from outside the grid of %u x %u x %u", i,
+                                   m->grid[0], m->grid[1], m->grid[2]);
         }
         if (place[0] < before) {
-            return fail(host, LLAMA_HOST_E_ARGUMENT,
-                        "media: row %u goes back in time (ask Winnow for WINNOW_ORDER_RASTER)", i);
+            return llama_host_fail(
+                host, LLAMA_HOST_E_ARGUMENT,
+                "media: row %u goes back in time (ask Winnow for WINNOW_ORDER_RASTER)", i);
         }
         before = place[0];
         for (uint32_t a = 0; a < AXES; a++) {
@@ -193,7 +201,8 @@ static llama_host_status close_up_all(llama_host *host, const llama_host_media *
     for (uint32_t a = 0; a < AXES; a++) {
         const llama_pos ranks = close_up(planes + a * m->count, m->count, m->grid[a]);
         if (ranks == 0) {
-            return fail(host, LLAMA_HOST_E_MEMORY, "media: out of memory for its places");
+            return llama_host_fail(host, LLAMA_HOST_E_MEMORY,
+                                   "media: out of memory for its places");
         }
         *n_pos = ranks > *n_pos ? ranks : *n_pos;
     }
@@ -288,11 +297,11 @@ static llama_host_status roll_back(llama_host *host, const char *what, int32_t c
 {
     const bool restored =
         llama_memory_seq_rm(llama_get_memory(host->context), host->sequence, host->n_past, -1);
-    return fail(host, restored ? LLAMA_HOST_E_DECODE : LLAMA_HOST_E_CACHE,
-                "%s: llama_decode answered %d%s%s", what, code,
-                code == 1 ? ", no room in the KV cache" : "",
-                restored ? " (nothing was kept of it)"
-                         : " and the cache cannot forget a part (clear the sequence)");
+    return llama_host_fail(host, restored ? LLAMA_HOST_E_DECODE : LLAMA_HOST_E_CACHE,
+                           "%s: llama_decode answered %d%s%s", what, code,
+                           code == 1 ? ", no room in the KV cache" : "",
+                           restored ? " (nothing was kept of it)"
+                                    : " and the cache cannot forget a part (clear the sequence)");
 }
 
 llama_host_status llama_host_text(llama_host *host, const llama_token *tokens, uint32_t count,
@@ -307,7 +316,8 @@ llama_host_status llama_host_text(llama_host *host, const llama_token *tokens, u
         return status;
     }
     if (!take_room(&room, host->sequence, 1, most)) {
-        return fail(host, LLAMA_HOST_E_MEMORY, "text: out of memory for a batch of %u", most);
+        return llama_host_fail(host, LLAMA_HOST_E_MEMORY, "text: out of memory for a batch of %u",
+                               most);
     }
     for (uint32_t at = 0; at < count && code == 0; at += most) {
         const uint32_t n = count - at < most ? count - at : most;
@@ -352,7 +362,8 @@ static llama_host_status decode_at(llama_host *host, const llama_host_media *m,
     const uint32_t size = batch_size(host), most = m->count < size ? m->count : size;
     batch_room room;
     if (!take_room(&room, host->sequence, plane_count, most)) {
-        return fail(host, LLAMA_HOST_E_MEMORY, "media: out of memory for a batch of %u", most);
+        return llama_host_fail(host, LLAMA_HOST_E_MEMORY, "media: out of memory for a batch of %u",
+                               most);
     }
     if (m->non_causal) {
         llama_set_causal_attn(host->context, false);
@@ -378,7 +389,8 @@ llama_host_status llama_host_decode_media(llama_host *host, const llama_host_med
     }
     llama_pos *planes = calloc((size_t)plane_count * m->count, sizeof *planes);
     if (!planes) {
-        return fail(host, LLAMA_HOST_E_MEMORY, "media: out of memory for %u positions", m->count);
+        return llama_host_fail(host, LLAMA_HOST_E_MEMORY, "media: out of memory for %u positions",
+                               m->count);
     }
     status = llama_host_positions(host, m, planes, &n_pos);
     if (status == LLAMA_HOST_OK) {

@@ -8,7 +8,7 @@
 
 #include "say.h"
 
-typedef enum option_kind { TEXT, CHOICE, COUNT, SWITCH } option_kind;
+typedef enum option_kind { TEXT, CHOICE, COUNT, SWITCH, PICTURE, VIDEO } option_kind;
 
 typedef struct option {
     const char *name, *value; /* what the value is, or the choices "a|b" */
@@ -22,10 +22,14 @@ typedef struct option {
 static const option table[] = {
     {"-m", "MODEL.gguf", TEXT, AT(model), "the language model"},
     {"--mmproj", "FILE", TEXT, AT(mmproj), "its vision encoder"},
-    {"--image", "PICTURE", TEXT, AT(image), "PNG, JPEG, BMP or PNM"},
+    {"--image", "PICTURE", PICTURE, 0, "PNG, JPEG, BMP or PNM; may be given again"},
+    {"--video", "FILE", VIDEO, 0, "a video, or a folder of pictures; may be given again"},
+    {"--frames", "N", COUNT, AT(frames), "of each video, evenly spaced; default 8"},
     {"--pipeline", "SPEC", TEXT, AT(pipeline),
      "what reduces the visual tokens, as divprune=keep=64; default: nothing does"},
-    {"-p", "PROMPT", TEXT, AT(prompt), "taken as it is, with <__media__> where the picture goes"},
+    {"-p", "PROMPT", TEXT, AT(prompt), "taken as it is, with <__media__> where each picture goes"},
+    {"--chat", NULL, SWITCH, AT(chat),
+     "the prompt is a message: the model's chat template goes around it"},
     {"-n", "N", COUNT, AT(answer), "tokens of the answer at most; default 64"},
     {"--encoder", "winnow|mtmd", CHOICE, AT(encoder),
      "whose encoder runs the mmproj; default winnow"},
@@ -40,7 +44,11 @@ static const option table[] = {
     {"-c", "N", COUNT, AT(context), "context, tokens; default 4096"},
     {"-b", "N", COUNT, AT(batch), "tokens a batch; default 512"},
     {"-t", "N", COUNT, AT(threads), "threads of llama.cpp; default 4"},
-    {"--kept", "FILE", TEXT, AT(kept), "write the tokens that were kept, a line for each tile"},
+    {"--kept", "FILE", TEXT, AT(kept),
+     "write the tokens that were kept, a line for each tile or run of frames"},
+    {"--seen", "FILE", TEXT, AT(seen),
+     "write which of them fastv and dycoke-kv left: a line for the prompt,\n"
+     "                          and one for each token"},
     {"--logits", "FILE", TEXT, AT(logits), "write each step's logits, f32"},
     {"--verbose", NULL, SWITCH, AT(verbose), "llama.cpp's log too"},
     {"--version", NULL, SWITCH, AT(version), "the versions of Winnow and llama.cpp"},
@@ -52,8 +60,9 @@ enum { OPTION_COUNT = sizeof table / sizeof table[0] };
 void options_help(void)
 {
     puts("usage: winnow-llama -m MODEL.gguf --mmproj FILE --image PICTURE [OPTIONS]\n\n"
-         "Asks a vision-language model about a picture, through llama.cpp, with fewer visual\n"
-         "tokens. The answer goes to standard output, a line on what it took to standard error.\n");
+         "Asks a vision-language model about pictures and videos, through llama.cpp, with fewer\n"
+         "visual tokens. The answer goes to standard output, a line on what it took to standard\n"
+         "error.\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", table[i].name, table[i].value ? table[i].value : "");
@@ -61,7 +70,8 @@ void options_help(void)
                table[i].help);
     }
     puts("\nWith --encoder mtmd a pipeline sees the tokens alone; Winnow's encoder gives it keys\n"
-         "and attention too, and runs stages inside its layers. `winnow stages` lists them.\n\n"
+         "and attention too, and runs stages inside its layers. `winnow stages` lists them.\n"
+         "fastv and dycoke-kv work inside the language model: they come last.\n\n"
          "  winnow-llama -m smolvlm.gguf --mmproj mmproj.gguf --image a.jpg \\\n"
          "      --pipeline divprune=keep=25% -p '<__media__>What is this?'");
 }
@@ -99,7 +109,13 @@ static bool set_option(options *o, const option *row, const char *word)
         o->gpu_layers_given |= row->offset == AT(gpu_layers);
         return read_count(row, word, (uint32_t *)(void *)at);
     }
-    if (row->kind == SWITCH) {
+    if (row->kind == PICTURE || row->kind == VIDEO) {
+        if (o->media_count == MEDIA_MOST) {
+            return say_failed("%s %s: there are %d already, no more go into one prompt", row->name,
+                              word, MEDIA_MOST);
+        }
+        o->media[o->media_count++] = (medium_option){.path = word, .is_video = row->kind == VIDEO};
+    } else if (row->kind == SWITCH) {
         *(bool *)(void *)at = true;
     } else {
         *(const char **)(void *)at = word;
@@ -120,27 +136,33 @@ static const option *find(const char *word)
 /* What must be given, and limits. */
 static bool check(const options *o)
 {
-    const char *missing = !o->model ? "-m" : !o->mmproj ? "--mmproj" : !o->image ? "--image" : NULL;
+    const char *missing = !o->model         ? "-m"
+                          : !o->mmproj      ? "--mmproj"
+                          : !o->media_count ? "--image"
+                                            : NULL;
     if (missing) {
         return say_failed("%s is missing (see --help)", missing);
     }
-    if (o->context == 0 || o->batch == 0 || o->threads == 0) {
-        return say_failed("%s 0: give at least 1", !o->context ? "-c" : !o->batch ? "-b" : "-t");
+    if (o->context == 0 || o->batch == 0 || o->threads == 0 || o->frames == 0) {
+        return say_failed("%s 0: give at least 1", !o->context   ? "-c"
+                                                   : !o->batch   ? "-b"
+                                                   : !o->threads ? "-t"
+                                                                 : "--frames");
     }
     return true;
 }
 
 bool options_read(options *o, int argc, char **argv)
 {
-    *o = (options){.prompt = "<__media__>\nDescribe the picture.",
-                   .encoder = "winnow",
+    *o = (options){.encoder = "winnow",
                    .mrope = "original",
                    .backend = "auto",
                    .like = "llama",
                    .answer = 64,
                    .context = 4096,
                    .batch = 512,
-                   .threads = 4};
+                   .threads = 4,
+                   .frames = 8};
     for (int i = 1; i < argc; i++) {
         const option *row = find(argv[i]);
         if (!row) {

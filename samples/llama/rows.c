@@ -23,8 +23,7 @@ static void forget(reducer *r)
     r->message_is_error = false;
 }
 
-/* The library's own sentence. */
-static bool fail(reducer *r, const char *what, winnow_status status)
+bool reducer_failed(reducer *r, const char *what, winnow_status status)
 {
     if (r->message[0]) {
         say_failed("%s", r->message);
@@ -49,7 +48,7 @@ static bool open_device(reducer *r, const options *o)
                    : strcmp(o->backend, "cpu") == 0 ? WINNOW_BACKEND_CPU
                                                     : WINNOW_BACKEND_AUTO;
     const winnow_status status = r->api->device_create(&desc, &r->device);
-    return status == WINNOW_OK || fail(r, "device", status);
+    return status == WINNOW_OK || reducer_failed(r, "device", status);
 }
 
 static int32_t like(const options *o)
@@ -66,7 +65,7 @@ static bool open_model(reducer *r, const options *o, bool encodes)
     if (status != WINNOW_OK) {
         r->model = NULL;
         if (encodes || r->pipeline) {
-            return fail(r, o->mmproj, status);
+            return reducer_failed(r, o->mmproj, status);
         }
         forget(r);
         return true;
@@ -77,9 +76,8 @@ static bool open_model(reducer *r, const options *o, bool encodes)
     return true;
 }
 
-bool reducer_open(reducer *r, const options *o)
+bool reducer_load(reducer *r)
 {
-    const bool encodes = strcmp(o->encoder, "winnow") == 0;
     memset(r, 0, sizeof *r);
     r->api = winnow_get_api(WINNOW_ABI);
     r->ext = r->api ? r->api->get_extension("winnow.encoder/1") : NULL;
@@ -87,13 +85,20 @@ bool reducer_open(reducer *r, const options *o)
         return say_failed("libwinnow: it is older than this program (install its own)");
     }
     r->host = (winnow_host){.struct_size = sizeof r->host, .log = remember, .log_user = r};
-    if (o->pipeline) {
-        const winnow_status status = r->api->pipeline_create(&r->host, o->pipeline, &r->pipeline);
+    return true;
+}
+
+bool reducer_open(reducer *r, const options *o, const char *spec, bool device)
+{
+    const bool encodes = strcmp(o->encoder, "winnow") == 0;
+    if (spec) {
+        const winnow_status status = r->api->pipeline_create(&r->host, spec, &r->pipeline);
         if (status != WINNOW_OK) {
-            return fail(r, "pipeline", status);
+            return reducer_failed(r, "pipeline", status);
         }
     }
-    return open_model(r, o, encodes) && ((!encodes && !r->pipeline) || open_device(r, o));
+    return open_model(r, o, encodes) &&
+           ((!device && !encodes && !r->pipeline) || open_device(r, o));
 }
 
 void reducer_close(reducer *r)
@@ -105,34 +110,97 @@ void reducer_close(reducer *r)
         r->api->pipeline_destroy(r->pipeline);
         r->api->device_destroy(r->device);
     }
+    free(r->clip);
     memset(r, 0, sizeof *r);
 }
 
-static bool open_encoder(reducer *r)
+uint32_t reducer_merges(const reducer *r)
 {
-    winnow_encoder_desc desc = {
-        .struct_size = sizeof desc, .pipeline = r->pipeline, .max_frames = 1};
-    for (uint32_t i = 0; i < r->views->count; i++) {
-        const winnow_view *v = &r->views->view[i];
-        desc.max_width = v->width > desc.max_width ? v->width : desc.max_width;
-        desc.max_height = v->height > desc.max_height ? v->height : desc.max_height;
-    }
-    const winnow_status status = r->ext->encoder_open(r->device, r->model, &desc, &r->encoder);
-    return status == WINNOW_OK || fail(r, "encoder", status);
+    return r->model && r->info.frames > 1 ? r->info.frames : 1;
 }
 
-bool reducer_prepare(reducer *r, const options *o, const uint8_t *rgb, uint32_t width,
-                     uint32_t height)
+/* An encoder that is large enough may have been opened for the medium before. */
+static bool open_encoder(reducer *r, uint32_t frames)
+{
+    encoder_room room = {.frames = frames};
+    for (uint32_t i = 0; i < r->views->count; i++) {
+        const winnow_view *v = &r->views->view[i];
+        room.width = v->width > room.width ? v->width : room.width;
+        room.height = v->height > room.height ? v->height : room.height;
+    }
+    if (r->encoder && room.frames <= r->room.frames && room.width <= r->room.width &&
+        room.height <= r->room.height) {
+        return true;
+    }
+    r->ext->encoder_destroy(r->encoder);
+    r->encoder = NULL;
+    r->room = room;
+    const winnow_encoder_desc desc = {.struct_size = sizeof desc,
+                                      .pipeline = r->pipeline,
+                                      .max_frames = room.frames,
+                                      .max_width = room.width,
+                                      .max_height = room.height};
+    const winnow_status status = r->ext->encoder_open(r->device, r->model, &desc, &r->encoder);
+    return status == WINNOW_OK || reducer_failed(r, "encoder", status);
+}
+
+/* Where mtmd encodes, only the sizes matter. */
+static bool make_views(reducer *r, const options *o, const char *name, const frames_frame *frame)
+{
+    const bool encodes = strcmp(o->encoder, "winnow") == 0;
+    r->ext->views_free(r->views);
+    r->views = NULL;
+    const winnow_status status = r->ext->model_prepare(r->model, encodes ? frame->rgb : NULL,
+                                                       frame->width, frame->height, &r->views);
+    return status == WINNOW_OK || reducer_failed(r, name, status);
+}
+
+bool reducer_prepare(reducer *r, const options *o, const char *name, const frames_frame *picture)
 {
     const bool encodes = strcmp(o->encoder, "winnow") == 0;
     forget(r);
-    if (!r->model) {
-        return true;
+    free(r->clip);
+    r->clip = NULL;
+    return !r->model ||
+           (make_views(r, o, name, picture) && (!encodes || open_encoder(r, reducer_merges(r))));
+}
+
+/* Frame i of the clip; all are as large as the first. */
+static bool add_frame(reducer *r, const char *name, uint32_t i, uint32_t count)
+{
+    const winnow_view *v = &r->views->view[0];
+    const size_t bytes = (size_t)v->width * v->height * 3;
+    if (r->views->count != 1) {
+        return say_failed("%s: the model cuts each frame into %u views, and a video is one view a "
+                          "frame (give frames as --image)",
+                          name, r->views->count);
     }
-    /* Where mtmd encodes, only the sizes matter. */
-    const winnow_status status =
-        r->ext->model_prepare(r->model, encodes ? rgb : NULL, width, height, &r->views);
-    return status == WINNOW_OK ? !encodes || open_encoder(r) : fail(r, o->image, status);
+    if (i == 0 && v->rgb) {
+        r->clip = malloc(bytes * count);
+        if (!r->clip) {
+            return say_failed("%s: out of memory for %u frames", name, count);
+        }
+    }
+    if (v->rgb) {
+        memcpy(r->clip + i * bytes, v->rgb, bytes);
+    }
+    return true;
+}
+
+bool reducer_prepare_video(reducer *r, const options *o, const char *name,
+                           const frames_frame *frames, uint32_t count)
+{
+    const bool encodes = strcmp(o->encoder, "winnow") == 0;
+    forget(r);
+    free(r->clip);
+    r->clip = NULL;
+    r->clip_frames = count;
+    for (uint32_t i = 0; r->model && i < count; i++) {
+        if (!make_views(r, o, name, &frames[i]) || !add_frame(r, name, i, count)) {
+            return false;
+        }
+    }
+    return !r->model || !encodes || open_encoder(r, count);
 }
 
 void reducer_grid(const reducer *r, uint32_t view, uint32_t *grid_h, uint32_t *grid_w)
@@ -143,7 +211,7 @@ void reducer_grid(const reducer *r, uint32_t view, uint32_t *grid_h, uint32_t *g
 
 /* ---- rows ---- */
 
-static bool rows_room(rows *out, uint32_t most, uint32_t width)
+bool rows_room(rows *out, uint32_t most, uint32_t width)
 {
     *out = (rows){.data = calloc((size_t)most * width + 1, sizeof *out->data),
                   .sources = calloc((size_t)most + 1, sizeof *out->sources),
@@ -193,24 +261,24 @@ bool reducer_encode(reducer *r, uint32_t view, rows *out)
     const winnow_view *v = &r->views->view[view];
     winnow_encoder_info info = {.struct_size = sizeof info};
     winnow_encode run = {.struct_size = sizeof run,
-                         .frames = 1,
+                         .frames = r->clip ? r->clip_frames : 1,
                          .width = v->width,
                          .height = v->height,
-                         .rgb = v->rgb};
+                         .rgb = r->clip ? r->clip : v->rgb};
     winnow_result result = {.struct_size = sizeof result};
     uint32_t grid_h, grid_w;
     const double start = say_clock();
     forget(r);
     winnow_status status = r->ext->encoder_info(r->encoder, &info);
     if (status != WINNOW_OK || !rows_room(out, info.rows_max, info.dim)) {
-        return status == WINNOW_OK ? false : fail(r, "encoder", status);
+        return status == WINNOW_OK ? false : reducer_failed(r, "encoder", status);
     }
     point_outputs(run.out, out, info.rows_max);
     status = r->ext->encoder_encode(r->encoder, &run, &result);
     r->encode_ms += say_clock() - start;
     if (status != WINNOW_OK) {
         rows_free(out);
-        return fail(r, "encode", status);
+        return reducer_failed(r, "encode", status);
     }
     out->count = result.rows;
     reducer_grid(r, view, &grid_h, &grid_w);
@@ -251,8 +319,8 @@ static winnow_status run_plan(reducer *r, winnow_plan *plan, const winnow_shape 
     return status;
 }
 
-bool reducer_take(reducer *r, uint32_t view, const float *data, uint32_t count, uint32_t width,
-                  rows *out)
+bool reducer_take(reducer *r, uint32_t view, const float *data, uint32_t frames, uint32_t count,
+                  uint32_t width, rows *out)
 {
     winnow_plan_desc desc = {.struct_size = sizeof desc, .flags = WINNOW_PLAN_HOST_MEMORY};
     winnow_plan *plan = NULL;
@@ -260,9 +328,9 @@ bool reducer_take(reducer *r, uint32_t view, const float *data, uint32_t count, 
     *out = (rows){0};
     forget(r);
     if (!r->pipeline) {
-        return copy_all(data, count, width, out);
+        return copy_all(data, frames * count, width, out);
     }
-    desc.max_shape = (winnow_shape){.frames = 1, .tokens = count, .dim = width};
+    desc.max_shape = (winnow_shape){.frames = frames, .tokens = count, .dim = width};
     reducer_grid(r, view, &desc.max_shape.grid_h, &desc.max_shape.grid_w);
     desc.roles = 1u << WINNOW_ROLE_TOKENS;
     desc.outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES | 1u << WINNOW_OUT_POSITIONS;
@@ -274,7 +342,7 @@ bool reducer_take(reducer *r, uint32_t view, const float *data, uint32_t count, 
     r->reduce_ms += say_clock() - start;
     if (status != WINNOW_OK) {
         rows_free(out);
-        return fail(r, "reduce", status);
+        return reducer_failed(r, "reduce", status);
     }
     return true;
 }

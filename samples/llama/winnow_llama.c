@@ -1,5 +1,5 @@
-/* winnow-llama: asks a vision-language model of llama.cpp about a picture, with the visual tokens
- * that a Winnow pipeline keeps. See README.md. */
+/* winnow-llama: asks a vision-language model of llama.cpp about pictures and videos, with the
+ * visual tokens that a Winnow pipeline keeps. See README.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,11 @@
 #include <frames.h>
 #include <llama.h>
 
+#include "chat.h"
 #include "chunks.h"
+#include "inside.h"
 #include "llama_host.h"
+#include "media.h"
 #include "options.h"
 #include "rows.h"
 #include "say.h"
@@ -18,8 +21,10 @@ enum { PIECE_SIZE = 256 };
 /* Everything that is open. */
 typedef struct session {
     options o;
-    frames_list picture; /* one frame */
+    media_list media;
+    char *question; /* with markers; in the chat's format where that is asked for */
     reducer reducer;
+    inside inside;
     struct llama_model *model;
     struct llama_context *context;
     prompt prompt;
@@ -31,18 +36,6 @@ typedef struct session {
 
 /* ---- opening ---- */
 
-static bool check_marker(const options *o)
-{
-    const char *marker = mtmd_default_marker();
-    int found = 0;
-    for (const char *at = o->prompt; (at = strstr(at, marker)); at += strlen(marker)) {
-        found++;
-    }
-    return found == 1 || say_failed("-p: the prompt has %d media markers, and there is one picture "
-                                    "(write %s once, where it goes)",
-                                    found, marker);
-}
-
 static bool check_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -53,14 +46,14 @@ static bool check_file(const char *path)
     return true;
 }
 
-static bool read_picture(session *s)
+static bool ask_as_chat(session *s)
 {
-    const frames_options how = {.max_frames = 1};
-    char why[FRAMES_WHY_SIZE];
-    if (frames_load(&s->picture, s->o.image, &how, why, sizeof why) != FRAMES_OK) {
-        return say_failed("%s", why);
+    if (s->o.chat) {
+        char *message = s->question;
+        s->question = chat_around(s->model, s->o.model, message);
+        free(message);
     }
-    return s->picture.count == 1 || say_failed("%s: there is no picture in it", s->o.image);
+    return s->question != NULL;
 }
 
 static bool load_model(session *s)
@@ -91,6 +84,7 @@ static bool open_context(session *s)
     params.n_ubatch = s->o.batch;
     params.n_threads = (int32_t)s->o.threads;
     params.n_threads_batch = (int32_t)s->o.threads;
+    inside_set_context(&s->inside, s->model, &params);
     s->context = llama_init_from_model(s->model, params);
     if (!s->context) {
         return say_failed("a context of %u tokens: llama.cpp does not make it%s", s->o.context,
@@ -145,6 +139,14 @@ static void print_piece(const struct llama_vocab *vocab, llama_token token)
     }
 }
 
+static bool go_on(session *s, llama_token token)
+{
+    inside_before(&s->inside);
+    return llama_host_text(&s->host, &token, 1, true) == LLAMA_HOST_OK
+               ? inside_after(&s->inside, &s->reducer, &s->host)
+               : say_failed("%s%s", s->host.why, say_llama_words());
+}
+
 /* Greedy: the likeliest token each time, until one ends the answer. */
 static bool answer(session *s)
 {
@@ -164,9 +166,8 @@ static bool answer(session *s)
             break;
         }
         print_piece(vocab, token);
-        if (s->generated + 1 < s->o.answer &&
-            llama_host_text(&s->host, &token, 1, true) != LLAMA_HOST_OK) {
-            return say_failed("%s%s", s->host.why, say_llama_words());
+        if (s->generated + 1 < s->o.answer && !go_on(s, token)) {
+            return false;
         }
     }
     putchar('\n');
@@ -178,24 +179,27 @@ static void report(const session *s)
 {
     const prompt *p = &s->prompt;
     const reducer *r = &s->reducer;
-    char reduce[48] = "";
+    char reduce[48] = "", left[96];
+    inside_report(&s->inside, left, sizeof left);
     if (r->pipeline && r->encoder) {
         snprintf(reduce, sizeof reduce, " (reduced inside)");
     } else if (r->pipeline) {
         snprintf(reduce, sizeof reduce, ", reduce %.1f ms", r->reduce_ms);
     }
-    fprintf(stderr,
-            "winnow-llama: visual tokens %u -> %u in %u view%s, encode %.1f ms%s, prefill %.1f ms, "
-            "%u tokens in %.1f ms, context %u of %u\n",
-            p->visual_before, p->visual_after, p->views, p->views == 1 ? "" : "s",
-            p->encode_ms + r->encode_ms, reduce, s->prefill_ms, s->generated, s->generate_ms,
-            s->host.cells, llama_n_ctx_seq(s->context));
+    fprintf(
+        stderr,
+        "winnow-llama: visual tokens %u -> %u in %u view%s%s, encode %.1f ms%s, prefill %.1f ms, "
+        "%u tokens in %.1f ms, context %u of %u\n",
+        p->visual_before, p->visual_after, p->unit_count, p->unit_count == 1 ? "" : "s", left,
+        p->encode_ms + r->encode_ms, reduce, s->prefill_ms, s->generated, s->generate_ms,
+        s->host.cells, llama_n_ctx_seq(s->context));
 }
 
 static bool ask(session *s)
 {
     const double start = say_clock();
-    if (!prompt_decode(&s->prompt, &s->host)) {
+    if (!prompt_decode(&s->prompt, &s->host, inside_attention(&s->inside)) ||
+        !inside_prune(&s->inside, &s->reducer, &s->prompt, &s->host)) {
         return false;
     }
     llama_synchronize(s->context);
@@ -206,18 +210,26 @@ static bool ask(session *s)
     return answer(s);
 }
 
+/* What needs no model comes first: mistakes are told before anything large is read. */
+static bool open_all(session *s)
+{
+    const options *o = &s->o;
+    s->question = media_question(o, mtmd_default_marker());
+    return s->question && check_file(o->model) && check_file(o->mmproj) &&
+           reducer_load(&s->reducer) && inside_open(&s->inside, &s->reducer, o) &&
+           media_read(&s->media, o) &&
+           reducer_open(&s->reducer, o, s->inside.rows_spec, inside_is_asked(&s->inside)) &&
+           load_model(s) && inside_check_model(&s->inside, o, s->model) && ask_as_chat(s) &&
+           prompt_open(&s->prompt, o, s->model);
+}
+
 static bool run(session *s)
 {
     const options *o = &s->o;
-    if (!check_marker(o) || !check_file(o->model) || !check_file(o->mmproj) || !read_picture(s) ||
-        !reducer_open(&s->reducer, o) || !load_model(s) || !prompt_open(&s->prompt, o, s->model)) {
-        return false;
-    }
-    const frames_frame *f = &s->picture.frames[0];
-    const uint32_t width = (uint32_t)llama_model_n_embd_inp(s->model);
-    if (!prompt_split(&s->prompt, o, f->rgb, f->width, f->height) ||
-        !reducer_prepare(&s->reducer, o, f->rgb, f->width, f->height) ||
-        !prompt_fill(&s->prompt, o, &s->reducer, width) ||
+    if (!open_all(s) || !prompt_split(&s->prompt, s->question, &s->media, &s->reducer) ||
+        !inside_check_prompt(&s->inside, &s->prompt) ||
+        !prompt_fill(&s->prompt, o, &s->reducer, &s->media,
+                     (uint32_t)llama_model_n_embd_inp(s->model)) ||
         (o->kept && !prompt_write_kept(&s->prompt, o->kept)) || !check_room(s) ||
         !open_context(s) || !ask(s)) {
         return false;
@@ -238,8 +250,10 @@ static bool close_session(session *s, bool good)
     if (s->model) {
         llama_model_free(s->model);
     }
+    inside_close(&s->inside, &s->reducer);
     reducer_close(&s->reducer);
-    frames_list_free(&s->picture);
+    media_free(&s->media);
+    free(s->question);
     return good;
 }
 

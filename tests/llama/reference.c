@@ -1,20 +1,30 @@
-/* reference.c: what llama.cpp itself makes of a prompt with a picture; check_llama.py's oracle.
+/* reference.c: what llama.cpp itself makes of a prompt with pictures; the oracle of check_*.py.
  *
- * usage: reference MODEL MMPROJ PICTURE.ppm PROMPT STEPS BATCH OUT [KEPT original|compact]
+ * usage: reference MODEL MMPROJ PICTURE.ppm[,PICTURE.ppm] PROMPT STEPS BATCH OUT [NAME=VALUE ...]
  *
- * OUT: each step's logits, f32. Without KEPT llama.cpp's own mtmd_helper_eval_chunks does it all.
- * With KEPT (a line of token numbers for each picture chunk) those rows of mtmd's are fed by hand:
- * consecutive positions, or under M-RoPE those that mtmd_image_tokens_get_decoder_pos gives them,
- * with the text behind the whole picture; compact: places are ranks, in the text's order. */
+ * OUT: each step's logits, f32. Alone, llama.cpp's own mtmd_helper_eval_chunks does it all.
+ *   kept=FILE   (a line of token numbers for each picture chunk): those rows of mtmd's are fed by
+ *               hand, at consecutive positions, or under M-RoPE where they are in the whole
+ *               picture, with the text behind all of it
+ *   how=compact places are ranks, in the text's order
+ *   how=video   all picture chunks are frames of one video, tick=T (1) apart in time, with the text
+ *               around the first and the last
+ *   pairs=yes   neighbouring pictures are frames that Qwen-VL takes as one (older mtmd: always)
+ *   seen=FILE   numbers among all visual tokens: the first line's others are removed from the cache
+ *               behind the prompt. Where there are more lines (one for each step) they stay in the
+ *               cache, and each step sees those of its line
+ *   attention=FILE layer=L  the last prompt token's: i32 count and positions of the visual tokens,
+ *               then f32 [heads, cells] of the layer's softmax */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ggml.h"
 #include "llama.h"
 #include "mtmd-helper.h"
 #include "mtmd.h"
 
-enum { LINE_SIZE = 1 << 16, CONTEXT = 2048 };
+enum { LINE_SIZE = 1 << 16, CONTEXT = 2048, PICTURES = 16, STORE = 1 };
 
 typedef struct session {
     struct llama_model *model;
@@ -22,8 +32,13 @@ typedef struct session {
     mtmd_context *mtmd;
     mtmd_input_chunks *chunks;
     int32_t n_batch, n_past;
-    FILE *kept;
-    bool compact;
+    FILE *kept, *seen, *attention;
+    bool compact, video, pairs, many; /* many: lines of seen */
+    int layer;
+    bool wanted;               /* the attention of what is decoded now */
+    llama_pos visual[CONTEXT]; /* where visual tokens are */
+    int32_t visual_count, frame;
+    double tick; /* places in time from a frame to the next */
 } session;
 
 __attribute__((noreturn)) static void stop(const char *what, const char *which)
@@ -57,8 +72,43 @@ static mtmd_bitmap *read_picture(const char *path)
     return bitmap;
 }
 
+/* The last query's row of all heads; tensors of the CPU backend are plain memory. */
+static bool watch(struct ggml_tensor *node, bool ask, void *user)
+{
+    session *s = user;
+    char name[32];
+    snprintf(name, sizeof name, "kq_soft_max-%d", s->layer);
+    if (!s->wanted || strcmp(node->name, name) != 0) {
+        return !ask;
+    }
+    for (int64_t h = 0; !ask && h < node->ne[2]; h++) {
+        const char *row = (const char *)node->data + (size_t)h * node->nb[2] +
+                          (size_t)(node->ne[1] - 1) * node->nb[1];
+        fwrite(row, sizeof(float), (size_t)node->ne[0], s->attention);
+    }
+    return true;
+}
+
+static size_t read_pictures(const session *s, char *paths, const mtmd_bitmap **bitmaps)
+{
+    size_t count = 0;
+    (void)s;
+    for (char *at = strtok(paths, ","); at; at = strtok(NULL, ",")) {
+        if (count == PICTURES) {
+            stop("too many pictures, from", at);
+        }
+        mtmd_bitmap *bitmap = read_picture(at);
+#ifdef LLAMA_MERGEABLE
+        mtmd_bitmap_set_mergeable(bitmap, s->pairs);
+#endif
+        bitmaps[count++] = bitmap;
+    }
+    return count;
+}
+
 static void open_session(session *s, char **argv)
 {
+    const mtmd_bitmap *bitmaps[PICTURES];
     struct llama_model_params mp = llama_model_default_params();
     struct llama_context_params cp = llama_context_default_params();
     struct mtmd_context_params vp = mtmd_context_params_default();
@@ -74,24 +124,34 @@ static void open_session(session *s, char **argv)
     s->n_batch = atoi(argv[6]);
     cp.n_ctx = CONTEXT;
     cp.n_batch = cp.n_ubatch = (uint32_t)s->n_batch;
+    if (s->seen || s->attention) {
+        cp.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+        cp.n_seq_max = s->many ? 2 : 1;
+        cp.kv_unified = s->many;
+    }
+    if (s->attention) {
+        cp.cb_eval = watch;
+        cp.cb_eval_user_data = s;
+    }
     s->context = llama_init_from_model(s->model, cp);
-    mtmd_bitmap *bitmap = read_picture(argv[3]);
+    const size_t count = read_pictures(s, argv[3], bitmaps);
     const mtmd_input_text text = {
         .text = argv[4], .text_len = strlen(argv[4]), .add_special = true, .parse_special = true};
     s->chunks = mtmd_input_chunks_init();
-    if (!s->context ||
-        mtmd_tokenize(s->mtmd, s->chunks, &text, (const mtmd_bitmap *[]){bitmap}, 1)) {
+    if (!s->context || mtmd_tokenize(s->mtmd, s->chunks, &text, bitmaps, count)) {
         stop("cannot prepare", argv[3]);
     }
-    mtmd_bitmap_free(bitmap);
+    for (size_t i = 0; i < count; i++) {
+        mtmd_bitmap_free((mtmd_bitmap *)bitmaps[i]);
+    }
 }
 
-static int32_t read_kept(session *s, int32_t *kept, int32_t most)
+static int32_t read_line(FILE *file, int32_t *kept, int32_t most)
 {
     static char line[LINE_SIZE];
     int32_t count = 0;
-    if (!fgets(line, sizeof line, s->kept)) {
-        stop("too few lines in", "KEPT");
+    if (!fgets(line, sizeof line, file)) {
+        stop("too few lines in", "kept or seen");
     }
     for (char *at = line, *end; count < most; at = end) {
         const long n = strtol(at, &end, 10);
@@ -137,6 +197,9 @@ static llama_pos place(const session *s, const mtmd_input_chunk *chunk, const in
         pos[2 * count + i] = (llama_pos)p.x;
         pos[3 * count + i] = (llama_pos)p.z;
     }
+    for (int32_t i = 0; s->video && i < count; i++) {
+        pos[i] += (llama_pos)(s->frame * s->tick);
+    }
     if (s->compact) {
         llama_pos *ranks = calloc((size_t)count * 3, sizeof *ranks);
         whole = 0;
@@ -153,7 +216,7 @@ static llama_pos place(const session *s, const mtmd_input_chunk *chunk, const in
 }
 
 /* One batch: these pictures are small. */
-static void feed_rows(session *s, const mtmd_input_chunk *chunk)
+static void feed_rows(session *s, const mtmd_input_chunk *chunk, bool last)
 {
     const int32_t all = (int32_t)mtmd_input_chunk_get_n_tokens(chunk);
     const size_t width = (size_t)llama_model_n_embd_inp(s->model);
@@ -164,33 +227,68 @@ static void feed_rows(session *s, const mtmd_input_chunk *chunk)
         stop("cannot encode", "a chunk");
     }
     const float *rows = mtmd_get_output_embd(s->mtmd);
-    batch.n_tokens = read_kept(s, kept, all);
+    batch.n_tokens = read_line(s->kept, kept, all);
     for (int32_t i = 0; i < batch.n_tokens; i++) {
         memcpy(batch.embd + (size_t)i * width, rows + (size_t)kept[i] * width,
                width * sizeof *rows);
         batch.n_seq_id[i] = 1;
         batch.seq_id[i][0] = 0;
-        batch.logits[i] = false;
+        batch.logits[i] = last && i + 1 == batch.n_tokens;
     }
     const llama_pos taken = place(s, chunk, kept, batch.n_tokens, pos);
     const bool non_causal = mtmd_decode_use_non_causal(s->mtmd, chunk);
+    for (int32_t i = 0; i < batch.n_tokens; i++) {
+        s->visual[s->visual_count++] = pos[i];
+    }
     batch.pos = pos;
     llama_set_causal_attn(s->context, !non_causal);
-    if (llama_decode(s->context, batch)) {
+    if (batch.n_tokens > 0 && llama_decode(s->context, batch)) {
         stop("cannot decode", "rows");
     }
     llama_set_causal_attn(s->context, true);
-    s->n_past += taken;
+    if (!s->video) {
+        s->n_past += taken;
+    }
     batch.pos = own;
     llama_batch_free(batch);
     free(kept);
     free(pos);
 }
 
+/* Whether a chunk is text inside a video: the frames have none between them. */
+static bool is_between(const session *s, size_t i)
+{
+    bool before = false, behind = false;
+    for (size_t k = 0; k < mtmd_input_chunks_size(s->chunks); k++) {
+        const bool picture = mtmd_input_chunk_get_type(mtmd_input_chunks_get(s->chunks, k)) ==
+                             MTMD_INPUT_CHUNK_TYPE_IMAGE;
+        before = before || (picture && k < i);
+        behind = behind || (picture && k > i);
+    }
+    return s->video && before && behind;
+}
+
+/* Text, or a picture of which all rows stay. */
+static void feed_whole(session *s, const mtmd_input_chunk *chunk, bool last)
+{
+    llama_pos next = s->n_past;
+    if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE) {
+        for (size_t k = 0; k < mtmd_input_chunk_get_n_tokens(chunk); k++) {
+            s->visual[s->visual_count++] = s->n_past + (llama_pos)k;
+        }
+    }
+    if (mtmd_helper_eval_chunk_single(s->mtmd, s->context, chunk, s->n_past, 0, s->n_batch, last,
+                                      &next)) {
+        stop("cannot evaluate", "a chunk");
+    }
+    s->n_past = next;
+}
+
 static void prefill(session *s)
 {
     const size_t count = mtmd_input_chunks_size(s->chunks);
-    if (!s->kept) {
+    llama_pos taken = 0;
+    if (!s->kept && !s->seen && !s->attention) {
         if (mtmd_helper_eval_chunks(s->mtmd, s->context, s->chunks, 0, 0, s->n_batch, true,
                                     &s->n_past)) {
             stop("cannot evaluate", "the prompt");
@@ -199,14 +297,49 @@ static void prefill(session *s)
     }
     for (size_t i = 0; i < count; i++) {
         const mtmd_input_chunk *chunk = mtmd_input_chunks_get(s->chunks, i);
-        llama_pos next = s->n_past;
-        if (mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE) {
-            feed_rows(s, chunk);
-        } else if (mtmd_helper_eval_chunk_single(s->mtmd, s->context, chunk, s->n_past, 0,
-                                                 s->n_batch, i + 1 == count, &next)) {
-            stop("cannot evaluate", "text");
+        const bool picture = mtmd_input_chunk_get_type(chunk) == MTMD_INPUT_CHUNK_TYPE_IMAGE;
+        if (s->video && picture) {
+            const llama_pos one = mtmd_input_chunk_get_n_pos(chunk);
+            feed_rows(s, chunk, i + 1 == count);
+            taken = (llama_pos)(s->frame++ * s->tick) + 1;
+            taken = one > taken ? one : taken;
+        } else if (is_between(s, i)) {
+            continue;
+        } else if (picture && s->kept) {
+            feed_rows(s, chunk, i + 1 == count);
         } else {
-            s->n_past = next;
+            s->n_past += taken;
+            taken = 0;
+            s->wanted = s->attention && i + 1 == count;
+            if (s->wanted) {
+                fwrite(&s->visual_count, sizeof s->visual_count, 1, s->attention);
+                fwrite(s->visual, sizeof *s->visual, (size_t)s->visual_count, s->attention);
+            }
+            feed_whole(s, chunk, i + 1 == count);
+            s->wanted = false;
+        }
+    }
+}
+
+/* What the next token sees, from behind: the order that llama_cells does not take. */
+static void hide(session *s)
+{
+    static int32_t kept[CONTEXT];
+    static bool shown[CONTEXT];
+    llama_memory_t memory = llama_get_memory(s->context);
+    const int32_t count = read_line(s->seen, kept, s->visual_count);
+    if (s->many) {
+        llama_memory_seq_cp(memory, 0, STORE, s->n_past - 1, -1);
+        llama_memory_seq_rm(memory, 0, -1, -1);
+        llama_memory_seq_cp(memory, STORE, 0, -1, -1);
+    }
+    memset(shown, 0, sizeof shown);
+    for (int32_t i = 0; i < count; i++) {
+        shown[kept[i]] = true;
+    }
+    for (int32_t i = s->visual_count - 1; i >= 0; i--) {
+        if (!shown[i] && !llama_memory_seq_rm(memory, 0, s->visual[i], s->visual[i] + 1)) {
+            stop("cannot remove", "a cell");
         }
     }
 }
@@ -215,7 +348,13 @@ static void answer(session *s, int steps, FILE *out)
 {
     const int32_t count = llama_vocab_n_tokens(llama_model_get_vocab(s->model));
     struct llama_batch batch = llama_batch_init(1, 0, 1);
+    if (s->many) { /* hide takes the last token alone */
+        llama_memory_seq_cp(llama_get_memory(s->context), 0, STORE, 0, s->n_past - 1);
+    }
     for (int i = 0; i < steps; i++) {
+        if (s->seen && (s->many || i == 0)) {
+            hide(s);
+        }
         const float *logits = llama_get_logits_ith(s->context, -1);
         llama_token top = 0;
         for (llama_token t = 1; t < count; t++) {
@@ -238,17 +377,57 @@ static void answer(session *s, int steps, FILE *out)
     llama_batch_free(batch);
 }
 
+static FILE *open_file(const char *path, const char *how)
+{
+    FILE *file = fopen(path, how);
+    if (!file) {
+        stop("cannot open", path);
+    }
+    return file;
+}
+
+static void read_option(session *s, const char *word)
+{
+    const char *value = strchr(word, '=');
+    if (!value) {
+        stop("no NAME=VALUE:", word);
+    }
+    value++;
+    if (strncmp(word, "kept=", 5) == 0) {
+        s->kept = open_file(value, "r");
+    } else if (strncmp(word, "seen=", 5) == 0) {
+        s->seen = open_file(value, "r");
+        for (int c, lines = 0; (c = fgetc(s->seen)) != EOF;) {
+            lines += c == '\n';
+            s->many = lines > 1;
+        }
+        rewind(s->seen);
+    } else if (strncmp(word, "attention=", 10) == 0) {
+        s->attention = open_file(value, "wb");
+    } else if (strncmp(word, "layer=", 6) == 0) {
+        s->layer = atoi(value);
+    } else if (strncmp(word, "how=", 4) == 0) {
+        s->compact = strcmp(value, "compact") == 0;
+        s->video = strcmp(value, "video") == 0;
+    } else if (strncmp(word, "tick=", 5) == 0) {
+        s->tick = atof(value);
+    } else if (strcmp(word, "pairs=yes") == 0) {
+        s->pairs = true;
+    } else {
+        stop("no such option:", word);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    session s = {0};
-    if (argc != 8 && argc != 10) {
-        stop("usage: MODEL MMPROJ PICTURE.ppm PROMPT STEPS BATCH OUT", "[KEPT original|compact]");
+    static session s;
+    if (argc < 8) {
+        stop("usage: MODEL MMPROJ PICTURE.ppm PROMPT STEPS BATCH OUT", "[NAME=VALUE ...]");
     }
-    FILE *out = fopen(argv[7], "wb");
-    s.kept = argc > 8 ? fopen(argv[8], "r") : NULL;
-    s.compact = argc > 9 && strcmp(argv[9], "compact") == 0;
-    if (!out || (argc > 8 && !s.kept)) {
-        stop("cannot open", argv[out ? 8 : 7]);
+    s.tick = 1;
+    FILE *out = open_file(argv[7], "wb");
+    for (int i = 8; i < argc; i++) {
+        read_option(&s, argv[i]);
     }
     llama_log_set(quiet, NULL);
     mtmd_helper_log_set(quiet, NULL);
@@ -256,8 +435,11 @@ int main(int argc, char **argv)
     open_session(&s, argv);
     prefill(&s);
     answer(&s, atoi(argv[5]), out);
-    if (s.kept) {
-        fclose(s.kept);
+    for (int i = 0; i < 3; i++) {
+        FILE *file = i == 0 ? s.kept : i == 1 ? s.seen : s.attention;
+        if (file) {
+            fclose(file);
+        }
     }
     mtmd_input_chunks_free(s.chunks);
     mtmd_free(s.mtmd);
