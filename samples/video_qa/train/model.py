@@ -35,13 +35,13 @@ class Config:
     layers: int = 5
     heads: int = 3
     feed: int = 512
-    theta: float = 10000.0
+    theta: float = 1e6  # most of a head's dimensions turn little over a prompt, and are left to what things look like
     vit_eps: float = 1e-5
     eps: float = 1e-5
 
 
 SIZES = {  # name -> what differs from Config
-    "tiny": {"vit_width": 128, "vit_heads": 2, "width": 128, "layers": 5, "heads": 4, "feed": 352},
+    "tiny": {"vit_width": 128, "vit_heads": 2, "width": 128, "layers": 5, "heads": 2, "feed": 352},
     "small": {},
     "base": {"vit_width": 256, "vit_layers": 6, "vit_heads": 4, "width": 320, "layers": 6, "heads": 5, "feed": 864},
 }

@@ -1,0 +1,309 @@
+#include "film.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+
+/* ---- the library's sentences ---- */
+
+/* An error outweighs what is said after it. */
+static void remember(void *user, int32_t level, const char *message)
+{
+    film_encoder *e = user;
+    const bool is_error = level == WINNOW_LOG_ERROR;
+    if (level <= WINNOW_LOG_INFO && (is_error || !e->message_is_error)) {
+        snprintf(e->message, sizeof e->message, "%s", message);
+        e->message_is_error = is_error;
+    }
+}
+
+void film_forget(film_encoder *e)
+{
+    e->message[0] = 0;
+    e->message_is_error = false;
+}
+
+bool film_fail(film_encoder *e, const char *what, winnow_status status)
+{
+    if (e->message[0]) {
+        say_failed("%s", e->message);
+    } else {
+        say_failed("%s: Winnow answered %s", what, e->api->status_name(status));
+    }
+    film_forget(e);
+    return false;
+}
+
+/* ---- the model on a device ---- */
+
+static bool open_device_of(film_encoder *e, int32_t backend)
+{
+    const winnow_device_desc desc = {
+        .struct_size = sizeof desc, .host = &e->host, .backend = backend};
+    const winnow_status status = e->api->device_create(&desc, &e->device);
+    return status == WINNOW_OK || film_fail(e, "device", status);
+}
+
+/* Left to us, a Vulkan driver that computes on the CPU is no GPU: plain C is several times faster
+ * there. */
+static bool open_device(film_encoder *e, const char *backend)
+{
+    winnow_device_info info = {.struct_size = sizeof info};
+    if (strcmp(backend, "auto") != 0) {
+        return open_device_of(e, strcmp(backend, "gpu") == 0 ? WINNOW_BACKEND_GPU
+                                                             : WINNOW_BACKEND_CPU);
+    }
+    if (!open_device_of(e, WINNOW_BACKEND_AUTO)) {
+        return false;
+    }
+    if (e->api->device_info(e->device, &info) == WINNOW_OK && info.kind == WINNOW_DEVICE_CPU) {
+        e->api->device_destroy(e->device);
+        e->device = NULL;
+        return open_device_of(e, WINNOW_BACKEND_CPU);
+    }
+    return true;
+}
+
+/* A GGUF file's own is llama.cpp's of today. */
+static int32_t like_of(const char *like)
+{
+    return strcmp(like, "transformers") == 0   ? WINNOW_LIKE_TRANSFORMERS
+           : strcmp(like, "llama-b10256") == 0 ? WINNOW_LIKE_LLAMA_B10256
+                                               : WINNOW_LIKE_FILE;
+}
+
+bool film_open(film_encoder *e, const film_options *o)
+{
+    memset(e, 0, sizeof *e);
+    e->api = winnow_get_api(WINNOW_ABI);
+    e->ext = e->api ? e->api->get_extension("winnow.encoder/1") : NULL;
+    if (!e->ext || e->ext->struct_size < sizeof *e->ext) {
+        return say_failed("libwinnow: it is older than this program (install its own)");
+    }
+    e->host = (winnow_host){.struct_size = sizeof e->host, .log = remember, .log_user = e};
+    e->path = o->model;
+    const winnow_status status =
+        e->ext->model_open(&e->host, o->model, like_of(o->like), &e->model);
+    if (status != WINNOW_OK) {
+        e->model = NULL;
+        return film_fail(e, o->model, status);
+    }
+    e->info.struct_size = sizeof e->info;
+    e->ext->model_info(e->model, &e->info);
+    e->token = e->info.patch * e->info.join;
+    return open_device(e, o->backend);
+}
+
+void film_close(film_encoder *e)
+{
+    if (e->api && e->ext) {
+        film_run_close(&e->plain, e);
+        e->ext->model_close(e->model);
+        e->api->device_destroy(e->device);
+    }
+    memset(e, 0, sizeof *e);
+}
+
+bool film_run_open(film_run *run, film_encoder *e, const film *f, const winnow_pipeline *pipeline)
+{
+    const uint32_t frames = f->is_video ? f->count : 1;
+    if (run->encoder && run->frames >= frames && run->width >= f->width &&
+        run->height >= f->height) {
+        return true;
+    }
+    film_run_close(run, e);
+    const winnow_encoder_desc desc = {.struct_size = sizeof desc,
+                                      .pipeline = pipeline,
+                                      .max_frames = frames,
+                                      .max_width = f->width,
+                                      .max_height = f->height};
+    winnow_status status = e->ext->encoder_open(e->device, e->model, &desc, &run->encoder);
+    if (status == WINNOW_OK) {
+        run->info.struct_size = sizeof run->info;
+        status = e->ext->encoder_info(run->encoder, &run->info);
+    }
+    if (status != WINNOW_OK) {
+        film_run_close(run, e);
+        return film_fail(e, "encoder", status);
+    }
+    run->frames = frames;
+    run->width = f->width;
+    run->height = f->height;
+    return true;
+}
+
+void film_run_close(film_run *run, film_encoder *e)
+{
+    if (run->encoder) {
+        e->ext->encoder_destroy(run->encoder);
+    }
+    memset(run, 0, sizeof *run);
+}
+
+/* ---- pipelines ---- */
+
+/* Asked on a small set of tokens: a stage with no place behind an encoder is found out. */
+static bool runs_behind(film_encoder *e, const winnow_pipeline *pipeline)
+{
+    const uint32_t tokens = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES;
+    const winnow_plan_desc desc = {
+        .struct_size = sizeof desc,
+        .flags = WINNOW_PLAN_HOST_MEMORY,
+        .max_shape = {.frames = 2, .tokens = 16, .dim = 8, .grid_h = 4, .grid_w = 4},
+        .roles = 1u << WINNOW_ROLE_TOKENS};
+    uint32_t needed = 0, optional = 0;
+    winnow_plan *plan = NULL;
+    if (e->api->pipeline_inputs(pipeline, &needed, &optional) != WINNOW_OK ||
+        ((needed | optional) & ~tokens)) {
+        return false;
+    }
+    const winnow_status status = e->api->plan_create(e->device, pipeline, &desc, &plan);
+    e->api->plan_destroy(plan);
+    film_forget(e);
+    return status != WINNOW_E_UNSUPPORTED;
+}
+
+bool film_pipeline_open(film_pipeline *p, film_encoder *e, const char *spec)
+{
+    *p = (film_pipeline){.spec = spec};
+    film_forget(e);
+    if (!spec) {
+        return true;
+    }
+    const winnow_status status = e->api->pipeline_create(&e->host, spec, &p->pipeline);
+    if (status != WINNOW_OK) {
+        p->pipeline = NULL;
+        return film_fail(e, "pipeline", status);
+    }
+    p->inside = !runs_behind(e, p->pipeline);
+    return true;
+}
+
+void film_pipeline_close(film_pipeline *p, film_encoder *e)
+{
+    film_run_close(&p->run, e);
+    if (p->pipeline) {
+        e->api->pipeline_destroy(p->pipeline);
+    }
+    memset(p, 0, sizeof *p);
+}
+
+/* ---- frames to views ---- */
+
+void film_grid(const film_encoder *e, const film *f, uint32_t grid[3])
+{
+    grid[0] = (f->count + e->info.frames - 1) / e->info.frames;
+    grid[1] = f->height / e->token;
+    grid[2] = f->width / e->token;
+}
+
+static bool room_for_views(film *f, uint64_t count)
+{
+    const uint64_t bytes = count * f->width * f->height * 3;
+    uint8_t *rgb = realloc(f->rgb, (size_t)bytes);
+    f->rgb = rgb ? rgb : f->rgb;
+    double *seconds = realloc(f->seconds, (size_t)count * sizeof *seconds);
+    f->seconds = seconds ? seconds : f->seconds;
+    void *tiles = realloc(f->tiles, (size_t)count * sizeof *f->tiles);
+    f->tiles = tiles ? tiles : f->tiles;
+    return rgb && seconds && tiles;
+}
+
+static bool append(film *f, const winnow_view *view, double seconds, const char *name)
+{
+    const size_t bytes = (size_t)view->width * view->height * 3;
+    if (f->count == 0) {
+        f->width = view->width;
+        f->height = view->height;
+    }
+    if (view->width != f->width || view->height != f->height) {
+        return say_failed(
+            "%s: it becomes views of %ux%u and %ux%u pixels (give frames of one size)", name,
+            f->width, f->height, view->width, view->height);
+    }
+    if (!room_for_views(f, (uint64_t)f->count + 1)) {
+        return say_failed("%s: out of memory for %u views (take fewer: --frames N)", name,
+                          f->count + 1);
+    }
+    memcpy(f->rgb + f->count * bytes, view->rgb, bytes);
+    f->tiles[f->count][0] = view->tile_y;
+    f->tiles[f->count][1] = view->tile_x;
+    f->seconds[f->count++] = seconds;
+    return true;
+}
+
+/* Frames of a video are not cut into tiles: of those that would be, the overview is taken. */
+static bool add_frame(film *f, film_encoder *e, const frames_frame *frame, const char *name)
+{
+    winnow_views *views = NULL;
+    film_forget(e);
+    const winnow_status status =
+        e->ext->model_prepare(e->model, frame->rgb, frame->width, frame->height, &views);
+    if (status != WINNOW_OK) {
+        return film_fail(e, name, status);
+    }
+    const bool whole = f->is_video && views->count > 1;
+    bool good = true;
+    for (uint32_t i = 0; good && i < views->count; i++) {
+        if (!whole || views->view[i].tile_y < 0) {
+            good = append(f, &views->view[i], frame->seconds, name);
+        }
+    }
+    f->tiles_x = f->is_video ? 0 : views->tiles_x;
+    e->ext->views_free(views);
+    return good;
+}
+
+bool film_take(film *f, film_encoder *e, const frames_frame *frames, uint32_t count, bool is_video,
+               const char *name)
+{
+    *f = (film){.is_video = is_video};
+    for (uint32_t i = 0; i < count; i++) {
+        if (!add_frame(f, e, &frames[i], name)) {
+            return false;
+        }
+    }
+    return f->count > 0 || say_failed("%s: there are no frames in it", name);
+}
+
+bool film_read(film *f, film_encoder *e, const char *path, const film_choice *choice)
+{
+    const frames_options how = {
+        .uniform_count = choice->frames, .longest_side = choice->max_side, .same_size = true};
+    char why[FRAMES_WHY_SIZE];
+    frames_source *source;
+    frames_frame frame;
+    frames_info info;
+    bool good = true;
+    *f = (film){0};
+    frames_status status = frames_open(&source, path, &how, why, sizeof why);
+    if (status != FRAMES_OK) {
+        return say_failed("%s", why);
+    }
+    frames_get_info(source, &info);
+    f->is_video = info.kind != FRAMES_KIND_PICTURE;
+    while (good && (status = frames_next(source, &frame, why, sizeof why)) == FRAMES_OK) {
+        good = add_frame(f, e, &frame, path);
+    }
+    frames_get_info(source, &info);
+    frames_close(&source);
+    if (good && status != FRAMES_END) {
+        return say_failed("%s", why);
+    }
+    if (good && info.damaged > 0) {
+        say_note("%s: %llu damaged parts of it were passed over", path,
+                 (unsigned long long)info.damaged);
+    }
+    return good && (f->count > 0 || say_failed("%s: there are no frames in it", path));
+}
+
+void film_free(film *f)
+{
+    free(f->rgb);
+    free(f->seconds);
+    free(f->tiles);
+    free(f->tokens);
+    *f = (film){0};
+}
