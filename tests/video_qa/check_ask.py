@@ -171,7 +171,7 @@ def check_small_model(room):
         front = [i for kind, part in trace[:kinds.index("rows")] for i in part]
         behind = [i for kind, part in trace[kinds.index("rows") + 1:] for i in part]
         check([front, behind] == want, "%r: %s, trained on %s" % (question, [front, behind], want))
-    done = room.run(room.path("film"), QUESTION, "--answer", "6", environment={"WINNOW_QA_MODEL": qa})
+    done = room.run(room.path("film"), QUESTION, "--answer", "6", "--backend", "cpu", environment={"WINNOW_QA_MODEL": qa})
     named, _ = room.ask(model, [room.path("film")], [QUESTION], "--answer", "6")
     check(done.returncode == 0 and done.stdout == named, "the default model: %s" % done.stderr)
 
