@@ -73,10 +73,11 @@ static winnow_status device_create(const winnow_device_desc *given, winnow_devic
                        desc.backend);
     if (desc.backend == WINNOW_BACKEND_CPU)
         return wn_cpu_device_create(&host, desc.disable, out);
+    const bool open = desc.backend == WINNOW_BACKEND_AUTO && !(desc.selector && desc.selector[0]);
+    const char *selector = open ? NULL : desc.selector ? desc.selector : "";
     const winnow_status status =
-        wn_gpu_device_create(&host, desc.selector, desc.disable, desc.loader_path, out);
-    const bool named = desc.selector && desc.selector[0];
-    if (status == WINNOW_E_NO_DEVICE && desc.backend == WINNOW_BACKEND_AUTO && !named)
+        wn_gpu_device_create(&host, selector, desc.disable, desc.loader_path, out);
+    if (status == WINNOW_E_NO_DEVICE && open)
         return wn_cpu_device_create(&host, desc.disable, out);
     return status;
 }

@@ -157,8 +157,8 @@ winnow_status wn_cpu_device_info(const wn_host *host, const char *disable, winno
 /* For tests, before anything is made for the device: every operation that can be is cut into `parts`. */
 void wn_cpu_device_share_all(winnow_device *device, uint32_t parts);
 
-/* gpu/: a device of our own by selector ("" best), through the loader at loader_path (NULL: the usual
- * names). E_NO_DEVICE names what there is. */
+/* gpu/: a device of our own by selector ("" best; NULL best, but none that computes on the CPU), through the loader at
+ * loader_path (NULL: the usual names). E_NO_DEVICE names what there is. */
 winnow_status wn_gpu_device_create(const wn_host *host, const char *selector, const char *disable,
                                    const char *loader_path, winnow_device **out);
 /* Appends the GPUs that the loader shows; *count as in winnow_api.device_list. No loader: 0 devices. */

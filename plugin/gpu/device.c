@@ -96,6 +96,11 @@ static bool selects(const char *selector, uint32_t number, const wn_caps *caps)
     return contains(caps->properties.deviceName, selector) || contains(caps->driver, selector);
 }
 
+static bool is_software(const wn_caps *caps)
+{
+    return caps->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+}
+
 /* Higher is better. A device that cannot be used is chosen only if nothing else is meant. */
 static int rank(const wn_caps *caps)
 {
@@ -237,7 +242,7 @@ fail:
 static void choose_workgroups(wn_gpu *gpu)
 {
     const VkPhysicalDeviceLimits *limits = &gpu->caps.properties.limits;
-    const bool cpu = gpu->caps.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    const bool cpu = is_software(&gpu->caps);
     const uint32_t most =
         limits->maxComputeWorkGroupInvocations < limits->maxComputeWorkGroupSize[0]
             ? limits->maxComputeWorkGroupInvocations
@@ -298,13 +303,22 @@ winnow_status wn_gpu_init(wn_gpu *gpu, const wn_host *host)
     return WINNOW_OK;
 }
 
+/* selector NULL: the best one, unless it computes on the CPU. */
 static winnow_status choose_device(wn_gpu *gpu, const char *selector, uint32_t mask)
 {
     const wn_host *host = &gpu->base.host;
     gpu_list list = {0};
     uint32_t chosen = 0;
     WN_TRY(list_read(host, &gpu->instance, &list));
-    const winnow_status status = select_gpu(host, selector ? selector : "", &list, &chosen);
+    winnow_status status = select_gpu(host, selector ? selector : "", &list, &chosen);
+    if (status == WINNOW_OK && !selector && is_software(&list.caps[chosen])) {
+        wn_log(
+            host, WINNOW_LOG_INFO,
+            "device: %s computes on the CPU, where plain C is faster (name it, or ask for a GPU, "
+            "to have it all the same)",
+            list.caps[chosen].properties.deviceName);
+        status = WINNOW_E_NO_DEVICE;
+    }
     if (status == WINNOW_OK) {
         gpu->physical = list.physical[chosen];
         gpu->caps = list.caps[chosen];

@@ -46,24 +46,11 @@ static bool open_device_of(film_encoder *e, int32_t backend)
     return status == WINNOW_OK || film_fail(e, "device", status);
 }
 
-/* Left to us, a Vulkan driver that computes on the CPU is no GPU: plain C is several times faster
- * there. */
 static bool open_device(film_encoder *e, const char *backend)
 {
-    winnow_device_info info = {.struct_size = sizeof info};
-    if (strcmp(backend, "auto") != 0) {
-        return open_device_of(e, strcmp(backend, "gpu") == 0 ? WINNOW_BACKEND_GPU
-                                                             : WINNOW_BACKEND_CPU);
-    }
-    if (!open_device_of(e, WINNOW_BACKEND_AUTO)) {
-        return false;
-    }
-    if (e->api->device_info(e->device, &info) == WINNOW_OK && info.kind == WINNOW_DEVICE_CPU) {
-        e->api->device_destroy(e->device);
-        e->device = NULL;
-        return open_device_of(e, WINNOW_BACKEND_CPU);
-    }
-    return true;
+    return open_device_of(e, strcmp(backend, "gpu") == 0   ? WINNOW_BACKEND_GPU
+                             : strcmp(backend, "cpu") == 0 ? WINNOW_BACKEND_CPU
+                                                           : WINNOW_BACKEND_AUTO);
 }
 
 /* A GGUF file's own is llama.cpp's of today. */

@@ -34,7 +34,7 @@ typedef struct engine_options {
      "SEL",    "a number of 'winnow devices', or part of a name"},              \
         {"backend",  0,                                                         \
          ARG_CHOICE, offsetof(values, engine.backend),                          \
-         "gpu|cpu",  "only a GPU, or plain C; default: a GPU if there is one"}, \
+         "gpu|cpu",  "only a GPU, or plain C; default: a GPU if there is a real one"}, \
     {                                                                           \
         "disable", 0, ARG_TEXT, offsetof(values, engine.disable), "F,..",       \
             "device features not to use, as fp16,subgroup"                      \

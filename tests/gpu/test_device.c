@@ -55,6 +55,26 @@ static void test_list(void **state)
     assert_int_equal(again, count);
 }
 
+/* Nothing named: a driver that computes on the CPU is no GPU. */
+static void test_software(void **state)
+{
+    (void)state;
+    winnow_device_info info = {.struct_size = sizeof info};
+    winnow_device *device = (winnow_device *)&host;
+    uint32_t count = 0;
+    const winnow_status listed = wn_gpu_device_list(&host, NULL, NULL, &info, 1, &count);
+    assert_true(listed == WINNOW_OK || listed == WINNOW_E_TOO_SMALL);
+    const winnow_status status = wn_gpu_device_create(&host, NULL, NULL, NULL, &device);
+    if (info.kind == WINNOW_DEVICE_CPU) {
+        assert_int_equal(status, WINNOW_E_NO_DEVICE);
+        assert_null(device);
+        assert_said("computes on the CPU");
+        return;
+    }
+    assert_int_equal(status, WINNOW_OK);
+    device->backend->device_destroy(device);
+}
+
 static void test_no_loader(void **state)
 {
     (void)state;
@@ -84,7 +104,7 @@ static void test_select(void **state)
     wn_gpu_backend.device_destroy(device);
     wn_gpu_backend.device_destroy(create(part, NULL));
     wn_gpu_backend.device_destroy(create("0", NULL));
-    wn_gpu_backend.device_destroy(create(NULL, NULL));
+    wn_gpu_backend.device_destroy(create("", NULL));
     assert_int_equal(wn_gpu_device_create(&host, "99", NULL, NULL, &device), WINNOW_E_NO_DEVICE);
     assert_said("no GPU is '99' (there are: 0 ");
     assert_int_equal(wn_gpu_device_create(&host, "voodoo", NULL, NULL, &device),
@@ -297,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_list, start),
+        cmocka_unit_test_setup(test_software, start),
         cmocka_unit_test_setup(test_no_loader, start),
         cmocka_unit_test_setup(test_select, start),
         cmocka_unit_test_setup(test_mask, start),

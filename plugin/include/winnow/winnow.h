@@ -141,7 +141,8 @@ enum { WINNOW_BACKEND_AUTO = 0, WINNOW_BACKEND_GPU = 1, WINNOW_BACKEND_CPU = 2 }
 
 typedef struct winnow_device_desc {
     uint32_t struct_size;
-    int32_t backend;         /* WINNOW_BACKEND_*; AUTO: a GPU if there is one, else plain C */
+    int32_t backend;         /* WINNOW_BACKEND_*; AUTO: a GPU if there is one, else plain C; a Vulkan driver that
+                                computes on the CPU is none unless `selector` names it: plain C is faster */
     const winnow_host *host; /* NULL: defaults */
     const char *selector;    /* NULL or "": the best device; a number as listed by device_list; or part of
                                 the device's or driver's name, any case */
