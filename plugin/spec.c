@@ -1,6 +1,7 @@
 /* spec.c: "evs=rate=0.75,tome=r=16" into a checked list of stages.
  *
- * FFmpeg's filter syntax: stages split by ',', the options after '=' split by ':', each name=value.
+ * FFmpeg's filter syntax: stages split by ',', the options after '=' split by ':', each name=value, or
+ * a number alone for the first one.
  * A mistake is one line that names the place: `spec: no stage "tone" at character 5 (did you mean
  * "tome"?)`. */
 #include <locale.h>
@@ -287,6 +288,12 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
     const bool has_value = rest.at != NULL;
     text value = has_value ? trim(rest) : (text){part.at + part.size, 0};
     name = trim(name);
+    /* A number alone is the first option's: divprune=64. */
+    if (!has_value && stage->option_count && !(*seen & 1u) && name.size &&
+        (name.at[0] == '.' || (name.at[0] >= '0' && name.at[0] <= '9'))) {
+        *seen |= 1u;
+        return parse_value(p, &stage->options[0], name, &use->values[0]);
+    }
     const bool anywhere = stage->build && !stage->decode && !stage->only_inside;
     const uint32_t count = stage->option_count + (anywhere ? INSIDE_COUNT : 0u);
     for (uint32_t i = 0; i < count; ++i) {

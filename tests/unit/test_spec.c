@@ -41,6 +41,12 @@ static void takes_stages_options_and_space(void **state)
     assert_true(p.pipeline.stages[0].values[0].share == 0.007); /* which 0.7 / 100 is not */
     assert_int_equal(parse(&p, "divprune=keep=6.4e1"), WINNOW_OK);
     assert_true(p.pipeline.stages[0].values[0].number == 64);
+    /* A number alone is the first option's. */
+    assert_int_equal(parse(&p, "budget=12.5%,evs= .5 :compat=bf16"), WINNOW_OK);
+    assert_true(p.pipeline.stages[0].values[0].percent &&
+                p.pipeline.stages[0].values[0].number == 12.5);
+    assert_true(p.pipeline.stages[1].values[0].number == 0.5);
+    assert_int_equal(p.pipeline.stages[1].values[1].choice, 1);
 }
 
 static void fills_defaults(void **state)
@@ -115,6 +121,12 @@ static const mistake mistakes[] = {
     {"evs,dycoke-kv", {"dycoke-kv at character 5", "runs alone"}},
     {"divprune=keep=1111111111111111111111111111111111111111111111111111111111111111111",
      {"give a count"}},
+    {"budget", {"budget at character 1 needs keep=..."}},
+    {"budget=0", {"keep is 0", "character 8", "1..1e9"}},
+    {"budget=101%", {"keep is 101%"}},
+    {"budget=5:6", {"budget has no option `6`", "character 10"}},
+    {"evs=1", {"rate is 1", "character 5", "0..<1"}},
+    {"visionzip=fifty", {"no option `fifty`"}},
     {"evs=rate=0.5\n", {NULL}}, /* space around values is fine, a line feed too */
 };
 

@@ -1,0 +1,83 @@
+/* budget: how many tokens, instead of which method. Ours; the figures that it goes by are in docs/figures.md.
+ * It stands for a pipeline that is chosen when a plan is made, from what the media is and from the roles that are given:
+ *   frames of one size, N at least one frame and a half   evs, exactly N of the whole media
+ *   text and image embeddings                             cdpruner
+ *   class attention and keys                              visionzip, dominant and contextual as 54 to 10
+ *   else                                                  divprune
+ * All but evs work on each frame, which gets N / frames, at least 1. The choice is told in one line (info). A budget of
+ * everything changes nothing. Cost: that of the stages that it chose. */
+#include "build.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { SPEC_SIZE = 96 };
+
+static void choose_for_frames(const wn_build *b, uint32_t n, char *spec)
+{
+    const bool asked = build_has(b, WINNOW_ROLE_TEXT) && build_has(b, WINNOW_ROLE_IMAGE_EMBEDS);
+    const bool looked = build_has(b, WINNOW_ROLE_CLS_ATTENTION) && build_has(b, WINNOW_ROLE_KEYS) &&
+                        !b->set.specials;
+    const uint32_t contextual = (n * 10 + 32) / 64;
+    if (asked)
+        snprintf(spec, SPEC_SIZE, "cdpruner=keep=%u", n);
+    else if (looked && contextual)
+        snprintf(spec, SPEC_SIZE, "visionzip=dominant=%u:contextual=%u", n - contextual,
+                 contextual);
+    else
+        snprintf(spec, SPEC_SIZE, "divprune=keep=%u", n);
+}
+
+static void choose(const wn_build *b, const wn_value *keep, char *spec)
+{
+    const wn_set *set = &b->set;
+    const uint32_t n = wn_keep_count(keep, set->n_max, rint);
+    spec[0] = '\0';
+    if (n >= set->n_max)
+        return;
+    if (set->segs > 1 && set->aligned && !b->in.streaming &&
+        2 * (uint64_t)n >= 3 * (uint64_t)set->width) {
+        /* A little under what gives n, since evs cuts the fraction off. */
+        const double rate = 1.0 - (n + 0.5) / set->n_max;
+        snprintf(spec, SPEC_SIZE, "evs=rate=%.9f", rate);
+        return;
+    }
+    choose_for_frames(b, n / set->segs ? n / set->segs : 1, spec);
+}
+
+static winnow_status build(wn_build *b, const wn_value *v)
+{
+    char spec[SPEC_SIZE];
+    winnow_pipeline chosen;
+    choose(b, &v[0], spec);
+    if (b->may_grow && b->const_words == 0) /* once: at planning, in the first pass */
+        wn_log(b->host, WINNOW_LOG_INFO, "budget: %u frames of at most %u tokens: %s", b->set.segs,
+               b->set.width, spec[0] ? spec : "everything stays");
+    if (!spec[0])
+        return b->status;
+    const winnow_status status = wn_spec_parse(b->host, spec, &chosen);
+    if (status != WINNOW_OK)
+        return build_fail(b, WINNOW_E_INTERNAL, "`%s` is no pipeline (report this)", spec);
+    return build_stage(b, &chosen.stages[0]);
+}
+
+static const winnow_option_info options[] = {
+    {"keep", "keep", "", "1..1e9", "tokens of the whole media: 256, or 25%"},
+};
+
+const wn_stage wn_stage_budget = {
+    .name = "budget",
+    .family = "choice",
+    .summary = "a number of tokens, and the method that suits: budget=256, budget=25%",
+    .help =
+        "Chooses by what the media is and what the host gives. Frames of one size: evs, unless the budget is under a frame "
+        "and a half. Otherwise each frame gets its share: by cdpruner with text and image embeddings, by visionzip with class "
+        "attention and keys, else by divprune. The choice is told as an info line.",
+    .source = "ours, from the figures of winnow-evaluate",
+    .options = options,
+    .option_count = 1,
+    .roles_needed = 1u << WINNOW_ROLE_TOKENS,
+    .roles_optional = 1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_KEYS |
+                      1u << WINNOW_ROLE_TEXT | 1u << WINNOW_ROLE_IMAGE_EMBEDS,
+    .build = build,
+};
