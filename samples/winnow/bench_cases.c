@@ -49,6 +49,7 @@ static const struct {
     {"dycoke", "rate=0.7"},
     {"dycoke-kv", "rate=0.7"},
     {"vidcom2", "keep=25%"},
+    {"budget", "keep=25%"},
 };
 
 /* For stages without a row, and rows whose options a library does not know. */
