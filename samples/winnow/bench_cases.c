@@ -50,6 +50,7 @@ static const struct {
     {"dycoke-kv", "rate=0.7"},
     {"vidcom2", "keep=25%"},
     {"budget", "keep=25%"},
+    {"flatten", ""},
 };
 
 /* For stages without a row, and rows whose options a library does not know. */

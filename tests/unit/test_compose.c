@@ -37,6 +37,9 @@ static void what_does_not_go_together(void **state)
         {"pixel-shuffle=factor=2,pixel-shuffle=factor=2", "pixel-shuffle",
          WINNOW_E_SHAPE}, /* 2 x 3 */
         {"avg-pool=factor=5", "avg-pool", WINNOW_E_SHAPE},
+        {"flatten,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
+        {"flatten,avg-pool=factor=2", "avg-pool", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,flatten,dycoke", "dycoke", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
@@ -106,6 +109,11 @@ static void what_goes_together(void **state)
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
+        {"flatten", 72, 5, {0, 0, 0}},
+        {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
+        {"evs=rate=0.5,flatten,tome=keep=30", 30, 5, {0, 0, 0}},
+        {"prumerge=ratio=0.5,flatten,divprune=keep=2", 2, 5, {0, 0, 0}}, /* of an unknown number */
+        {"flatten,flatten,visionzip=dominant=5:contextual=4", 9, 5, {0, 0, 0}},
     };
     const winnow_api *api = test_api();
     winnow_device *device = test_device(NULL);
@@ -133,6 +141,38 @@ static void what_goes_together(void **state)
     }
     api->device_destroy(device);
     assert_int_equal(wrong, 0);
+}
+
+static void a_film_is_one_picture_when_flat(void **state)
+{
+    (void)state;
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    const winnow_shape film = {.frames = FRAMES, .tokens = TOKENS, .dim = DIM},
+                       picture = {.frames = 1, .tokens = FRAMES * TOKENS, .dim = DIM};
+    static const char *const specs[][2] = {{"flatten,divprune=keep=9", "divprune=keep=9"},
+                                           {"flatten,tome=keep=40", "tome=keep=40"}};
+    for (size_t i = 0; i < LENGTH(specs); ++i) {
+        test_run run[2];
+        for (int k = 0; k < 2; ++k) {
+            winnow_plan *plan;
+            test_run_open(&run[k], k ? &picture : &film, 1u << WINNOW_ROLE_TOKENS, 3,
+                          TOKENS * FRAMES, DIM);
+            if (k)
+                memcpy(run[1].tokens, run[0].tokens, FRAMES * TOKENS * DIM * sizeof(float));
+            assert_int_equal(
+                test_plan(device, specs[i][k], &run[k], WINNOW_PLAN_HOST_MEMORY, &plan), WINNOW_OK);
+            assert_int_equal(api->plan_run(plan, &run[k].run, &run[k].result), WINNOW_OK);
+            api->plan_destroy(plan);
+        }
+        const uint32_t rows = run[1].result.rows;
+        assert_int_equal(run[0].result.rows, rows);
+        assert_memory_equal(run[0].indices, run[1].indices, rows * sizeof(int32_t));
+        assert_memory_equal(run[0].rows, run[1].rows, rows * DIM * sizeof(float));
+        test_run_close(&run[0]);
+        test_run_close(&run[1]);
+    }
+    api->device_destroy(device);
 }
 
 static void smaller_runs_of_a_large_plan(void **state)
@@ -209,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_go_together),
         cmocka_unit_test(what_goes_together),
+        cmocka_unit_test(a_film_is_one_picture_when_flat),
         cmocka_unit_test(smaller_runs_of_a_large_plan),
         cmocka_unit_test(a_small_output_is_left_alone),
     };
