@@ -11,7 +11,19 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { SPEC_SIZE = 96 };
+enum { KEEP, PRESET, SPEC_SIZE = 96 };
+
+/* fast, balanced and careful, of one picture and of frames. */
+static const double shares[3][2] = {{0.25, 0.10}, {0.50, 0.25}, {0.75, 0.50}};
+
+static uint32_t wanted(const wn_build *b, const wn_value *v)
+{
+    const wn_set *set = &b->set;
+    if (v[KEEP].given)
+        return wn_keep_count(&v[KEEP], set->n_max, rint);
+    const wn_value share = {.percent = true, .share = shares[v[PRESET].choice][set->segs > 1]};
+    return wn_keep_count(&share, set->n_max, rint);
+}
 
 static void choose_for_frames(const wn_build *b, uint32_t n, char *spec)
 {
@@ -28,10 +40,9 @@ static void choose_for_frames(const wn_build *b, uint32_t n, char *spec)
         snprintf(spec, SPEC_SIZE, "divprune=keep=%u", n);
 }
 
-static void choose(const wn_build *b, const wn_value *keep, char *spec)
+static void choose(const wn_build *b, uint32_t n, char *spec)
 {
     const wn_set *set = &b->set;
-    const uint32_t n = wn_keep_count(keep, set->n_max, rint);
     spec[0] = '\0';
     if (n >= set->n_max)
         return;
@@ -49,7 +60,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
 {
     char spec[SPEC_SIZE];
     winnow_pipeline chosen;
-    choose(b, &v[0], spec);
+    choose(b, wanted(b, v), spec);
     if (b->may_grow && b->const_words == 0) /* once: at planning, in the first pass */
         wn_log(b->host, WINNOW_LOG_INFO, "budget: %u frames of at most %u tokens: %s", b->set.segs,
                b->set.width, spec[0] ? spec : "everything stays");
@@ -61,8 +72,16 @@ static winnow_status build(wn_build *b, const wn_value *v)
     return build_stage(b, &chosen.stages[0]);
 }
 
+static const char *check(const wn_value *v)
+{
+    return v[KEEP].given != v[PRESET].given ? NULL
+                                            : "give a number of tokens, or keep= or preset=, one of them";
+}
+
 static const winnow_option_info options[] = {
-    {"keep", "keep", "", "1..1e9", "tokens of the whole media: 256, or 25%"},
+    {"keep", "keep", "-", "1..1e9", "tokens of the whole media: 256, or 25%"},
+    {"preset", "choice", "-", "fast|balanced|careful",
+     "a quarter, half or three quarters of a picture; 10%, 25% or half of a film"},
 };
 
 const wn_stage wn_stage_budget = {
@@ -75,7 +94,8 @@ const wn_stage wn_stage_budget = {
         "attention and keys, else by divprune. The choice is told as an info line.",
     .source = "ours, from the figures of winnow-evaluate",
     .options = options,
-    .option_count = 1,
+    .option_count = 2,
+    .check = check,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .roles_optional = 1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_KEYS |
                       1u << WINNOW_ROLE_TEXT | 1u << WINNOW_ROLE_IMAGE_EMBEDS,

@@ -26,7 +26,12 @@
 
 #include <llama.h>
 
-enum { LLAMA_HOST_WHY_SIZE = 512 };
+enum {
+    LLAMA_HOST_WHY_SIZE = 512,
+    /* Tokens a picture under which Qwen-VL's models, those with M-RoPE, still tell what there is but
+     * not reliably where (llama.cpp issue 16842): worth a warning where a budget goes under. */
+    LLAMA_HOST_GROUNDING = 1000
+};
 
 typedef enum llama_host_status {
     LLAMA_HOST_OK = 0,

@@ -27,6 +27,8 @@ static const option table[] = {
     {"--frames", "N", COUNT, AT(frames), "of each video, evenly spaced; default 8"},
     {"--pipeline", "SPEC", TEXT, AT(pipeline),
      "what reduces the visual tokens, as divprune=keep=64; default: nothing does"},
+    {"--preset", "fast|balanced|careful", CHOICE, AT(preset),
+     "in place of a pipeline: a budget that suits, see `winnow stages budget`"},
     {"-p", "PROMPT", TEXT, AT(prompt), "taken as it is, with <__media__> where each picture goes"},
     {"--chat", NULL, SWITCH, AT(chat),
      "the prompt is a message: the model's chat template goes around it"},
@@ -123,6 +125,21 @@ static bool set_option(options *o, const option *row, const char *word)
     return true;
 }
 
+/* A preset is a pipeline. */
+static bool take_preset(options *o)
+{
+    static char spec[48];
+    if (!o->preset) {
+        return true;
+    }
+    if (o->pipeline) {
+        return say_failed("--preset %s: there is a --pipeline too (leave one out)", o->preset);
+    }
+    snprintf(spec, sizeof spec, "budget=preset=%s", o->preset);
+    o->pipeline = spec;
+    return true;
+}
+
 static const option *find(const char *word)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
@@ -175,5 +192,5 @@ bool options_read(options *o, int argc, char **argv)
             return false;
         }
     }
-    return o->help || o->version || check(o);
+    return o->help || o->version || (take_preset(o) && check(o));
 }

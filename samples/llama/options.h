@@ -18,6 +18,7 @@ typedef struct options {
     medium_option media[MEDIA_MOST];
     uint32_t media_count;
     const char *pipeline;                         /* NULL: nothing is reduced */
+    const char *preset;                           /* NULL, or what pipeline was made of */
     const char *prompt;                           /* NULL: a question of our own */
     const char *encoder, *mrope, *backend, *like; /* checked: one of the choices */
     const char *logits, *kept, *seen;             /* files to write, or NULL */

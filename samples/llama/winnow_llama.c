@@ -195,6 +195,25 @@ static void report(const session *s)
         s->host.cells, llama_n_ctx_seq(s->context));
 }
 
+/* What a small budget costs with models that are asked for places; of a film nobody expects that much. */
+static void warn_of_grounding(const session *s)
+{
+    const prompt *p = &s->prompt;
+    for (uint32_t i = 0; i < s->o.media_count; i++) {
+        if (s->o.media[i].is_video) {
+            return;
+        }
+    }
+    if (llama_host_uses_mrope(s->context) && p->visual_after < p->visual_before &&
+        p->visual_after / LLAMA_HOST_GROUNDING < p->unit_count) {
+        fprintf(
+            stderr,
+            "winnow-llama: under %d tokens a picture models with M-RoPE tell what there is, but "
+            "not reliably where\n",
+            LLAMA_HOST_GROUNDING);
+    }
+}
+
 static bool ask(session *s)
 {
     const double start = say_clock();
@@ -235,6 +254,7 @@ static bool run(session *s)
         return false;
     }
     report(s);
+    warn_of_grounding(s);
     return true;
 }
 

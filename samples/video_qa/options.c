@@ -25,6 +25,8 @@ static const option table[] = {
     {"--mmproj", "FILE", TEXT, AT(mmproj), "its vision encoder"},
     {"--pipeline", "SPEC", TEXT, AT(pipeline),
      "what reduces the visual tokens, as evs=rate=0.5; default: nothing does"},
+    {"--preset", "fast|balanced|careful", CHOICE, AT(preset),
+     "in place of a pipeline: a budget that suits, see `winnow stages budget`"},
     {"--frames", "N", COUNT, AT(frames), "frames of a video, evenly spread; default 8"},
     {"--max-side", "N", COUNT, AT(max_side), "longest side of frames; default: as they are"},
     {"--compare", NULL, SWITCH, AT(compare), "ask without the pipeline too, and print a table"},
@@ -148,6 +150,21 @@ static bool set_option(options *o, const option *row, const char *word)
     case TEXT: break;
     }
     *(const char **)(void *)at = word;
+    return true;
+}
+
+/* A preset is a pipeline. */
+static bool take_preset(options *o)
+{
+    static char spec[48];
+    if (!o->preset) {
+        return true;
+    }
+    if (o->pipeline) {
+        return say_failed("--preset %s: there is a --pipeline too (leave one out)", o->preset);
+    }
+    snprintf(spec, sizeof spec, "budget=preset=%s", o->preset);
+    o->pipeline = spec;
     return true;
 }
 
@@ -280,5 +297,5 @@ bool options_read(options *o, int argc, char **argv)
             return false;
         }
     }
-    return o->help || o->version || ((!o->live || read_live(o)) && check(o));
+    return o->help || o->version || (take_preset(o) && (!o->live || read_live(o)) && check(o));
 }

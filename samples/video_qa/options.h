@@ -15,6 +15,7 @@ typedef struct options_list {
 typedef struct options {
     const char *model, *mmproj; /* NULL, both: the default model */
     const char *pipeline;       /* NULL: nothing is reduced */
+    const char *preset;         /* NULL, or what pipeline was made of */
     const char *template, *picture, *live, *questions_file, *trace;
     const char *backend, *mrope, *like; /* checked: one of the choices */
     options_list media, questions;      /* operands */

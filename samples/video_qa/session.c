@@ -166,6 +166,20 @@ static void report(const session_side *side, const asker_answer *a)
             side->asker.host.cells, llama_n_ctx_seq(side->asker.context));
 }
 
+/* Once, about pictures: of a film nobody expects that much. */
+static void warn_of_grounding(const session *s, const session_side *side)
+{
+    const prompt *p = &side->asker.prompt;
+    if (!side->asked && s->film_count == 1 && !s->films[0].is_video &&
+        llama_host_uses_mrope(side->asker.context) && p->visual < p->visual_before &&
+        p->visual < LLAMA_HOST_GROUNDING) {
+        fprintf(stderr,
+                "%s: under %d tokens a picture models with M-RoPE tell what there is, but not "
+                "reliably where\n",
+                say_program, LLAMA_HOST_GROUNDING);
+    }
+}
+
 static void print_table(const session *s, const asker_answer *answers)
 {
     int width = 4;
@@ -197,6 +211,7 @@ static bool ask_side(session *s, session_side *side, const char *question, asker
     if (good) {
         fflush(stdout);
         report(side, answer);
+        warn_of_grounding(s, side);
         side->asked = true;
     }
     return good;

@@ -17,6 +17,9 @@ static const choice choices[] = {
     {"budget=10", "divprune=keep=10", 1, TOKENS_ONLY, 10},
     {"budget=keep=10", "divprune=keep=10", 1, TOKENS_ONLY, 10},
     {"budget=25%", "divprune=keep=10", 1, TOKENS_ONLY, 10},
+    {"budget=preset=fast", "divprune=keep=10", 1, TOKENS_ONLY, 10},
+    {"budget=preset=careful", "divprune=keep=30", 1, TOKENS_ONLY, 30},
+    {"budget=preset=balanced", "evs=rate=0.75", 8, TOKENS_ONLY, 80},
     {"budget=1", "divprune=keep=1", 1, LOOKED, 1}, /* too few for a contextual one */
     {"budget=32", "visionzip=dominant=27:contextual=5", 1, LOOKED, 32},
     {"budget=32", "cdpruner=keep=32", 1, ASKED, 32},

@@ -190,6 +190,8 @@ def check_films(room):
     lines = done.stderr.decode().splitlines()
     check(done.returncode == 0 and b"visual tokens 128" in done.stderr or done.returncode == 1 and len(lines) == 1,
           "a clip that ends in the middle: %s" % lines)
+    done = room.run(CLIP, *how, "--preset", "balanced")
+    check(done.returncode == 0 and b"visual tokens 128 -> 32" in done.stderr, "a quarter of a film: %s" % done.stderr)
     trace = room.trace(MLP, [room.path("grid.ppm"), room.path("film"), room.path("tiles.ppm")], [QUESTION])
     check([len(p) for k, p in trace if k == "rows"] == [16, 128, 16], "three media, one after another")
 

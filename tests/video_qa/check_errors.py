@@ -91,6 +91,8 @@ def check_media(room):
             ("broken.png", [room.path("broken.png"), QUESTION]),
             ("keep", [film, QUESTION, "--pipeline", "divprune=keep="]),
             ("nothing", [film, QUESTION, "--pipeline", "nothing"]),
+            ("fast|balanced|careful", [film, QUESTION, "--preset", "slow"]),
+            ("leave one out", [film, QUESTION, "--preset", "fast", "--pipeline", "evs"]),
             ("text", [film, QUESTION, "--pipeline", "cdpruner=keep=4"]),          # no text embeddings
             ("hidden states", [film, QUESTION, "--pipeline", "tome=r=2"]),        # no single layer's keys
             ("fastv", [film, QUESTION, "--pipeline", "fastv=rate=0.5"]),          # the language model's attention
