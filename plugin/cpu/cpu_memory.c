@@ -1,4 +1,5 @@
 #include "cpu_memory.h"
+#include "cpu_tile.h"
 
 #ifdef __F16C__
 #    include <immintrin.h>
@@ -56,25 +57,55 @@ const float *wn_cpu_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *
     return room;
 }
 
-void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t n, const float *x)
+/* f32_to_f16, NaNs included: the processor keeps a NaN's payload, which is put right. */
+static void store_f16(unsigned char *to, uint32_t n, const float *x)
 {
-    unsigned char *to = element(rows, r, c);
-    if (rows->dtype == WINNOW_F32) {
-        memcpy(to, x, n * sizeof *x);
-        return;
+    uint32_t i = 0;
+#ifdef __F16C__
+    for (; n - i >= 8; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m128i h = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+        const __m128i a = _mm_and_si128(h, _mm_set1_epi16(0x7fff));
+        const __m128i nan = _mm_cmpgt_epi16(a, _mm_set1_epi16(0x7c00));
+        const __m128i quiet =
+            _mm_or_si128(_mm_and_si128(h, _mm_set1_epi16((short)0x8000)), _mm_set1_epi16(0x7e00));
+        _mm_storeu_si128((__m128i_u *)(to + 2 * i),
+                         _mm_or_si128(_mm_andnot_si128(nan, h), _mm_and_si128(nan, quiet)));
     }
-    const bool f16 = rows->dtype == WINNOW_F16;
-    for (uint32_t i = 0; i < n; ++i) {
-        const uint16_t half = f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]);
+#endif
+    for (; i < n; ++i) {
+        const uint16_t half = f32_to_f16(x[i]);
         memcpy(to + i * sizeof half, &half, sizeof half);
     }
 }
 
+static void store_bf16(unsigned char *to, uint32_t n, const float *x)
+{
+    for (uint32_t i = 0; i < n; ++i) {
+        const uint32_t u = f32_bits(x[i]), nan = (u & 0x7fffffffu) > 0x7f800000u;
+        const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+        const uint16_t half = (uint16_t)(nan ? (u >> 16) | 0x40u : rounded);
+        memcpy(to + i * sizeof half, &half, sizeof half);
+    }
+}
+
+void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t n, const float *x)
+{
+    unsigned char *to = element(rows, r, c);
+    if (rows->dtype == WINNOW_F32)
+        memcpy(to, x, n * sizeof *x);
+    else if (rows->dtype == WINNOW_F16)
+        store_f16(to, n, x);
+    else
+        store_bf16(to, n, x);
+}
+
+/* Neighbours first, then neighbours of the sums. */
 static float add_lanes(float sums[LANES])
 {
-    for (uint32_t step = 1; step < LANES; step *= 2)
-        for (uint32_t l = 0; l < LANES; l += 2 * step) /* the other lanes never reach lane 0 */
-            sums[l] += sums[l + step];
+    for (uint32_t left = LANES / 2; left > 0; left /= 2)
+        for (uint32_t l = 0; l < left; ++l)
+            sums[l] = sums[2 * l] + sums[2 * l + 1];
     return sums[0];
 }
 
@@ -86,13 +117,28 @@ float wn_cpu_sum32(const float *x, uint32_t n)
     return add_lanes(sums);
 }
 
+enum { DOT_LANES = WN_CPU_VECTOR / 4, DOT_VECTORS = LANES / DOT_LANES };
+
 float wn_cpu_dot32(const float *x, const float *y, uint32_t n)
 {
-    float sums[LANES] = {0};
+    wn_cpu_lanes acc[DOT_VECTORS];
+    float sums[LANES];
     uint32_t d = 0;
-    for (; n - d >= LANES; d += LANES)
-        for (uint32_t l = 0; l < LANES; ++l)
-            sums[l] += x[d + l] * y[d + l];
+    WN_CPU_UNROLL
+    for (int v = 0; v < DOT_VECTORS; ++v)
+        acc[v] = (wn_cpu_lanes){0};
+    for (; n - d >= LANES; d += LANES) {
+        WN_CPU_UNROLL
+        for (int v = 0; v < DOT_VECTORS; ++v) {
+            wn_cpu_lanes a, b;
+            memcpy(&a, x + d + v * DOT_LANES, sizeof a);
+            memcpy(&b, y + d + v * DOT_LANES, sizeof b);
+            acc[v] += a * b;
+        }
+    }
+    WN_CPU_UNROLL
+    for (int v = 0; v < DOT_VECTORS; ++v)
+        memcpy(sums + v * DOT_LANES, &acc[v], sizeof acc[v]);
     for (uint32_t l = 0; d + l < n; ++l)
         sums[l] += x[d + l] * y[d + l];
     return add_lanes(sums);
@@ -100,14 +146,28 @@ float wn_cpu_dot32(const float *x, const float *y, uint32_t n)
 
 void wn_cpu_dots32(const float *x, const float *y, uint32_t n, float *xx, float *xy, float *yy)
 {
-    float sums[3][LANES] = {{0}};
+    wn_cpu_lanes acc[3][DOT_VECTORS];
+    float sums[3][LANES];
     uint32_t d = 0;
-    for (; n - d >= LANES; d += LANES)
-        for (uint32_t l = 0; l < LANES; ++l) {
-            sums[0][l] += x[d + l] * x[d + l];
-            sums[1][l] += x[d + l] * y[d + l];
-            sums[2][l] += y[d + l] * y[d + l];
+    WN_CPU_UNROLL
+    for (int v = 0; v < DOT_VECTORS; ++v)
+        acc[0][v] = acc[1][v] = acc[2][v] = (wn_cpu_lanes){0};
+    for (; n - d >= LANES; d += LANES) {
+        WN_CPU_UNROLL
+        for (int v = 0; v < DOT_VECTORS; ++v) {
+            wn_cpu_lanes a, b;
+            memcpy(&a, x + d + v * DOT_LANES, sizeof a);
+            memcpy(&b, y + d + v * DOT_LANES, sizeof b);
+            acc[0][v] += a * a;
+            acc[1][v] += a * b;
+            acc[2][v] += b * b;
         }
+    }
+    for (int k = 0; k < 3; ++k) {
+        WN_CPU_UNROLL
+        for (int v = 0; v < DOT_VECTORS; ++v)
+            memcpy(sums[k] + v * DOT_LANES, &acc[k][v], sizeof acc[k][v]);
+    }
     for (uint32_t l = 0; d + l < n; ++l) {
         sums[0][l] += x[d + l] * x[d + l];
         sums[1][l] += x[d + l] * y[d + l];

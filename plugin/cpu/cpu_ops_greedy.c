@@ -100,19 +100,25 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
     }
 }
 
-/* score[place] of the even places of list[n]: the similarity with the nearest of the odd ones. */
+/* score[place] of the even places of list[n]: the similarity with the nearest of the odd ones. A row is read from end to end
+ * with all but the odd ones masked off: in the order of the list it would be read a line at a time, here and there.
+ * mask: [count], count the tokens of the segment. */
 static void score_even_places(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
-                              const uint32_t *list, uint32_t n, uint32_t begin)
+                              const uint32_t *list, uint32_t n, uint32_t begin, uint32_t count,
+                              uint32_t *mask)
 {
+    memset(mask, 0, count * sizeof *mask);
+    for (uint32_t b = 1; b < n; b += 2)
+        mask[list[b] - begin] = UINT32_MAX;
     for (uint32_t a = 0; a < n; a += 2) {
         const float *similarity = f32_row(&m->a, list[a]);
-        float best = bits_f32(0x7fc00000u);
-        for (uint32_t b = 1; b < n; b += 2) {
-            const float c = similarity[list[b] - begin];
-            if (score_key(c) > score_key(best))
-                best = c;
+        uint32_t best = 0;
+        for (uint32_t u = 0; u < count; ++u) {
+            const uint32_t key = score_key(similarity[u]) & mask[u];
+            best = key > best ? key : best;
         }
-        set_real(m, pc->sc_at + begin, a, best);
+        const uint32_t bits = best & 0x80000000u ? best & 0x7fffffffu : ~best;
+        m->w[(size_t)pc->sc_at + begin + a] = best ? bits : 0x7fc00000u;
     }
 }
 
@@ -134,9 +140,9 @@ static uint32_t sort_even_places(const struct wn_args_pair_prune *pc, const wn_c
 /* One round of VisPruner's loop on list[n], at most `most` tokens dropped. The new length. */
 static uint32_t drop_duplicates(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m,
                                 uint32_t *list, uint32_t *other, uint32_t n, uint32_t most,
-                                uint32_t begin)
+                                uint32_t begin, uint32_t count)
 {
-    score_even_places(pc, m, list, n, begin);
+    score_even_places(pc, m, list, n, begin, count, other);
     const uint32_t evens = sort_even_places(pc, m, n, begin, other), dropped = least(most, evens);
     uint32_t length = 0;
     for (uint32_t t = dropped; t < evens; ++t)
@@ -170,7 +176,7 @@ void cpu_pair_prune(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m)
         uint32_t n =
             pc->resume ? m->w[pc->len_at + s] : first_list(pc, m, begin, count, list, other);
         for (uint32_t round = 0; n > want && (pc->rounds == 0 || round < pc->rounds); ++round)
-            n = drop_duplicates(pc, m, list, other, n, least(8, n - want), begin);
+            n = drop_duplicates(pc, m, list, other, n, least(8, n - want), begin, count);
         if (pc->more)
             m->w[pc->len_at + s] = n;
         for (uint32_t i = 0; !pc->more && i < n; ++i)

@@ -30,7 +30,7 @@ static uint64_t attention_words(uint64_t width, uint64_t head_dim, uint64_t side
 
 uint64_t wn_cpu_scratch_bytes(const wn_op *op)
 {
-    const uint64_t word = sizeof(uint32_t), block = WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK;
+    const uint64_t word = sizeof(uint32_t);
     switch (op->kind) {
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
@@ -38,8 +38,9 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
-    case WN_OP_match: return word * block * ARG(op, match, cols);
-    case WN_OP_sim_matrix: return word * block * ARG(op, sim_matrix, cols);
+    case WN_OP_match: return word * (WN_CPU_AT_ONCE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
+    case WN_OP_sim_matrix:
+        return word * (WN_CPU_STRIP + WN_CPU_DOT_BLOCK) * ARG(op, sim_matrix, cols);
     case WN_OP_merge: return word * 2 * ARG(op, merge, cols);
     case WN_OP_pool_rest: return word * 2 * ARG(op, pool_rest, cols);
     case WN_OP_space_to_channel: return word * ARG(op, space_to_channel, cols);
