@@ -1,17 +1,19 @@
-/* budget: how many tokens, instead of which method. Ours; the figures that it goes by are in docs/figures.md.
- * It stands for a pipeline that is chosen when a plan is made, from what the media is and from the roles that are given:
- *   frames of one size, N at least one frame and a half   evs, exactly N of the whole media
- *   text and image embeddings                             cdpruner
- *   class attention and keys                              visionzip, dominant and contextual as 54 to 10
- *   else                                                  divprune
- * All but evs work on each frame, which gets N / frames, at least 1. The choice is told in one line (info). A budget of
- * everything changes nothing. Cost: that of the stages that it chose. */
+/* budget: how many tokens, instead of which method. Ours; the figures that it goes by are in docs/figures.md, "Answers against
+ * tokens". It stands for a pipeline that is chosen when a plan is made, from what the media is and from the roles given:
+ *   a film that has under 4 tokens a frame left   flatten,divprune: the whole film's most diverse, exactly N
+ *   text and image embeddings                     cdpruner
+ *   class attention and keys                      visionzip, dominant and contextual as 54 to 10
+ *   else                                          divprune
+ * The last three work on each frame, which gets N / frames, at least 1; so do films of more than 8192 tokens, of which all
+ * pairs would be too many. The choice is told in one line (info). A budget of everything changes nothing. Cost: that of the
+ * stages that it chose. */
 #include "build.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { KEEP, PRESET, SPEC_SIZE = 96 };
+enum { KEEP, PRESET };
+enum { SPEC_SIZE = 96, FEW = 4, FLAT_MOST = 8192 };
 
 /* fast, balanced and careful, of one picture and of frames. */
 static const double shares[3][2] = {{0.25, 0.10}, {0.50, 0.25}, {0.75, 0.50}};
@@ -43,17 +45,14 @@ static void choose_for_frames(const wn_build *b, uint32_t n, char *spec)
 static void choose(const wn_build *b, uint32_t n, char *spec)
 {
     const wn_set *set = &b->set;
+    const uint32_t each = n / set->segs ? n / set->segs : 1;
     spec[0] = '\0';
     if (n >= set->n_max)
         return;
-    if (set->segs > 1 && set->aligned && !b->in.streaming &&
-        2 * (uint64_t)n >= 3 * (uint64_t)set->width) {
-        /* A little under what gives n, since evs cuts the fraction off. */
-        const double rate = 1.0 - (n + 0.5) / set->n_max;
-        snprintf(spec, SPEC_SIZE, "evs=rate=%.9f", rate);
-        return;
-    }
-    choose_for_frames(b, n / set->segs ? n / set->segs : 1, spec);
+    if (set->segs > 1 && each < FEW && set->n_max <= FLAT_MOST && !b->inside)
+        snprintf(spec, SPEC_SIZE, "flatten,divprune=keep=%u", n);
+    else
+        choose_for_frames(b, each, spec);
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)
@@ -69,13 +68,16 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const winnow_status status = wn_spec_parse(b->host, spec, &chosen);
     if (status != WINNOW_OK)
         return build_fail(b, WINNOW_E_INTERNAL, "`%s` is no pipeline (report this)", spec);
-    return build_stage(b, &chosen.stages[0]);
+    for (uint32_t i = 0; i < chosen.stage_count; ++i)
+        build_stage(b, &chosen.stages[i]);
+    return b->status;
 }
 
 static const char *check(const wn_value *v)
 {
-    return v[KEEP].given != v[PRESET].given ? NULL
-                                            : "give a number of tokens, or keep= or preset=, one of them";
+    return v[KEEP].given != v[PRESET].given
+               ? NULL
+               : "give a number of tokens, or keep= or preset=, one of them";
 }
 
 static const winnow_option_info options[] = {
@@ -89,9 +91,9 @@ const wn_stage wn_stage_budget = {
     .family = "choice",
     .summary = "a number of tokens, and the method that suits: budget=256, budget=25%",
     .help =
-        "Chooses by what the media is and what the host gives. Frames of one size: evs, unless the budget is under a frame "
-        "and a half. Otherwise each frame gets its share: by cdpruner with text and image embeddings, by visionzip with class "
-        "attention and keys, else by divprune. The choice is told as an info line.",
+        "Chooses by what the media is and what the host gives. Each frame gets its share of the tokens: by cdpruner with "
+        "text and image embeddings, by visionzip with class attention and keys, else by divprune. Where that is under four a "
+        "frame, a film is flattened, and divprune chooses from all frames together. The choice is told as an info line.",
     .source = "ours, from the figures of winnow-evaluate",
     .options = options,
     .option_count = 2,

@@ -19,16 +19,17 @@ static const choice choices[] = {
     {"budget=25%", "divprune=keep=10", 1, TOKENS_ONLY, 10},
     {"budget=preset=fast", "divprune=keep=10", 1, TOKENS_ONLY, 10},
     {"budget=preset=careful", "divprune=keep=30", 1, TOKENS_ONLY, 30},
-    {"budget=preset=balanced", "evs=rate=0.75", 8, TOKENS_ONLY, 80},
+    {"budget=preset=balanced", "divprune=keep=10", 8, TOKENS_ONLY, 80},
+    {"budget=preset=fast", "divprune=keep=4", 8, TOKENS_ONLY, 32},
     {"budget=1", "divprune=keep=1", 1, LOOKED, 1}, /* too few for a contextual one */
     {"budget=32", "visionzip=dominant=27:contextual=5", 1, LOOKED, 32},
     {"budget=32", "cdpruner=keep=32", 1, ASKED, 32},
-    {"budget=50%", "evs=rate=0.5", 8, TOKENS_ONLY, 160},
-    {"budget=61", "evs=rate=0.809375", 8, ASKED, 61},
-    {"budget=60", "evs=rate=0.8125", 8, TOKENS_ONLY, 60}, /* a frame and a half */
-    {"budget=59", "divprune=keep=7", 8, TOKENS_ONLY, 56}, /* each frame its share */
-    {"budget=3", "divprune=keep=1", 8, TOKENS_ONLY, 8},   /* and one at least */
+    {"budget=50%", "divprune=keep=20", 8, TOKENS_ONLY, 160},
+    {"budget=61", "divprune=keep=7", 8, TOKENS_ONLY, 56}, /* each frame its share */
     {"budget=59", "visionzip=dominant=6:contextual=1", 8, LOOKED, 56},
+    {"budget=32", "cdpruner=keep=4", 8, ASKED, 32},
+    {"budget=31", "flatten,divprune=keep=31", 8, TOKENS_ONLY, 31}, /* under four a frame */
+    {"budget=3", "flatten,divprune=keep=3", 8, ASKED, 3},
 };
 
 static const winnow_shape *shape_of(const choice *c)
@@ -107,7 +108,7 @@ static void leaves_what_fits(void **state)
     test_api()->device_destroy(device);
 }
 
-/* Behind stages that leave frames of different places, which evs cannot compare. */
+/* Behind stages that leave frames of different sizes, or one set. */
 static void goes_on_behind_other_stages(void **state)
 {
     (void)state;
@@ -115,9 +116,10 @@ static void goes_on_behind_other_stages(void **state)
     static const struct {
         const char *spec, *named;
     } chains[] = {
-        {"avg-pool=factor=1,budget=80", "avg-pool=factor=1,evs=rate=0.75"},
+        {"avg-pool=factor=1,budget=80", "avg-pool=factor=1,divprune=keep=10"},
         {"divprune=keep=20,budget=80", "divprune=keep=20,divprune=keep=10"},
-        {"evs=rate=0.5,budget=16", "evs=rate=0.5,divprune=keep=2"},
+        {"evs=rate=0.5,budget=16", "evs=rate=0.5,flatten,divprune=keep=16"},
+        {"flatten,budget=16", "flatten,divprune=keep=16"},
     };
     winnow_device *device = test_device(NULL);
     for (size_t i = 0; i < LENGTH(chains); ++i) {

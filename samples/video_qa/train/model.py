@@ -145,6 +145,8 @@ class Model(nn.Module):
         # What a patch shows, asked of the ViT's rows and halfway through the decoder while training: not exported.
         self.seen = nn.ModuleDict({k: nn.Linear(c.vit_width, render.LABELS[k]) for k in SEEN})
         self.told = nn.ModuleDict({k: nn.Linear(c.width, n) for k, n in render.LABELS.items() if k not in SEEN})
+        # And where it lies, of the projected rows: with tokens dropped, their order no longer tells.
+        self.placed = nn.ModuleDict({k: nn.Linear(c.width, c.side // c.patch) for k in ("row", "column")})
         self.told["frame"] = nn.Linear(c.width, render.FRAMES)
         self.told["number"] = nn.Linear(c.width, 5)
         for name, p in self.named_parameters():

@@ -38,12 +38,12 @@ def options():
     p.add_argument("--resume", action="store_true")
     p.add_argument("--from", dest="start", help="a checkpoint whose weights to begin with")
     p.add_argument("--batch", type=int, default=6, help="clips a step")
-    p.add_argument("--questions", type=int, default=8, help="questions a clip")
-    p.add_argument("--rate", type=float, default=2e-3)
+    p.add_argument("--questions", type=int, default=12, help="questions a clip")
+    p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--decay", type=float, default=0.05)
-    p.add_argument("--shares", type=float, nargs=3, default=[0.15, 0.25, 0.6], help="of the budget, by stage")
-    p.add_argument("--drop", type=float, default=0.5, help="share of the steps that see a part of the visual tokens")
-    p.add_argument("--aux", type=float, default=0.5, help="weight of what patches show, after the first stage")
+    p.add_argument("--shares", type=float, nargs=3, default=[0.06, 0.12, 0.82], help="of the budget, by stage")
+    p.add_argument("--drop", type=float, default=0.65, help="share of the steps that see a part of the visual tokens")
+    p.add_argument("--aux", type=float, default=0.3, help="weight of what patches show, after the first stage")
     p.add_argument("--least", type=float, default=0.05, help="smallest share of the visual tokens that such a step sees")
     p.add_argument("--types", nargs="*", choices=questions.TYPES, help="the last stage's types (all)")
     p.add_argument("--amp", action="store_true", help="bfloat16 where that is safe")
@@ -73,6 +73,14 @@ def patch_loss(m, rows, labels):
         there = labels[:, :, 0] > 0
         right = ((a == labels[:, :, 0]) & (b == labels[:, :, 1]))[there].float().mean()
     return weighed(m.seen, rows, labels), right
+
+
+def place_loss(m, visual):
+    """How well projected rows [B, V, D] of whole frames tell their row and column."""
+    side, (b, v, _) = render.SIDE // render.PATCH, visual.shape
+    at = torch.arange(v, device=visual.device).expand(b, v).flatten() % (side * side)
+    return (F.cross_entropy(m.placed["row"](visual).float().flatten(0, 1), at // side) +
+            F.cross_entropy(m.placed["column"](visual).float().flatten(0, 1), at % side))
 
 
 def story_loss(m, halfway, labels, at, numbers):
@@ -143,6 +151,7 @@ class Trainer:
         if course == "patches":
             return loss, loss.detach(), seen
         visual, at = m.project(rows), None
+        loss = loss + place_loss(m, visual)
         if course == "clip" and torch.rand((), generator=self.random) < a.drop:
             at = self.some(visual, labels)
             visual = data.pick(visual, at)
