@@ -119,9 +119,13 @@ static winnow_status read_stages(wn_transformer *e)
                 use->stage->only_inside ? " with layer= one more" : "");
         if (wn_stage_is_inside(use) || !wants)
             continue;
-        if (by_token)
+        /* Where the projector takes several hidden states of each token, none may go before it: a stage that can do
+         * without attention and keys (budget) waits behind. */
+        const bool front =
+            by_token && (e->vit.feature_count < 2 || (use->stage->roles_needed & HOOK_ROLES));
+        if (front)
             e->before = i + 1;
-        WN_TRY(read_hook(e, i, by_token ? wants : wants & ~(1u << WINNOW_ROLE_CLS)));
+        WN_TRY(read_hook(e, i, front ? wants : wants & ~(1u << WINNOW_ROLE_CLS)));
     }
     return WINNOW_OK;
 }

@@ -94,7 +94,7 @@ def check_media(room):
             ("fast|balanced|careful", [film, QUESTION, "--preset", "slow"]),
             ("leave one out", [film, QUESTION, "--preset", "fast", "--pipeline", "evs"]),
             ("text", [film, QUESTION, "--pipeline", "cdpruner=keep=4"]),          # no text embeddings
-            ("hidden states", [film, QUESTION, "--pipeline", "tome=r=2"]),        # no single layer's keys
+            ("hidden states", [film, QUESTION, "--pipeline", "visionzip=dominant=3:contextual=2"]),  # no single layer's keys
             ("fastv", [film, QUESTION, "--pipeline", "fastv=rate=0.5"]),          # the language model's attention
             ("at most 16777216", [film, QUESTION, "-c", "2147483647"]),
             ("no M-RoPE", [film, QUESTION, "--mrope", "compact"]),

@@ -184,6 +184,7 @@ def check_errors(room):
         line = done.stderr.decode()
         check(done.returncode == 1 and line.count("\n") == 1 and line.startswith("winnow-evaluate: ") and words in line,
               "%s %s: %r" % (specs, more, line))
+    check(not [n for n in os.listdir(room.folder) if n.endswith(".part")], "nothing is left of what failed")
     done = room.run(path, "-o", "/nowhere/file", *model(room), "--pipeline", "none")
     check(done.returncode == 1 and b"/nowhere/file: it cannot be written" in done.stderr, "%s" % done.stderr)
 

@@ -13,7 +13,11 @@ static bool failed(const results *r)
 bool results_open(results *r, const char *path)
 {
     const size_t length = strlen(path);
-    *r = (results){.path = path, .file = fopen(path, "w")};
+    *r = (results){.path = path};
+    if ((size_t)snprintf(r->part, sizeof r->part, "%s.part", path) >= sizeof r->part) {
+        return failed(r);
+    }
+    r->file = fopen(r->part, "w");
     r->csv = length > 4 && strcasecmp(path + length - 4, ".csv") == 0;
     if (!r->file) {
         return failed(r);
@@ -77,7 +81,14 @@ bool results_write(results *r, const result_row *row)
 
 bool results_close(results *r, bool good)
 {
-    const bool closed = !r->file || fclose(r->file) == 0;
+    if (!r->file) {
+        return good;
+    }
+    const bool closed = fclose(r->file) == 0;
     r->file = NULL;
-    return !good || closed || failed(r);
+    if (good && closed && rename(r->part, r->path) == 0) {
+        return true;
+    }
+    remove(r->part);
+    return good ? failed(r) : false;
 }

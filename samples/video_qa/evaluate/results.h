@@ -21,13 +21,14 @@ typedef struct result_row {
 typedef struct results {
     FILE *file;
     const char *path; /* borrowed */
+    char part[4096];  /* what is written, and renamed at the end */
     bool csv;
 } results;
 
 /* False after a line on stderr, as below. */
 bool results_open(results *r, const char *path);
 bool results_write(results *r, const result_row *row);
-/* `good`: what was written is whole; a file that could not be closed is told of then alone. */
+/* `good`: what was written is whole, and takes its name; else it is removed. */
 bool results_close(results *r, bool good);
 
 #endif /* VIDEO_QA_RESULTS_H */
