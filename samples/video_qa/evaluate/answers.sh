@@ -33,4 +33,5 @@ for pipeline in "${pipelines[@]}"; do
 done
 python3 "$here/make_questions.py" "$out/clips" --clips "${CLIPS:-260}" --questions 8
 "$evaluate" "$out/clips/clips.jsonl" -o "$out/results.jsonl" -t 1 --backend cpu "${arguments[@]}"
-python3 "$here/plot.py" "$out/results.jsonl" --table "$out/table.md" --plot "$out/plot.svg"
+python3 "$here/plot.py" "$out/results.jsonl" --table "$out/table.md" --plot "$out/plot.svg" \
+    --lines random uniform budget divprune "flatten + vispruner" evs tome visionzip

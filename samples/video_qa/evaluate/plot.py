@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A table and a plot of what winnow-evaluate wrote.
 
-usage: plot.py RESULTS.jsonl [RESULTS.jsonl ...] [--table TABLE.md] [--plot PLOT.svg] [--title TEXT]
-       (python3, nothing else)
+usage: plot.py RESULTS.jsonl [RESULTS.jsonl ...] [--table TABLE.md] [--plot PLOT.svg] [--lines METHOD ...]
+       [--title TEXT]      (python3, nothing else)
 
 The table (default: standard output) has a row for each pipeline: accuracy with its 95% interval (Wilson), visual
 tokens, time to first token, bytes of KV cache, and then accuracy by type. The plot shows accuracy against visual
-tokens: one line for each method, dashed for those that look at nothing (random, uniform), and a level for `none`.
+tokens, which double from mark to mark: a line for each method (--lines: for these alone, as "budget" or "flatten +
+vispruner"), dashed for those that look at nothing (random, uniform), and a level for `none`.
 """
 import argparse
 import collections
@@ -121,14 +122,15 @@ class Plot:
         for p in pipelines:
             if p.method() != "none":
                 self.lines[p.method()].append(p)
-        self.most = max(p.before for p in pipelines) * 1.04
+        self.most = max(p.before for p in pipelines) * 1.1
+        self.least = min(p.tokens for p in pipelines) / 1.25
         low, high = min(p.low for p in pipelines), max(p.high for p in pipelines)
         margin = max(0.02, 0.06 * (high - low))
         self.low, self.high = max(0.0, low - margin), min(1.0, high + margin)
         self.out = []
 
     def x(self, tokens):
-        return LEFT + (WIDTH - LEFT - RIGHT) * tokens / self.most
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(tokens / self.least) / math.log(self.most / self.least)
 
     def y(self, share):
         return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - share) / (self.high - self.low)
@@ -146,7 +148,8 @@ class Plot:
         for share in steps(self.low, self.high, 7):
             self.line(LEFT, self.y(share), end, self.y(share), FAINT)
             self.text(LEFT - 10, self.y(share) + 5, "%g%%" % round(100 * share, 3), 15, "end", INK)
-        for tokens in steps(0, self.most, 8):
+        whole = max(p.before for p in self.whole) if self.whole else self.most / 1.1
+        for tokens in (whole / 2 ** k for k in range(20) if whole / 2 ** k >= self.least):
             self.line(self.x(tokens), HEIGHT - BOTTOM, self.x(tokens), HEIGHT - BOTTOM + 6, INK)
             self.text(self.x(tokens), HEIGHT - BOTTOM + 24, "%g" % tokens, 15, "middle")
         self.line(LEFT, HEIGHT - BOTTOM, end, HEIGHT - BOTTOM, INK, 1.4)
@@ -222,6 +225,7 @@ def main():
     p.add_argument("results", nargs="+")
     p.add_argument("--table")
     p.add_argument("--plot")
+    p.add_argument("--lines", nargs="*")
     p.add_argument("--title", default="What is still answered with fewer visual tokens")
     a = p.parse_args()
     pipelines = read(a.results)
@@ -230,7 +234,8 @@ def main():
     elif not a.plot:
         sys.stdout.write(table(pipelines))
     if a.plot:
-        write(a.plot, Plot(pipelines).svg(a.title, min(q.n for q in pipelines)))
+        shown = [q for q in pipelines if not a.lines or q.method() in a.lines + ["none"]]
+        write(a.plot, Plot(shown).svg(a.title, min(q.n for q in pipelines)))
 
 
 if __name__ == "__main__":
