@@ -13,10 +13,7 @@ mkdir -p "$out"
 pipelines=(none)
 for share in 50 25 10 5; do
     pipelines+=("random=keep=$share%" "uniform=keep=$share%" "divprune=keep=$share%" "flatten,divprune=keep=$share%"
-        "budget=$share%")
-done
-for share in 50 25 10; do
-    pipelines+=("tome=keep=$share%:metric=tokens" "flatten,tome=keep=$share%:metric=tokens"
+        "budget=$share%" "tome=keep=$share%:metric=tokens" "flatten,tome=keep=$share%:metric=tokens"
         "fastervlm=keep=$share%:attention=received" "vispruner=keep=$share%:attention=received"
         "flatten,vispruner=keep=$share%:attention=received")
 done
@@ -25,7 +22,9 @@ pipelines+=(evs=rate=0.5 evs=rate=0.75 evs=rate=0.875 evs=rate=0.75,flatten,divp
     visionzip=dominant=15:contextual=3:attention=received visionzip=dominant=8:contextual=1:attention=received
     visionzip=dominant=3:contextual=1:attention=received prumerge=attention=received prumerge-plus=attention=received
     vispruner=keep=4:attention=received divprune=keep=3 flatten,fastervlm=keep=10%:attention=received
-    avg-pool=factor=2 adaptive-pool=size=2 bilinear-pool=factor=2 tome=r=4:layers=all)
+    visionzip=dominant=1:contextual=1:attention=received avg-pool=factor=2 avg-pool=factor=3 bilinear-pool=factor=2
+    bilinear-pool=factor=3 adaptive-pool=size=1 adaptive-pool=size=2 adaptive-pool=size=4 laco=layer=2:factor=2
+    tome=r=4:layers=all)
 
 arguments=()
 for pipeline in "${pipelines[@]}"; do
