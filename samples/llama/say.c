@@ -5,14 +5,13 @@
 #include <string.h>
 #include <time.h>
 
-#include <llama.h>
-#include <mtmd.h>
+enum { WORDS_SIZE = 400, LINE_SIZE = 1024 };
 
-enum { WORDS_SIZE = 400 };
+const char *say_program = "winnow";
 
 static char last_error[WORDS_SIZE]; /* llama.cpp's log is one for the whole process */
 
-/* Line feeds and other control characters become spaces, those at the end go. */
+/* Names and texts from outside end up in messages: none may break the line or steer a terminal. */
 static void flatten(char *text)
 {
     size_t used = 0;
@@ -24,16 +23,30 @@ static void flatten(char *text)
     text[used] = 0;
 }
 
+/* In one write, since the live feed's two threads both speak. */
+static void print_line(const char *format, va_list args)
+{
+    char line[LINE_SIZE];
+    vsnprintf(line, sizeof line, format, args);
+    flatten(line);
+    fprintf(stderr, "%s: %s\n", say_program, line);
+}
+
 bool say_failed(const char *format, ...)
 {
-    char line[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    print_line(format, args);
     va_end(args);
-    flatten(line);
-    fprintf(stderr, "winnow-llama: %s\n", line);
     return false;
+}
+
+void say_note(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_line(format, args);
+    va_end(args);
 }
 
 /* A message may come in pieces: those that are no error of their own continue it. */
@@ -56,10 +69,9 @@ static void pass_on(enum ggml_log_level level, const char *text, void *user)
     fputs(text, stderr);
 }
 
-void say_hush_llama(bool verbose)
+ggml_log_callback say_llama_log(bool verbose)
 {
-    llama_log_set(verbose ? pass_on : keep_error, NULL);
-    mtmd_log_set(verbose ? pass_on : keep_error, NULL);
+    return verbose ? pass_on : keep_error;
 }
 
 const char *say_llama_words(void)

@@ -1,16 +1,24 @@
 /* The one error line, and what llama.cpp says kept back for it. */
-#ifndef SAY_H
-#define SAY_H
+#ifndef LLAMA_SAY_H
+#define LLAMA_SAY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Prints "winnow-llama: WHAT: WHY (WHAT TO DO)" on stderr as one line. Returns false. */
+#include <ggml.h>
+
+/* In front of every line; set once in main. */
+extern const char *say_program;
+
+/* Prints "PROGRAM: WHAT: WHY (WHAT TO DO)" on stderr as one line. Returns false. */
 __attribute__((format(printf, 1, 2))) bool say_failed(const char *format, ...);
 
-/* From here on llama.cpp's log stays silent but for what say_llama_words gives. `verbose`: all of
- * it goes to stderr instead. */
-void say_hush_llama(bool verbose);
+/* The same for what is no failure. */
+__attribute__((format(printf, 1, 2))) void say_note(const char *format, ...);
+
+/* For llama_log_set (and mtmd_log_set, where that is used): llama.cpp's log stays silent but for what
+ * say_llama_words gives. `verbose`: all of it goes to stderr too. */
+ggml_log_callback say_llama_log(bool verbose);
 
 /* " (llama.cpp says: ...)" with its last error, or "" if it named none; forgets it. */
 const char *say_llama_words(void);
@@ -18,4 +26,4 @@ const char *say_llama_words(void);
 /* Milliseconds of a clock that only goes forward. */
 double say_clock(void);
 
-#endif /* SAY_H */
+#endif /* LLAMA_SAY_H */

@@ -6,6 +6,7 @@
 
 #include <frames.h>
 #include <llama.h>
+#include <mtmd.h>
 
 #include "chat.h"
 #include "chunks.h"
@@ -288,6 +289,7 @@ static int print_version(void)
 int main(int argc, char **argv)
 {
     session s = {0};
+    say_program = "winnow-llama";
     if (!options_read(&s.o, argc, argv)) {
         return 1;
     }
@@ -299,7 +301,8 @@ int main(int argc, char **argv)
         return print_version();
     }
     frames_quiet_libav();
-    say_hush_llama(s.o.verbose);
+    llama_log_set(say_llama_log(s.o.verbose), NULL);
+    mtmd_log_set(say_llama_log(s.o.verbose), NULL);
     llama_backend_init();
     const bool good = close_session(&s, run(&s));
     llama_backend_free();

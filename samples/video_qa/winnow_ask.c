@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 {
     static session s;
     static options o;
+    say_program = "winnow-ask";
     if (!options_read(&o, argc, argv)) {
         return 1;
     }
@@ -102,7 +103,7 @@ int main(int argc, char **argv)
         return print_version();
     }
     frames_quiet_libav();
-    say_hush_llama(o.verbose);
+    llama_log_set(say_llama_log(o.verbose), NULL);
     llama_backend_init();
     const bool good = run(&s, &o);
     session_close(&s);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../say.h"
+#include "say.h"
 
 typedef enum argument_kind { TEXT, COUNT, PIPELINE } argument_kind;
 

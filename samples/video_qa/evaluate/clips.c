@@ -5,7 +5,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "../say.h"
+#include "say.h"
 
 enum { SIDE_MOST = 16384, FRAMES_MOST = 65536 };
 

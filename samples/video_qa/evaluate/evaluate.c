@@ -10,11 +10,11 @@
 
 #include "../asker.h"
 #include "../default_model.h"
-#include "../say.h"
 #include "arguments.h"
 #include "clips.h"
 #include "floors.h"
 #include "results.h"
+#include "say.h"
 
 /* One pipeline of the list, or a floor. */
 typedef struct way {
@@ -203,7 +203,7 @@ int main(int argc, char **argv)
         return 0;
     }
     frames_quiet_libav();
-    say_hush_llama(false);
+    llama_log_set(say_llama_log(false), NULL);
     llama_backend_init();
     bool good = open_all(&v) && evaluate_file(&v);
     good = results_close(&v.out, good) && good;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../say.h"
+#include "say.h"
 
 bool floor_read(const char *spec, floor_spec *out, bool *good)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../say.h"
+#include "say.h"
 
 static bool failed(const results *r)
 {
