@@ -13,17 +13,11 @@ import numpy as np
 
 from numpy_llama import Llama, softmax
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from tally import check, finish
+
 BEFORE, BEHIND, WIDTH, VOCABULARY, HEADS = [1, 70, 80, 90, 100], [70, 80, 90, 100], 64, 284, 4
 ATTENTION_APART, LOGITS_APART = 1e-4, 1e-3
-failures, checks = [], 0
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
 
 
 class Lab:
@@ -108,8 +102,7 @@ def main():
                 masks[3] = [1] * count  # everything comes back
                 check_case(lab, count, layer, "hide", masks, batch)
                 check_case(lab, count, layer, "free", [masks[0]] * 4, batch)
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
+    finish()
 
 
 if __name__ == "__main__":

@@ -11,28 +11,15 @@ import tempfile
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "vit"))
+sys.path[:0] = [os.path.join(HERE, "..", folder) for folder in ("vit", "tools")]
 import gguf_writer
 import make_pictures
+from tally import check, finish
 
 PROMPT = "USER: <__media__> what is this? ASSISTANT:"
 STEPS, VOCABULARY = 12, 284
 APART_MOST = 1e-2  # of the largest logit: ggml's GELU goes through an F16 table
 PICTURES = {"square": (56, 56), "grid": (196, 140), "tiles": (168, 112)}
-failures, checks = [], 0
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
-
-
-def finish():
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
 
 
 class Room:
@@ -63,6 +50,15 @@ class Room:
         command += ["-p", prompt] if prompt is not None else []
         command += options
         return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+
+    def refuses(self, case, options, words):
+        """Status 1 and one line with `words`, nothing else."""
+        done = self.run(case, *options)
+        line = done.stderr.decode()
+        check(done.returncode == 1, "%s: status %d" % (options, done.returncode))
+        check(line.count("\n") == 1 and line.startswith("winnow-llama: ") and words in line,
+              "%s: one line with %r, not %r" % (options, words, line))
+        check(done.stdout == b"", "%s: nothing else is said" % options)
 
     def logits(self, case, *options, kept=None, prompt=PROMPT):
         """Logits [steps, vocabulary] of winnow-llama, and its last line on standard error."""
@@ -266,12 +262,7 @@ def check_failures(room):
             (MLP, ["-c", "0"], "at least 1"),
             (MLP, ["--logits", "/nowhere/file"], "cannot be written"),
             (MLP, ["--kept", "/nowhere/file"], "cannot be written")):
-        done = room.run(case, *options)
-        line = done.stderr.decode()
-        check(done.returncode == 1, "%s: status %d" % (options, done.returncode))
-        check(line.count("\n") == 1 and line.startswith("winnow-llama: ") and words in line,
-              "%s: one line with %r, not %r" % (options, words, line))
-        check(done.stdout == b"", "%s: nothing else is said" % options)
+        room.refuses(case, options, words)
     done = subprocess.run([room.program], stderr=subprocess.PIPE)
     check(done.returncode == 1 and b"-m is missing" in done.stderr, "no arguments")
     for option in ("--help", "--version"):

@@ -165,12 +165,7 @@ def check_failures(room):
             (MLP, ["--pipeline", "divprune=keep=4", "--seen", room.path("seen")], "no stage"),
             (MLP, ["--seen", room.path("seen")], "no stage"),
             (MLP, ["--pipeline", "fastv", "--seen", "/nowhere/file"], "cannot be written")):
-        done = room.run(case, *options)
-        line = done.stderr.decode()
-        check(done.returncode == 1, "%s: status %d" % (options, done.returncode))
-        check(line.count("\n") == 1 and line.startswith("winnow-llama: ") and words in line,
-              "%s: one line with %r, not %r" % (options, words, line))
-        check(done.stdout == b"", "%s: nothing else is said" % options)
+        room.refuses(case, options, words)
 
 
 def main():

@@ -11,16 +11,10 @@ import tempfile
 
 import gguf_head
 
-failures, checks = [], 0
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from tally import check, finish
+
 WIDTH = "8"
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
 
 
 class Room:
@@ -224,8 +218,7 @@ def main():
             each(room)
         if room.preload != "-":
             check_processes(room)
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
+    finish()
 
 
 if __name__ == "__main__":

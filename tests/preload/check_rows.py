@@ -13,16 +13,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from tally import check, finish
+
 PROMPT = "USER: <__media__> and <__media__> what? ASSISTANT:"
-failures, checks = [], 0
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
 
 
 class Case:
@@ -209,8 +203,7 @@ def main():
         whole, _, _ = room.run(NAMELESS, "whole")
         check_budget(room, NAMELESS, whole, "5", lambda n: 5)
         check_compact(room)
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
+    finish()
 
 
 if __name__ == "__main__":

@@ -20,16 +20,10 @@ import urllib.error
 import urllib.request
 import zlib
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from tally import check, finish
+
 VIDEO_FRAMES, VIDEO_SIZE = 6, (56, 56)
-failures, checks = [], 0
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
 
 
 def png(name, width, height):
@@ -318,8 +312,7 @@ def main():
             start = time.monotonic()
             each(room)
             print("%-24s %5.1f s" % (each.__name__, time.monotonic() - start))
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
+    finish()
 
 
 if __name__ == "__main__":

@@ -4,23 +4,12 @@ import subprocess
 import sys
 import zlib
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from tally import check, finish
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "samples", "video_qa")
 CLIP = os.path.join(HERE, "..", "..", "samples", "data", "clip.mp4")
-failures, checks = [], 0
-
-
-def check(good, what):
-    global checks
-    checks += 1
-    if not good:
-        failures.append(what)
-        print("FAILED: " + what)
-
-
-def finish():
-    print("%d checks, %d failed" % (checks, len(failures)))
-    sys.exit(bool(failures))
 
 
 def pixels(width, height, shift):
