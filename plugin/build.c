@@ -163,6 +163,13 @@ void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32
         [WINNOW_ROLE_TEXT] = {s->text_rows, s->text_dim},
         [WINNOW_ROLE_IMAGE_EMBEDS] = {all, s->text_dim},
         [WINNOW_ROLE_LLM_ATTENTION] = {s->llm_heads, (uint32_t)all},
+        [WINNOW_ROLE_FRAME_EMBEDS] = {s->frames, s->frame_dim},
+        [WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW] = {s->frames, s->tokens},
+        [WINNOW_ROLE_RECEIVED_ATTENTION_DEEP] = {s->frames, s->tokens},
+        [WINNOW_ROLE_CLS_ATTENTION_SHALLOW] = {(uint64_t)s->frames * s->heads, s->tokens},
+        [WINNOW_ROLE_TEXT_ATTENTION] = {(uint64_t)s->llm_heads * s->text_rows, (uint32_t)all},
+        [WINNOW_ROLE_TEXT_KEYS] = {s->text_rows, s->key_dim},
+        [WINNOW_ROLE_ATTENTION] = {all * s->heads, s->tokens},
     };
     *rows = extent[role].rows;
     *cols = extent[role].cols;
@@ -205,8 +212,9 @@ wn_mat build_look(wn_build *b, enum wn_look what)
 {
     if (b->look && b->status == WINNOW_OK)
         return b->look(b, what);
-    build_fail(b, WINNOW_E_ROLE,
-               "it runs inside an encoder's layers alone (encode --model FILE, with layers=12..-2 or so)");
+    build_fail(
+        b, WINNOW_E_ROLE,
+        "it runs inside an encoder's layers alone (encode --model FILE, with layers=12..-2 or so)");
     return (wn_mat){.ref = {.slot = WN_SLOT_NONE}};
 }
 

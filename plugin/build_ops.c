@@ -102,8 +102,8 @@ wn_arr build_head_sum(wn_build *b, uint32_t role, float scale)
 {
     const wn_mat mat = build_role(b, role);
     const wn_arr score = build_array(b, b->set.n_max);
-    const bool llm = role == WINNOW_ROLE_LLM_ATTENTION;
-    const uint32_t heads = llm ? b->in.shape.llm_heads : b->in.shape.heads;
+    const bool llm = role == WINNOW_ROLE_LLM_ATTENTION || role == WINNOW_ROLE_TEXT_ATTENTION;
+    const uint32_t heads = llm ? mat.rows : mat.rows / b->in.shape.frames;
     const struct wn_args_head_sum args = {
         SET_SEG,        .index_at = b->set.index.at,       .score_at = score.at,
         .heads = heads, .rows_per_frame = llm ? 0 : heads, .cols_per_frame = mat.cols,

@@ -26,6 +26,7 @@ static const size_field size_fields[] = {
     {"llm_heads", offsetof(winnow_shape, llm_heads)},
     {"text_rows", offsetof(winnow_shape, text_rows)},
     {"text_dim", offsetof(winnow_shape, text_dim)},
+    {"frame_dim", offsetof(winnow_shape, frame_dim)},
 };
 
 static uint32_t field_of(const winnow_shape *shape, const size_field *field)
@@ -37,9 +38,12 @@ static uint32_t field_of(const winnow_shape *shape, const size_field *field)
 
 /* Sizes that a role needs to be more than zero: places in size_fields. */
 static const uint8_t role_sizes[WINNOW_ROLE_COUNT][2] = {
-    [WINNOW_ROLE_KEYS] = {5, 5},          [WINNOW_ROLE_QUERIES] = {5, 5},
-    [WINNOW_ROLE_CLS_ATTENTION] = {6, 6}, [WINNOW_ROLE_TEXT] = {8, 9},
-    [WINNOW_ROLE_IMAGE_EMBEDS] = {9, 9},  [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
+    [WINNOW_ROLE_KEYS] = {5, 5},           [WINNOW_ROLE_QUERIES] = {5, 5},
+    [WINNOW_ROLE_CLS_ATTENTION] = {6, 6},  [WINNOW_ROLE_TEXT] = {8, 9},
+    [WINNOW_ROLE_IMAGE_EMBEDS] = {9, 9},   [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
+    [WINNOW_ROLE_FRAME_EMBEDS] = {10, 10}, [WINNOW_ROLE_CLS_ATTENTION_SHALLOW] = {6, 6},
+    [WINNOW_ROLE_TEXT_ATTENTION] = {7, 8}, [WINNOW_ROLE_TEXT_KEYS] = {5, 8},
+    [WINNOW_ROLE_ATTENTION] = {6, 6},
 };
 
 static winnow_status check_shape(const wn_host *host, const winnow_shape *s, uint32_t roles)
@@ -105,9 +109,10 @@ static winnow_status check_roles(const winnow_plan *plan)
             return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED,
                            "plan: %s is a decode stage (use kv_create)", stage->name);
         if (wn_stage_is_inside(&plan->pipeline.stages[i]))
-            return wn_fail(&plan->host, WINNOW_E_UNSUPPORTED,
-                           "plan: %s runs inside an encoder's layers (use encoder_open; on the command line encode --model FILE --pipeline)",
-                           stage->name);
+            return wn_fail(
+                &plan->host, WINNOW_E_UNSUPPORTED,
+                "plan: %s runs inside an encoder's layers (use encoder_open; on the command line encode --model FILE --pipeline)",
+                stage->name);
         const uint32_t missing = stage->roles_needed & ~plan->desc.roles;
         for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
             if ((missing >> role) & 1u)

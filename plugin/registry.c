@@ -14,8 +14,22 @@ const wn_stage *const wn_stages[] = {
 const uint32_t wn_stage_count = sizeof wn_stages / sizeof *wn_stages;
 
 static const char *const role_names[WINNOW_ROLE_COUNT] = {
-    "tokens",        "sizes", "keys",         "queries",       "cls",
-    "cls_attention", "text",  "image_embeds", "llm_attention",
+    "tokens",
+    "sizes",
+    "keys",
+    "queries",
+    "cls",
+    "cls_attention",
+    "text",
+    "image_embeds",
+    "llm_attention",
+    "frame_embeds",
+    "received_attention_shallow",
+    "received_attention_deep",
+    "cls_attention_shallow",
+    "text_attention",
+    "text_keys",
+    "attention",
 };
 
 const char *wn_role_name(uint32_t role)

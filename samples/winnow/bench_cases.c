@@ -7,7 +7,8 @@
 #define SHAPE(t, side, d)                                                                 \
     {                                                                                     \
         .frames = t, .tokens = (side) * (side), .dim = d, .grid_h = side, .grid_w = side, \
-        .key_dim = 64, .heads = 16, .llm_heads = 28, .text_rows = 8, .text_dim = 512      \
+        .key_dim = 64, .heads = 16, .llm_heads = 28, .text_rows = 8, .text_dim = 512,     \
+        .frame_dim = 1152                                                                 \
     }
 
 static const bench_shape full[] = {

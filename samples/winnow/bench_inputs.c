@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "half.h"
+#include "roles.h"
 
 /* xorshift64*: fast enough for half a gigabyte, and the same everywhere. */
 static float uniform(uint64_t *state)
@@ -15,23 +16,6 @@ static float uniform(uint64_t *state)
     return (float)(*state * 2685821657736338717ull >> 40) / 16777216.0f;
 }
 
-static uint64_t elements(const winnow_shape *s, uint32_t role)
-{
-    uint64_t all = (uint64_t)s->frames * s->tokens;
-    const uint64_t counts[WINNOW_ROLE_COUNT] = {
-        [WINNOW_ROLE_TOKENS] = all * s->dim,
-        [WINNOW_ROLE_SIZES] = all,
-        [WINNOW_ROLE_KEYS] = all * s->key_dim,
-        [WINNOW_ROLE_QUERIES] = all * s->key_dim,
-        [WINNOW_ROLE_CLS] = (uint64_t)s->frames * s->dim,
-        [WINNOW_ROLE_CLS_ATTENTION] = all * s->heads,
-        [WINNOW_ROLE_TEXT] = (uint64_t)s->text_rows * s->text_dim,
-        [WINNOW_ROLE_IMAGE_EMBEDS] = all * s->text_dim,
-        [WINNOW_ROLE_LLM_ATTENTION] = all * s->llm_heads,
-    };
-    return counts[role];
-}
-
 /* Attention is positive with few large weights, sizes are 1, all else is spread around 0. */
 static float value_of(uint32_t role, const winnow_shape *s, uint64_t *state)
 {
@@ -39,7 +23,7 @@ static float value_of(uint32_t role, const winnow_shape *s, uint64_t *state)
     if (role == WINNOW_ROLE_SIZES) {
         return 1.0f;
     }
-    if (role == WINNOW_ROLE_CLS_ATTENTION || role == WINNOW_ROLE_LLM_ATTENTION) {
+    if (strstr(role_name(role), "attention")) {
         return 5.0f * u * u * u * u / (float)s->tokens;
     }
     return u + uniform(state) - 1.0f;
@@ -47,7 +31,7 @@ static float value_of(uint32_t role, const winnow_shape *s, uint64_t *state)
 
 static void *make(const bench_inputs *inputs, uint32_t role)
 {
-    uint64_t count = elements(&inputs->shape, role), state = 0x9e3779b97f4a7c15ull + role;
+    uint64_t count = role_elements(&inputs->shape, role), state = 0x9e3779b97f4a7c15ull + role;
     void *data = cli_array(count, inputs->dtype == WINNOW_F32 ? 4 : 2);
     float *wide = data;
     uint16_t *narrow = data;

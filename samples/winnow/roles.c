@@ -14,7 +14,7 @@ enum { DIM_ALL_TOKENS = 0xffff }; /* T * N: no field of its own */
 static const struct {
     const char *name, *shape;
     uint32_t rank;
-    size_t dims[3];
+    size_t dims[4];
 } roles[WINNOW_ROLE_COUNT] = {
     [WINNOW_ROLE_TOKENS] = {"tokens", "[T,N,D]", 3, {FIELD(frames), FIELD(tokens), FIELD(dim)}},
     [WINNOW_ROLE_SIZES] = {"sizes", "[T,N]", 2, {FIELD(frames), FIELD(tokens)}},
@@ -37,6 +37,28 @@ static const struct {
                                    "[H,T*N]",
                                    2,
                                    {FIELD(llm_heads), DIM_ALL_TOKENS}},
+    [WINNOW_ROLE_FRAME_EMBEDS] = {"frame_embeds", "[T,De]", 2, {FIELD(frames), FIELD(frame_dim)}},
+    [WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW] = {"received_attention_shallow",
+                                                "[T,N]",
+                                                2,
+                                                {FIELD(frames), FIELD(tokens)}},
+    [WINNOW_ROLE_RECEIVED_ATTENTION_DEEP] = {"received_attention_deep",
+                                             "[T,N]",
+                                             2,
+                                             {FIELD(frames), FIELD(tokens)}},
+    [WINNOW_ROLE_CLS_ATTENTION_SHALLOW] = {"cls_attention_shallow",
+                                           "[T,H,N]",
+                                           3,
+                                           {FIELD(frames), FIELD(heads), FIELD(tokens)}},
+    [WINNOW_ROLE_TEXT_ATTENTION] = {"text_attention",
+                                    "[H,M,T*N]",
+                                    3,
+                                    {FIELD(llm_heads), FIELD(text_rows), DIM_ALL_TOKENS}},
+    [WINNOW_ROLE_TEXT_KEYS] = {"text_keys", "[M,Dk]", 2, {FIELD(text_rows), FIELD(key_dim)}},
+    [WINNOW_ROLE_ATTENTION] = {"attention",
+                               "[T,H,N,N]",
+                               4,
+                               {FIELD(frames), FIELD(heads), FIELD(tokens), FIELD(tokens)}},
 };
 
 static const struct {
@@ -139,6 +161,20 @@ static int read_grid(winnow_shape *shape, const st_file *file, const char *path)
     return CLI_DONE;
 }
 
+uint64_t role_elements(const winnow_shape *shape, uint32_t role)
+{
+    uint64_t count = 1;
+    for (uint32_t i = 0; i < roles[role].rank; i++) {
+        const size_t field = roles[role].dims[i];
+        uint32_t size = 0;
+        if (field != DIM_ALL_TOKENS) {
+            memcpy(&size, (const char *)shape + field, sizeof size);
+        }
+        count *= field == DIM_ALL_TOKENS ? (uint64_t)shape->frames * shape->tokens : size;
+    }
+    return count;
+}
+
 /* Sets a size that is not known yet; false if another tensor said otherwise. */
 static bool agree(winnow_shape *shape, size_t field, uint64_t size)
 {
@@ -166,7 +202,7 @@ static int misfit(const winnow_shape *shape, const st_tensor *tensor, uint32_t r
 /* The tensor's sizes, spread to the role's rank: tokens [T*N,D] of a grid, or a leading T of 1 that
  * was left out. False: neither. */
 static bool full_shape(const winnow_shape *shape, const st_tensor *tensor, uint32_t role,
-                       uint64_t sizes[3])
+                       uint64_t sizes[4])
 {
     uint32_t rank = roles[role].rank, given = tensor->rank;
     bool starts_with_frames = roles[role].dims[0] == FIELD(frames);
@@ -186,7 +222,7 @@ static bool full_shape(const winnow_shape *shape, const st_tensor *tensor, uint3
 
 static int read_role(role_inputs *inputs, const st_tensor *tensor, uint32_t role, const char *path)
 {
-    uint64_t sizes[3];
+    uint64_t sizes[4];
     char text[128];
     size_t element = st_dtype_bytes(tensor->dtype);
 

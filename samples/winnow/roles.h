@@ -11,6 +11,7 @@
 
 const char *role_name(uint32_t role);
 const char *role_shape(uint32_t role); /* "[T,N,D]" */
+uint64_t role_elements(const winnow_shape *shape, uint32_t role);
 
 /* "tokens, keys" of the roles in `bits` into text[size]; "-" for none. Returns text. */
 const char *role_list(uint32_t bits, char *text, size_t size);

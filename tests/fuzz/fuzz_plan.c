@@ -87,7 +87,8 @@ static winnow_shape make_shape(input *in)
                       .heads = 1 + next(in, 3),
                       .llm_heads = 1 + next(in, 3),
                       .text_rows = 1 + next(in, 3),
-                      .text_dim = 1 + next(in, 5)};
+                      .text_dim = 1 + next(in, 5),
+                      .frame_dim = 1 + next(in, 5)};
     s.tokens = s.grid_h * s.grid_w;
     if (next(in, 3) == 0)
         s.grid_h = s.grid_w = 0;
@@ -206,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              .outputs = (1u << WINNOW_OUT_COUNT) - 1u,
                              .out_dtype = (int32_t)next(&in, 3),
                              .order = (int32_t)next(&in, 2)};
-    const uint32_t absent = next(&in, 2) ? 0 : next(&in, 256) << 1;
+    const uint32_t absent = next(&in, 2) ? 0 : (next(&in, 256) | next(&in, 256) << 8) << 1;
     desc.roles = ((1u << WINNOW_ROLE_COUNT) - 1u) & ~absent;
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         desc.dtype[role] = (int32_t)next(&in, 3);

@@ -11,14 +11,18 @@ import tempfile
 import numpy as np
 
 ABI = 1 << 16
-ROLES = ("tokens", "sizes", "keys", "queries", "cls", "cls_attention", "text", "image_embeds", "llm_attention")
+ROLES = ("tokens", "sizes", "keys", "queries", "cls", "cls_attention", "text", "image_embeds", "llm_attention",
+         "frame_embeds", "received_attention_shallow", "received_attention_deep", "cls_attention_shallow",
+         "text_attention", "text_keys", "attention")
+ROLE_SLOTS = 32
 OUT_TOKENS, OUT_INDICES, OUT_COUNT = 0, 1, 6
 DTYPES = {"f32": 0, "f16": 1, "bf16": 2}
 NUMPY = {"f32": np.float32, "f16": np.float16, "bf16": np.uint16}
 BACKENDS = {"gpu": 1, "cpu": 2}
 ORDER_RASTER, ORDER_METHOD = 0, 1
 HOST_MEMORY, TIMING = 1, 2
-SIZES = ("frames", "tokens", "dim", "grid_h", "grid_w", "key_dim", "heads", "llm_heads", "text_rows", "text_dim")
+SIZES = ("frames", "tokens", "dim", "grid_h", "grid_w", "key_dim", "heads", "llm_heads", "text_rows", "text_dim",
+         "frame_dim")
 LOG = c.CFUNCTYPE(None, c.c_void_p, c.c_int32, c.c_char_p)
 
 
@@ -44,14 +48,14 @@ DeviceInfo = struct("winnow_device_info", ("struct_size", c.c_uint32), ("backend
                     ("api_version", c.c_uint32), ("name", c.c_char * 256), ("driver", c.c_char * 256),
                     ("features", c.c_char * 256), ("disabled", c.c_char * 256), *u32("subgroup_size", "max_workgroup"),
                     ("max_binding", c.c_uint64), ("memory", c.c_uint64), ("unusable", c.c_char * 256))
-Shape = struct("winnow_shape", *u32(*SIZES), ("reserved", c.c_uint32 * 2))
+Shape = struct("winnow_shape", *u32(*SIZES), ("reserved", c.c_uint32 * 5))
 PlanDesc = struct("winnow_plan_desc", *u32("struct_size", "flags"), ("max_shape", Shape), *u32("roles", "outputs"),
-                  ("dtype", c.c_int32 * len(ROLES)), ("out_dtype", c.c_int32), ("order", c.c_int32), *u32("reserved"))
+                  ("dtype", c.c_int32 * ROLE_SLOTS), ("out_dtype", c.c_int32), ("order", c.c_int32), *u32("reserved"))
 PlanInfo = struct("winnow_plan_info", *u32("struct_size", "dim_out", "rows_max", "rows_exact"),
                   ("grid_out", c.c_uint32 * 3), *u32("dispatches", "barriers", "submissions"),
                   ("workspace_bytes", c.c_uint64), ("staging_bytes", c.c_uint64), ("floor_bytes", c.c_uint64))
 Tensor = struct("winnow_tensor", ("data", c.c_void_p), ("row_stride", c.c_uint64), ("capacity", c.c_uint64))
-Run = struct("winnow_run", *u32("struct_size", "reserved"), ("shape", Shape), ("in", Tensor * len(ROLES)),
+Run = struct("winnow_run", *u32("struct_size", "reserved"), ("shape", Shape), ("in", Tensor * ROLE_SLOTS),
              ("out", Tensor * OUT_COUNT))
 Result = struct("winnow_result", *u32("struct_size", "rows", "nan_scores", "dispatches", "submissions"),
                 ("grid_out", c.c_uint32 * 3), ("gpu_ns", c.c_uint64))
@@ -150,7 +154,7 @@ class Plan:
             bits = sum(1 << ROLES.index(r) for r in self.roles)
             number = DTYPES[dtype]
             desc = sized(PlanDesc, flags=HOST_MEMORY | TIMING, max_shape=shape, roles=bits, out_dtype=number,
-                         order=order, dtype=(c.c_int32 * len(ROLES))(*[number] * len(ROLES)))
+                         order=order, dtype=(c.c_int32 * ROLE_SLOTS)(*[number] * len(ROLES)))
             library.must(self.api.plan_create(library.device, pipeline, c.byref(desc), c.byref(self.handle)), spec)
         finally:
             self.api.pipeline_destroy(pipeline)

@@ -77,19 +77,10 @@ float test_random(uint32_t *state)
 
 static uint64_t role_floats(const winnow_shape *s, uint32_t role)
 {
-    const uint64_t all = (uint64_t)s->frames * s->tokens;
-    const uint64_t floats[WINNOW_ROLE_COUNT] = {
-        [WINNOW_ROLE_TOKENS] = all * s->dim,
-        [WINNOW_ROLE_SIZES] = all,
-        [WINNOW_ROLE_KEYS] = all * s->key_dim,
-        [WINNOW_ROLE_QUERIES] = all * s->key_dim,
-        [WINNOW_ROLE_CLS] = (uint64_t)s->frames * s->dim,
-        [WINNOW_ROLE_CLS_ATTENTION] = all * s->heads,
-        [WINNOW_ROLE_TEXT] = (uint64_t)s->text_rows * s->text_dim,
-        [WINNOW_ROLE_IMAGE_EMBEDS] = all * s->text_dim,
-        [WINNOW_ROLE_LLM_ATTENTION] = all * s->llm_heads,
-    };
-    return floats[role];
+    uint64_t rows;
+    uint32_t cols;
+    wn_role_extent(s, role, &rows, &cols);
+    return rows * cols;
 }
 
 /* Attention and sizes are positive. */
@@ -97,7 +88,7 @@ static float number_of(uint32_t role, float random)
 {
     if (role == WINNOW_ROLE_SIZES)
         return 1.0f + (float)(int)(3.0f * (random + 1.0f));
-    if (role == WINNOW_ROLE_CLS_ATTENTION || role == WINNOW_ROLE_LLM_ATTENTION)
+    if (strstr(wn_role_name(role), "attention"))
         return (random + 1.0f) * 0.01f;
     return random;
 }

@@ -17,7 +17,8 @@ static winnow_shape shape_of(void)
                           .heads = 2,
                           .llm_heads = 1,
                           .text_rows = 2,
-                          .text_dim = 4};
+                          .text_dim = 4,
+                          .frame_dim = 3};
 }
 
 typedef winnow_status (*scenario)(winnow_device *device, const winnow_pipeline *pipeline,

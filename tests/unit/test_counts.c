@@ -93,7 +93,8 @@ static void rows_out_are_the_official(void **state)
                                     .heads = 1,
                                     .llm_heads = 1,
                                     .text_rows = 1,
-                                    .text_dim = 4};
+                                    .text_dim = 4,
+                                    .frame_dim = 3};
         const uint32_t roles = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS |
                                1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_TEXT |
                                1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_LLM_ATTENTION;

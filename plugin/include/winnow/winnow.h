@@ -94,7 +94,16 @@ enum {
     WINNOW_ROLE_TEXT = 6,          /* "text" [M,Dt]: text embeddings */
     WINNOW_ROLE_IMAGE_EMBEDS = 7,  /* "image_embeds" [T,N,Dt]: patch embeddings in the text's space */
     WINNOW_ROLE_LLM_ATTENTION = 8, /* "llm_attention" [H,T*N]: last prompt token to each visual token */
-    WINNOW_ROLE_COUNT = 9
+    WINNOW_ROLE_FRAME_EMBEDS = 9,  /* "frame_embeds" [T,De]: one embedding a frame */
+    WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW = 10, /* "received_attention_shallow" [T,N]: what a token receives in an
+                                                    early layer, mean over heads and queries, class token's too */
+    WINNOW_ROLE_RECEIVED_ATTENTION_DEEP = 11,    /* "received_attention_deep" [T,N]: the same in the last layer used */
+    WINNOW_ROLE_CLS_ATTENTION_SHALLOW = 12,      /* "cls_attention_shallow" [T,H,N]: as cls_attention, early layer */
+    WINNOW_ROLE_TEXT_ATTENTION = 13, /* "text_attention" [H,M,T*N]: each row of text to each visual token, in the LLM */
+    WINNOW_ROLE_TEXT_KEYS = 14,      /* "text_keys" [M,Dk]: keys of the rows of text */
+    WINNOW_ROLE_ATTENTION = 15,      /* "attention" [T,H,N,N]: token (row) to token, softmaxed */
+    WINNOW_ROLE_COUNT = 16,
+    WINNOW_ROLE_SLOTS = 32 /* of arrays with one element a role: room for roles to come */
 };
 
 /* Which outputs a plan writes (bits), and the roles of output tensors. K: rows kept. */
@@ -203,11 +212,12 @@ typedef struct winnow_shape {
     uint32_t grid_h;      /* rows; 0: no grid, then grid_w = 0 too */
     uint32_t grid_w;      /* grid_h * grid_w = N */
     uint32_t key_dim;     /* Dk */
-    uint32_t heads;       /* of cls_attention */
-    uint32_t llm_heads;   /* of llm_attention */
+    uint32_t heads;       /* of cls_attention, cls_attention_shallow and attention */
+    uint32_t llm_heads;   /* of llm_attention and text_attention */
     uint32_t text_rows;   /* M */
     uint32_t text_dim;    /* Dt */
-    uint32_t reserved[2];
+    uint32_t frame_dim;   /* De */
+    uint32_t reserved[5];
 } winnow_shape;
 
 enum { WINNOW_ORDER_RASTER = 0, WINNOW_ORDER_METHOD = 1 };
@@ -224,7 +234,7 @@ typedef struct winnow_plan_desc {
     winnow_shape max_shape; /* the largest; runs may be smaller in every size */
     uint32_t roles;         /* bits 1 << WINNOW_ROLE_*: inputs that every run will give */
     uint32_t outputs;       /* bits 1 << WINNOW_OUT_*; 0 means tokens and indices */
-    int32_t dtype[WINNOW_ROLE_COUNT]; /* of each input role; default f32 */
+    int32_t dtype[WINNOW_ROLE_SLOTS]; /* of each input role; default f32 */
     int32_t out_dtype;                /* of the tokens that come out: WINNOW_F32, F16 or BF16 */
     int32_t order; /* WINNOW_ORDER_RASTER: class token, ascending indices, pooled rest; or the
                       method's own order where it has one */
@@ -256,7 +266,7 @@ typedef struct winnow_run {
     uint32_t struct_size;
     uint32_t reserved;
     winnow_shape shape; /* of this call; each size at most the plan's */
-    winnow_tensor in[WINNOW_ROLE_COUNT]; /* data NULL: absent; the plan's roles must be there */
+    winnow_tensor in[WINNOW_ROLE_SLOTS]; /* data NULL: absent; the plan's roles must be there */
     winnow_tensor out[WINNOW_OUT_COUNT]; /* data NULL: not wanted this time */
 } winnow_run;
 
@@ -476,7 +486,7 @@ typedef struct winnow_encode {
     uint32_t frames, width, height;
     const uint8_t *rgb; /* [frames, height, width, 3], packed */
     uint32_t text_rows, text_dim;
-    winnow_tensor in[WINNOW_ROLE_COUNT]; /* `text` and `image_embeds` alone, f32, for pipelines that need them */
+    winnow_tensor in[WINNOW_ROLE_SLOTS]; /* `text` and `image_embeds` alone, f32, for pipelines that need them */
     winnow_tensor out[WINNOW_OUT_COUNT]; /* tokens are f32; row_stride must be 0; data NULL: not wanted */
     float *const *taps; /* [tap_count]: where each goes, as large as its shape; NULL: none */
 } winnow_encode;

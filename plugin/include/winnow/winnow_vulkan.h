@@ -62,7 +62,7 @@ typedef struct winnow_vk_run {
     uint32_t struct_size;
     uint32_t reserved;
     winnow_shape shape;
-    winnow_vk_tensor in[WINNOW_ROLE_COUNT];
+    winnow_vk_tensor in[WINNOW_ROLE_SLOTS];
     winnow_vk_tensor out[WINNOW_OUT_COUNT]; /* OUT_COUNT_WORD gives the row count to hosts that stay on the GPU */
 } winnow_vk_run;
 
