@@ -269,6 +269,9 @@ void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, 
     build_op3((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (c), (writes_w))
 enum { READS_W = 0, WRITES_W = 1 };
 
+/* Iterations of one invocation's loops; fails where this driver stops a shader before. */
+bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
+
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */
 winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);

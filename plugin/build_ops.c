@@ -6,7 +6,7 @@
 /* -- long loops: some drivers stop an invocation after so many iterations, so the work is dealt in parts ---------- */
 
 /* Fails where not even the smallest part of an operation stays under the limit. */
-static bool loops_fit(wn_build *b, uint32_t kind, uint64_t iterations)
+bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations)
 {
     if (iterations <= b->loop_limit)
         return b->status == WINNOW_OK;
@@ -178,7 +178,7 @@ wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value)
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
-    loops_fit(b, WN_OP_topk, 12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
+    build_loops_fit(b, WN_OP_topk, 12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
     const struct wn_args_topk args = {.segs = b->set.segs,
                                       .seg_at = b->set.seg.at,
                                       .score_at = score.at,
@@ -292,7 +292,7 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
                                  .arg_at = arg->at};
     /* Tiles of four targets; four sources may lie in four frames. */
     const uint64_t tile = (uint64_t)mat->cols + 8, frames = b->set.segs < 4 ? b->set.segs : 4;
-    if (!loops_fit(b, WN_OP_match, tile * frames))
+    if (!build_loops_fit(b, WN_OP_match, tile * frames))
         return;
     const uint64_t most = b->loop_limit / (tile * frames) * 4;
     args.most = most < targets->width ? (uint32_t)most : 0;
@@ -306,7 +306,7 @@ void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const w
                          uint32_t most)
 {
     const uint64_t pick = strides(b, b->set.width) + REDUCTION;
-    if (!loops_fit(b, WN_OP_greedy_maxmin, 2 * pick))
+    if (!build_loops_fit(b, WN_OP_greedy_maxmin, 2 * pick))
         return;
     const uint64_t picks = b->loop_limit / pick - 1;
     args.picks = picks < most ? (uint32_t)picks : 0;
@@ -334,7 +334,7 @@ void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat 
                 break;
             cost += pick;
         }
-        if (!loops_fit(b, WN_OP_greedy_dpp, cost))
+        if (!build_loops_fit(b, WN_OP_greedy_dpp, cost))
             return;
         BUILD_OP(b, greedy_dpp, b->set.segs, sim, factor, args, WRITES_W);
         args.pick_from += args.picks;
@@ -346,7 +346,7 @@ void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat 
     const uint64_t width = b->set.width, half = (width + 1) / 2, own = strides(b, (uint32_t)half);
     const uint64_t start = 3 * strides(b, b->set.width) + strides(b, b->set.width) * REDUCTION;
     const uint64_t round = 2 * own * (half / 8 + 10) + 4 * own;
-    if (!loops_fit(b, WN_OP_pair_prune, start + round))
+    if (!build_loops_fit(b, WN_OP_pair_prune, start + round))
         return;
     const uint64_t rounds = (b->loop_limit - start) / round;
     uint64_t left = most / 8 + 16; /* short lists drop fewer than eight a round */

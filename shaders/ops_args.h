@@ -73,6 +73,30 @@ struct wn_args_row_norm { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list
 struct wn_args_frame_sim { WN_HEAD; wn_u n_max; wn_u frames; wn_u tokens; wn_u cols; wn_u rows_at;
     wn_u ref_at; wn_u score_at; wn_u flags; wn_f none_value; };
 
+/* Cosines along shifts of the grid, on a regular set of h x grid_w tokens a frame (seg[t] = t*tokens). Shift s of
+ * n = 2*radius + 1 a side, s < n*n: dy = s / n - radius, dx = s % n - radius. y = A or B as in frame_sim, but of the token at
+ * (clamp(row + dy), clamp(column + dx)) of frame ref[t], clamped to the grid. sim[(t*n*n + s)*tokens + j] = dot32(x, y) * (inv[t*tokens + j] * inv of y), which is inv[] too, or
+ * inv_old[] for rows of B; ref[t] == -1: 0. items = frames*n*n*tokens, in the order of sim. */
+struct wn_args_shift_sim { WN_HEAD; wn_u frames; wn_u tokens; wn_u grid_w; wn_u cols; wn_u radius; wn_u rows_at;
+    wn_u ref_at; wn_u inv_at; wn_u inv_old_at; wn_u sim_at; };
+
+/* The move of the camera from frame ref[t] to frame t, one for all tokens of the frame, from shift_sim's table. A move is a
+ * word: zoom + 128, turn + 128, dy + 128 and dx + 128 from the lowest byte up. It takes token (row, column), with
+ * Y = 2*row - (h-1), X = 2*column - (grid_w-1) and M = max(h, grid_w) - 1 (at least 1), by
+ *   dy + floor((zoom*Y + turn*X + M) / (2*M)) rows and dx + floor((zoom*X - turn*Y + M) / (2*M)) columns
+ * (zoom and turn are half tokens at the edge). The token is inside if both are at most radius and it stays on the grid; else both
+ * are clamped to radius first. gain(move) = mean over the tokens inside (ascending, one add each, then one multiply by
+ * recip_(count)) of sim, NaN as 0; NaN where under half of the tokens are inside.
+ *   shift = the best of the first `shifts` words of moves[] by gain (order of scores; ties: the earlier word);
+ *   it is taken if 1 - gain(shift) <= less * (1 - gain(moves[0])), else moves[0] (no move) is.
+ *   The other `turns` words are moves on top of the one taken (their dy and dx are added to its own): the best is taken by the same
+ *   rule against the one taken so far.
+ * Of the move taken, for each token j: score[t*tokens + j] = 1 - sim along it, dest[t*tokens + j] = ref[t]*tokens + the place it
+ * came from (WN_NONE where ref[t] < 0), move[t] = its word. ref[t] == -1: score = none_value, move[t] = moves[0].
+ * dest_at may be WN_NONE. items = frames. */
+struct wn_args_motion_fit { WN_HEAD; wn_u frames; wn_u tokens; wn_u grid_w; wn_u radius; wn_u ref_at; wn_u sim_at; wn_u moves_at;
+    wn_u shifts; wn_u turns; wn_u score_at; wn_u dest_at; wn_u move_at; wn_f less; wn_f none_value; };
+
 /* rel[i] = scale * sum over m = 0..text_rows-1 of cos(A(index[i]), B(m)), each cos with dot32 and f
  * as in frame_sim; index[i] < 0: 0. A: image_embeds, B: text (read only). items = n_max. */
 struct wn_args_relevance { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u rel_at;

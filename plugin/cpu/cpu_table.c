@@ -34,6 +34,7 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     switch (op->kind) {
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
+    case WN_OP_shift_sim: return word * 2 * ARG(op, shift_sim, cols);
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
@@ -82,6 +83,10 @@ uint64_t wn_cpu_work(const wn_op *op)
     switch (op->kind) {
     case WN_OP_row_norm: ROWS(row_norm, n_max);
     case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
+    case WN_OP_shift_sim: return op->items * ARG(op, shift_sim, cols);
+    case WN_OP_motion_fit:
+        return op->items * ARG(op, motion_fit, tokens) *
+               (ARG(op, motion_fit, shifts) + ARG(op, motion_fit, turns));
     case WN_OP_relevance: PRODUCT(relevance, n_max, cols, text_rows);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);

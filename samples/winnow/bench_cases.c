@@ -47,6 +47,7 @@ static const struct {
     {"cdpruner", "keep=25%"},
     {"tome", "r=32"},
     {"evs", "rate=0.75"},
+    {"motion", "rate=0.75"},
     {"dycoke", "rate=0.7"},
     {"dycoke-kv", "rate=0.7"},
     {"vidcom2", "keep=25%"},

@@ -40,6 +40,9 @@ static const char *const stages[] = {
     "cdpruner=keep=%u:weight=0.9:split=6",
     "evs=rate=0.%u",
     "evs=rate=0.%u:compat=bf16",
+    "motion=rate=0.%u",
+    "motion=rate=0.7:radius=%u:mode=merge",
+    "motion=rate=0.5:model=affine:gain=0.%u",
     "dycoke=rate=0.%u",
     "dycoke=rate=0.%u:mode=merge",
 };

@@ -67,6 +67,16 @@ void gen_row_norm(ops_case *c)
                  .cols = cols, .eps2 = 1e-16f, .inv_eps = 1e8f));
 }
 
+/* A frame to look back to for each: some have none, some an older one. */
+static uint32_t references(ops_case *c, uint32_t frames, uint32_t before)
+{
+    const uint32_t ref = words_below(c, frames, frames);
+    for (uint32_t t = 0; t < frames; ++t)
+        if (chance(c, 50))
+            c->w[ref + t] = 0u - 1u - below(c, before + 1);
+    return ref;
+}
+
 void gen_frame_sim(ops_case *c)
 {
     const uint32_t frames = 1 + below(c, 5), tokens = any_size(c, 130), cols = any_cols(c, 1024);
@@ -74,10 +84,7 @@ void gen_frame_sim(ops_case *c)
     make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
     make_matrix(c, &c->b_in, before * tokens, cols, (uint8_t)below(c, 3), PLAIN);
     add_zero_rows(c, &c->a);
-    const uint32_t ref = words_below(c, frames, frames);
-    for (uint32_t t = 0; t < frames; ++t)
-        if (chance(c, 50))
-            c->w[ref + t] = 0u - 1u - below(c, before + 1); /* -1: none, -2-q: frame q of B */
+    const uint32_t ref = references(c, frames, before); /* -1: none, -2-q: frame q of B */
     describe(c, "%u x %u, cols %u, dtypes %u %u, flags %u", frames, tokens, cols, c->a.dtype,
              c->b_in.dtype, mode);
     wn_op *op = ADD(c, frame_sim, n, .n_max = n, .frames = frames, .tokens = tokens, .cols = cols,
@@ -85,6 +92,57 @@ void gen_frame_sim(ops_case *c)
                     .flags = mode, .none_value = 255.0f);
     use_a(c, op);
     use_b_in(c, op);
+}
+
+enum { MOST_RADIUS = 3 };
+#define NO_MOVE 0x80808080u
+
+void gen_shift_sim(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 4), grid_w = 1 + below(c, 9), grid_h = 1 + below(c, 9);
+    const uint32_t tokens = grid_w * grid_h, cols = any_cols(c, 300), before = 1 + below(c, 3);
+    const uint32_t radius = below(c, MOST_RADIUS + 1), side = 2 * radius + 1, n = frames * tokens;
+    make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
+    make_matrix(c, &c->b_in, before * tokens, cols, (uint8_t)below(c, 3), PLAIN);
+    describe(c, "%u x %u x %u, cols %u, radius %u, dtypes %u %u", frames, grid_h, grid_w, cols,
+             radius, c->a.dtype, c->b_in.dtype);
+    wn_op *op =
+        ADD(c, shift_sim, (uint64_t)n * side * side, .frames = frames, .tokens = tokens,
+            .grid_w = grid_w, .cols = cols, .radius = radius, .rows_at = row_list(c, n, true),
+            .ref_at = references(c, frames, before), .inv_at = positive(c, n),
+            .inv_old_at = positive(c, before * tokens), .sim_at = array(c, n * side * side, REALS));
+    use_a(c, op);
+    use_b_in(c, op);
+}
+
+/* Bytes around 128: zoom and turn up to 4, dy and dx up to a little more than the radius. */
+static uint32_t any_moves(ops_case *c, uint32_t count, uint32_t radius)
+{
+    const uint32_t moves = array(c, count, WORDS);
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t shift = 2 * radius + 3, turn = chance(c, 50) ? 9 : 1;
+        c->w[moves + k] =
+            (128 - turn / 2 + below(c, turn)) | (128 - turn / 2 + below(c, turn)) << 8 |
+            (127 - radius + below(c, shift)) << 16 | (127 - radius + below(c, shift)) << 24;
+    }
+    c->w[moves] = NO_MOVE;
+    return moves;
+}
+
+void gen_motion_fit(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 4), grid_w = 1 + below(c, 17), grid_h = 1 + below(c, 17);
+    const uint32_t tokens = grid_w * grid_h, radius = below(c, MOST_RADIUS + 1);
+    const uint32_t side = 2 * radius + 1, n = frames * tokens, shifts = 1 + below(c, 60);
+    const uint32_t turns = chance(c, 50) ? below(c, 300) : 0;
+    const uint32_t sim = reals(c, n * side * side, any_flavour(c));
+    describe(c, "%u x %u x %u, radius %u, moves %u + %u", frames, grid_h, grid_w, radius, shifts,
+             turns);
+    ADD(c, motion_fit, frames, .frames = frames, .tokens = tokens, .grid_w = grid_w,
+        .radius = radius, .ref_at = references(c, frames, 2), .sim_at = sim,
+        .moves_at = any_moves(c, shifts + turns, radius), .shifts = shifts, .turns = turns,
+        .score_at = array(c, n, REALS), .dest_at = chance(c, 70) ? array(c, n, WORDS) : WN_NONE,
+        .move_at = array(c, frames, WORDS), .less = 0.9f, .none_value = 255.0f);
 }
 
 void gen_relevance(ops_case *c)

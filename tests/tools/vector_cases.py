@@ -6,6 +6,7 @@ no row is changed.
 import numpy as np
 
 import vector_methods as m
+import vector_motion
 
 F32, F16 = np.float32, np.float16
 
@@ -187,6 +188,14 @@ def evs(c, frames, h, w, dim, rate, kind):
     return with_positions(m.evs(tokens, rate), h * w, w)
 
 
+def motion(c, h, w, dim, moves, rate, radius=3, options=None):
+    c.grid(len(moves) + 1, h, w)
+    seen = vector_motion.panned(c.random, len(moves) + 1, (h, w), dim, radius, moves)
+    tokens = c.give("tokens", seen.astype(F32))
+    return with_positions(vector_motion.motion(tokens, (h, w), rate, radius, moves=moves, **(options or {})),
+                          h * w, w)
+
+
 def dycoke(c, frames, h, w, dim, rate):
     c.grid(frames, h, w)
     return with_positions(m.dycoke(c.video("tokens", frames, h * w, dim), rate), h * w, w)
@@ -212,6 +221,15 @@ def time():
         ("rate=0.5", 1, 5, 7, 6, 0.5, F32), ("rate=0.9", 7, 53, 1, 12, 0.9, F32),
         ("rate=0.7", 16, 14, 14, 12, 0.7, F16), ("rate=0.0", 2, 1, 1, 8, 0.0, F32),
         ("rate=0.25", 3, 6, 6, 9, 0.25, F32)])
+    still, right, up = (0, 0, 0, 0), (0, 0, 0, 2), (0, 0, -1, 0)
+    yield from numbered("motion", motion, [
+        ("rate=0.5", 1, 1, 5, [], 0.5), ("rate=0.7", 7, 9, 12, [right, right, still, up], 0.7),
+        ("rate=0.75", 14, 14, 10, [(0, 0, 3, -3), (0, 0, 1, 0)] * 3, 0.75),
+        ("rate=0.6:radius=1", 5, 11, 9, [up, still, (0, 0, 1, 1)], 0.6, 1),
+        ("rate=0.8:mode=merge", 6, 7, 8, [right, right, right, up, still], 0.8, 3, {"merge": True}),
+        ("rate=0.7:model=affine:radius=4", 15, 13, 8, [(3, 0, 0, 0), (-3, 0, 0, 1), (0, 3, 1, 0)], 0.7, 4,
+         {"affine": True}),
+        ("rate=0.5:gain=1", 6, 6, 7, [still, still], 0.5, 3, {"least": 1.0})])
     yield from numbered("dycoke", dycoke, [
         ("rate=0.7", 5, 5, 5, 10, 0.7), ("rate=0.5", 9, 4, 5, 8, 0.5),
         ("rate=0.3", 3, 7, 3, 8, 0.3), ("rate=0.7", 1, 4, 4, 5, 0.7),

@@ -33,6 +33,8 @@ static void what_does_not_go_together(void **state)
         {"dycoke,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
         {"divprune=keep=4,evs=rate=0.5", "evs", WINNOW_E_SHAPE}, /* other places in every frame */
         {"fastervlm=keep=4,dycoke", "dycoke", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,motion", "motion", WINNOW_E_SHAPE},
+        {"flatten,motion", "motion", WINNOW_E_SHAPE},
         {"pixel-shuffle=factor=5", "pixel-shuffle", WINNOW_E_SHAPE},
         {"pixel-shuffle=factor=2,pixel-shuffle=factor=2", "pixel-shuffle",
          WINNOW_E_SHAPE}, /* 2 x 3 */
@@ -104,6 +106,9 @@ static void what_goes_together(void **state)
         {"avg-pool=factor=2,pixel-shuffle=factor=1", 18, 5, {3, 2, 3}},
         {"bilinear-pool=factor=2,evs=rate=0.5", 9, 5, {0, 0, 0}},
         {"evs=rate=0.5,divprune=keep=3", 9, 5, {0, 0, 0}},
+        {"avg-pool=factor=2,motion=rate=0.5", 9, 5, {0, 0, 0}},
+        {"motion=rate=0.5:mode=merge,divprune=keep=3", 9, 5, {0, 0, 0}},
+        {"motion=rate=0.5:model=affine,tome=r=1", 33, 5, {0, 0, 0}},
         {"evs=rate=0.25,tome=r=4", 42, 5, {0, 0, 0}},
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
@@ -178,10 +183,16 @@ static void a_film_is_one_picture_when_flat(void **state)
 static void smaller_runs_of_a_large_plan(void **state)
 {
     (void)state;
-    static const char *const specs[] = {
-        "pixel-shuffle", "adaptive-pool=size=2", "evs=rate=0.5",
-        "tome=keep=5",   "divprune=keep=4",      "dycoke",
-        "prumerge",      "avg-pool=stride=3",    "visionzip=dominant=2:contextual=2"};
+    static const char *const specs[] = {"pixel-shuffle",
+                                        "adaptive-pool=size=2",
+                                        "evs=rate=0.5",
+                                        "motion=rate=0.5:mode=merge",
+                                        "tome=keep=5",
+                                        "divprune=keep=4",
+                                        "dycoke",
+                                        "prumerge",
+                                        "avg-pool=stride=3",
+                                        "visionzip=dominant=2:contextual=2"};
     const winnow_api *api = test_api();
     winnow_device *device = test_device(NULL);
     for (size_t i = 0; i < LENGTH(specs); ++i) {

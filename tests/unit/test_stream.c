@@ -148,6 +148,37 @@ static void stages_without_memory_work_too(void **state)
     test_run_close(&video);
 }
 
+/* A camera that goes one column to the right a frame: what it has seen moves to the left, exactly. */
+static void pan(float *tokens, uint32_t columns)
+{
+    for (uint32_t i = TOKENS; i < ALL; ++i)
+        if (i % columns + 1 < columns)
+            memcpy(tokens + (size_t)i * DIM, tokens + (size_t)(i - TOKENS + 1) * DIM,
+                   DIM * sizeof(float));
+}
+
+/* All but the last column came from the frame before, which the push before may have held. */
+static void motion_follows_the_camera_over_pushes(void **state)
+{
+    (void)state;
+    const uint32_t columns = whole.grid_w;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 17, ALL, DIM);
+    pan(video.tokens, columns);
+    for (size_t i = 0; i < LENGTH(partitions); ++i) {
+        const kept got = in_pushes("motion=rate=0.8:radius=1", &video, partitions[i]);
+        uint32_t count = 0;
+        for (const uint32_t *push = partitions[i]; *push; ++push) {
+            const uint32_t keep = (uint32_t)(*push * TOKENS * (1 - 0.8));
+            count += push == partitions[i] && keep < TOKENS ? TOKENS : keep;
+        }
+        assert_int_equal(got.count, count);
+        for (uint32_t k = TOKENS; k < got.count; ++k)
+            assert_int_equal((uint32_t)got.indices[k] % columns, columns - 1);
+    }
+    test_run_close(&video);
+}
+
 static void merging_into_the_past_is_refused(void **state)
 {
     (void)state;
@@ -155,9 +186,12 @@ static void merging_into_the_past_is_refused(void **state)
     winnow_plan *plan;
     test_run video;
     test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 13, ALL, DIM);
-    assert_int_equal(test_plan(device, "dycoke=mode=merge", &video, WINNOW_PLAN_STREAM, &plan),
-                     WINNOW_E_UNSUPPORTED);
-    assert_null(plan);
+    static const char *const specs[] = {"dycoke=mode=merge", "motion=mode=merge"};
+    for (size_t i = 0; i < LENGTH(specs); ++i) {
+        assert_int_equal(test_plan(device, specs[i], &video, WINNOW_PLAN_STREAM, &plan),
+                         WINNOW_E_UNSUPPORTED);
+        assert_null(plan);
+    }
     test_run_close(&video);
     test_api()->device_destroy(device);
 }
@@ -167,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evs_looks_back_over_pushes),
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
+        cmocka_unit_test(motion_follows_the_camera_over_pushes),
         cmocka_unit_test(stages_without_memory_work_too),
         cmocka_unit_test(merging_into_the_past_is_refused),
     };
