@@ -1,6 +1,7 @@
 /* api.c: the core table, and nothing that could not be said elsewhere. */
 #include <string.h>
 
+#include "gpu/cache.h"
 #include "plan.h"
 
 static winnow_status read_device_desc(const winnow_device_desc *given, winnow_device_desc *desc,
@@ -60,6 +61,20 @@ static winnow_status device_list(const winnow_device_desc *given, winnow_device_
     return status;
 }
 
+static winnow_status gpu_create(const wn_host *host, const winnow_device_desc *desc,
+                                const char *selector, winnow_device **out)
+{
+    winnow_status status =
+        wn_gpu_device_create(host, selector, desc->disable, desc->loader_path, out);
+    if (status == WINNOW_OK && desc->cache_path && desc->cache_path[0])
+        status = wn_gpu_cache_use(*out, desc->cache_path);
+    if (status != WINNOW_OK && *out) {
+        (*out)->backend->device_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 static winnow_status device_create(const winnow_device_desc *given, winnow_device **out)
 {
     winnow_device_desc desc;
@@ -75,8 +90,7 @@ static winnow_status device_create(const winnow_device_desc *given, winnow_devic
         return wn_cpu_device_create(&host, desc.disable, out);
     const bool open = desc.backend == WINNOW_BACKEND_AUTO && !(desc.selector && desc.selector[0]);
     const char *selector = open ? NULL : desc.selector ? desc.selector : "";
-    const winnow_status status =
-        wn_gpu_device_create(&host, selector, desc.disable, desc.loader_path, out);
+    const winnow_status status = gpu_create(&host, &desc, selector, out);
     if (status == WINNOW_E_NO_DEVICE && open)
         return wn_cpu_device_create(&host, desc.disable, out);
     return status;
@@ -185,7 +199,7 @@ static const void *get_extension(const char *id)
 static const winnow_api api = {
     .struct_size = sizeof api,
     .abi = WINNOW_ABI,
-    .version = "1.0.0",
+    .version = WN_VERSION,
     .status_name = wn_status_name,
     .get_extension = get_extension,
     .stage_count = stage_count,

@@ -9,6 +9,8 @@
 
 #include "winnow/winnow.h"
 
+#define WN_VERSION "1.0.0" /* of the library */
+
 /* A winnow_host as read from the caller, every function set. Copied into each object. */
 typedef struct wn_host {
     winnow_allocator allocator;

@@ -365,6 +365,7 @@ void wn_gpu_destroy(winnow_device *device)
     if (!gpu)
         return;
     const wn_host host = gpu->base.host;
+    wn_gpu_cache_save(gpu);
     wn_programs_destroy(gpu);
     if (gpu->device && !gpu->borrowed) {
         /* The table may be empty: finish() fills it after the device is made. */

@@ -96,6 +96,10 @@ typedef struct wn_gpu {
     VkDescriptorSetLayout set_layout;
     VkPipelineLayout layout;
     VkPipelineCache cache;
+    char *cache_path;      /* NULL: not kept in a file */
+    uint64_t *cache_names; /* of the pipelines in it, under cache_lock */
+    size_t cache_count, cache_room;
+    bool cache_grew; /* beyond what the file had */
     /* Made on demand under cache_lock, shared by all plans, destroyed with the device. */
     pthread_mutex_t cache_lock;
     VkShaderModule modules[WN_OP_COUNT][WN_BUILD_COUNT];
@@ -128,6 +132,12 @@ static inline bool wn_gpu_has(const wn_gpu *gpu, enum wn_feature feature)
 {
     return (gpu->features >> feature & 1u) != 0;
 }
+
+/* cache.c: writes what was added into the host's file, if it named one. */
+void wn_gpu_cache_save(wn_gpu *gpu);
+/* A pipeline was made. Under cache_lock. */
+void wn_gpu_cache_note(wn_gpu *gpu, const void *code, size_t code_bytes, const void *constants,
+                       size_t constant_bytes);
 
 /* program.c */
 winnow_status wn_layouts_create(wn_gpu *gpu);

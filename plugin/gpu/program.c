@@ -216,6 +216,8 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
     };
     WN_VK(&gpu->base.host, &gpu->vk, CreateComputePipelines, gpu->device, gpu->cache, 1, &info,
           NULL, out);
+    const wn_spirv *code = &wn_spirv_table[kind][gpu->variants[kind][build]];
+    wn_gpu_cache_note(gpu, code->words, code->bytes, values, sizeof values);
     return WINNOW_OK;
 fail:
     *out = VK_NULL_HANDLE;

@@ -53,11 +53,22 @@ winnow_device_desc engine_device_desc(const engine *e, const engine_options *opt
     winnow_device_desc desc = {.struct_size = sizeof desc, .host = &e->host};
     desc.selector = options->device;
     desc.disable = options->disable;
+    desc.cache_path = options->cache;
     if (options->backend) {
         desc.backend =
             strcmp(options->backend, "gpu") == 0 ? WINNOW_BACKEND_GPU : WINNOW_BACKEND_CPU;
     }
     return desc;
+}
+
+/* What a file of pipelines came to is told at once, as nothing else depends on it. */
+static void tell_cache(engine *e, const winnow_device_desc *desc)
+{
+    e->has_cache = desc->cache_path != NULL;
+    if (e->has_cache) {
+        engine_tell_warning(e);
+        e->warning[0] = 0;
+    }
 }
 
 static int open_device(engine *e, const winnow_device_desc *desc)
@@ -69,6 +80,7 @@ static int open_device(engine *e, const winnow_device_desc *desc)
         engine_fail(e, "device", status);
         return status == WINNOW_E_ARGUMENT ? CLI_BAD_USE : CLI_FAILED;
     }
+    tell_cache(e, desc);
     e->info.struct_size = sizeof e->info;
     status = e->api->device_info(e->device, &e->info);
     return status == WINNOW_OK ? CLI_DONE : engine_fail(e, "device", status);
@@ -76,6 +88,9 @@ static int open_device(engine *e, const winnow_device_desc *desc)
 
 int engine_open(engine *e, const engine_options *options)
 {
+    if (options->cache && options->backend && strcmp(options->backend, "cpu") == 0) {
+        return cli_misuse("--cache: plain C compiles nothing (leave it out, or take a GPU)");
+    }
     int status = engine_load(e);
     if (status == CLI_DONE) {
         winnow_device_desc desc = engine_device_desc(e, options);
@@ -96,7 +111,11 @@ int engine_open_cpu(engine *e)
 void engine_close(engine *e)
 {
     if (e->api && e->device) {
+        e->warning[0] = 0;
         e->api->device_destroy(e->device);
+        if (e->has_cache) {
+            engine_tell_warning(e);
+        }
     }
     e->device = NULL;
 }

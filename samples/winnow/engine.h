@@ -19,12 +19,13 @@ typedef struct engine {
     winnow_device_info info;           /* of device */
     char message[ENGINE_MESSAGE_SIZE]; /* the last thing that the library said */
     bool message_is_error;
+    bool has_cache; /* --cache: the device's end may warn too */
     char warning[ENGINE_MESSAGE_SIZE]; /* the last one; of a call that succeeded, worth telling */
 } engine;
 
-/* --device, --backend and --disable. */
+/* --device, --backend, --disable and, for what runs something, --cache. */
 typedef struct engine_options {
-    const char *device, *backend, *disable;
+    const char *device, *backend, *disable, *cache;
 } engine_options;
 
 /* The rows of an options table for an `engine_options` member called `engine`. */
@@ -35,9 +36,15 @@ typedef struct engine_options {
         {"backend",  0,                                                         \
          ARG_CHOICE, offsetof(values, engine.backend),                          \
          "gpu|cpu",  "only a GPU, or plain C; default: a GPU if there is a real one"}, \
+        {"disable",                                                             \
+         0,                                                                     \
+         ARG_TEXT,                                                              \
+         offsetof(values, engine.disable),                                      \
+         "F,..",                                                                \
+         "device features not to use, as fp16,subgroup"},                       \
     {                                                                           \
-        "disable", 0, ARG_TEXT, offsetof(values, engine.disable), "F,..",       \
-            "device features not to use, as fp16,subgroup"                      \
+        "cache", 0, ARG_TEXT, offsetof(values, engine.cache), "FILE",           \
+            "keep what the GPU's driver compiles here, for the next time"       \
     }
 
 /* Takes the library's table; opens no device. Returns an exit code, as all below. */

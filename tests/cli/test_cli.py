@@ -212,6 +212,8 @@ def devices(d):
     run("devices", "--disable", "subgroup")
     run("reduce", plain(d), "-o", os.path.join(d, "o"), "--device", "no such device", code=1)
     run("reduce", plain(d), "-o", os.path.join(d, "o"), "--device", "9999", code=1)
+    run("reduce", plain(d), "-o", os.path.join(d, "o"), "--backend", "cpu", "--cache", "f", code=2,
+        says="plain C compiles nothing")
     nothing_but(d, "in.safetensors")
 
 

@@ -12,6 +12,7 @@ are tried as well. Where there are many calls, every k-th is tried: all of it st
 """
 import argparse
 import os
+import pathlib
 import subprocess
 import sys
 import tempfile
@@ -131,6 +132,30 @@ def lose_and_lie(tester, case):
     tester.check(case, [], limits="heapSize=100000")
 
 
+def fail_cache(tester, case):
+    """The file of pipelines: a driver that does not give or take its data costs a warning, no more."""
+    cache = os.path.join(tester.folder.name, "pipelines")
+    options = ["--cache", cache]
+    tester.run(case, options)
+    tester.clean = tester.written()
+    for call, nth, says, there in (("vkCreatePipelineCache", 2, "the driver does not take it", True),
+                                   ("vkGetPipelineCacheData", 1, "the driver does not give it", False),
+                                   ("vkGetPipelineCacheData", 2, "the driver does not give it", False),
+                                   ("vkGetPipelineCacheData", 3, "", True)):
+        if call == "vkGetPipelineCacheData":  # asked for where something is to be written
+            pathlib.Path(cache).unlink(missing_ok=True)
+        done, report = tester.run(case, options, call=call, nth=nth, result="host-memory")
+        settings = f"{call} {nth}"
+        lines = done.stderr.splitlines()
+        if done.returncode or tester.written() != tester.clean:
+            tester.complain(case, settings, f"status {done.returncode}, or another answer")
+        if ("failed" in report) != bool(says) or len(lines) != bool(says) or (
+                says and not (lines[0].startswith("winnow: cache: ") and says in lines[0])):
+            tester.complain(case, settings, f"not one warning: {done.stderr.strip()[:300]}")
+        if "leaked" in report or os.path.exists(cache) != there:
+            tester.complain(case, settings, "a leak, or a file where none should be, or none")
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2])
     parser.add_argument("--layer", required=True)
@@ -142,6 +167,8 @@ def main():
     cases = ENCODE_CASES if tester.options.models else CASES
     for case, arguments, most in cases:
         fail_each(tester, case, arguments, most)
+    if not tester.options.models:
+        fail_cache(tester, "evs-1")
     lose_and_lie(tester, "clip" if tester.options.models else "evs-1")
     print(f"{tester.runs} runs, {tester.wrong} not as they should be")
     sys.exit(1 if tester.wrong else 0)

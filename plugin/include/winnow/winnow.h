@@ -159,6 +159,10 @@ typedef struct winnow_device_desc {
                                 has avx2, avx512 and threads, as the processor has them: with threads a device keeps
                                 one a processor, asleep between runs; without, all work is on the caller's */
     const char *loader_path; /* NULL: libvulkan.so.1 from the usual places */
+    const char *cache_path;  /* NULL or "": none. A file of compiled shaders: what is there for this GPU, driver and
+                                library is used, and what was compiled beside it is put there by device_destroy,
+                                under another name first and then in one step. A file that cannot be used or
+                                written is a warning in the log and costs time, no more. Plain C has none */
 } winnow_device_desc;
 
 enum { WINNOW_DEVICE_OTHER, WINNOW_DEVICE_INTEGRATED, WINNOW_DEVICE_DISCRETE, WINNOW_DEVICE_VIRTUAL, WINNOW_DEVICE_CPU };
