@@ -86,6 +86,45 @@ wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step)
     return out;
 }
 
+/* The group of a value, a new one if there is room. */
+static uint32_t fill_group(wn_build *b, uint32_t value)
+{
+    uint32_t g = 0;
+    while (g < b->fill_count && b->fills[g].value != value)
+        ++g;
+    if (g == b->fill_count && g < WN_FILLS_MOST)
+        b->fills[b->fill_count++] = (wn_fill){.at = b->filled[g].at, .value = value};
+    return g;
+}
+
+/* Where groups lie follows from the pass before, as with the constants. */
+wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value)
+{
+    const uint64_t words = n ? (n + 3) & ~3ull : 4;
+    const uint32_t g = fill_group(b, value);
+    if (g == WN_FILLS_MOST) {
+        const wn_arr out = build_array(b, n);
+        const struct wn_args_fill args = {.n = out.n, .at = out.at, .value = value};
+        BUILD_OP(b, fill, out.n, NULL, NULL, args, WRITES_W);
+        return out;
+    }
+    wn_fill *fill = &b->fills[g];
+    if ((uint64_t)fill->at + fill->words + words > UINT32_MAX) {
+        build_fail(b, WINNOW_E_SHAPE, "the workspace passes 16 GiB (use smaller sizes)");
+        return WN_NO_ARR;
+    }
+    const wn_arr arr = {fill->at + fill->words, (uint32_t)(n ? n : 1)};
+    fill->words += (uint32_t)words;
+    return arr;
+}
+
+wn_arr build_stats(wn_build *b)
+{
+    if (b->stats.at == WN_NONE)
+        b->stats = build_fill(b, 1, 0);
+    return b->stats;
+}
+
 uint32_t *build_const_data(wn_build *b, wn_arr constant)
 {
     return b->status == WINNOW_OK && constant.at != WN_NONE ? b->consts + constant.at : NULL;
@@ -326,8 +365,10 @@ void build_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, u
 void build_start(wn_build *b)
 {
     b->status = WINNOW_OK;
-    b->op_count = b->const_count = 0;
+    b->op_count = b->const_count = b->fill_count = 0;
     b->w_words = b->const_words;
+    for (uint32_t g = 0; g < WN_FILLS_MOST; ++g)
+        b->w_words += b->filled[g].words;
     b->matrix_used = b->matrix_bytes = b->history_bytes = 0;
     b->reuses_memory = false;
     b->barriers = 0;
@@ -337,16 +378,31 @@ void build_start(wn_build *b)
     b->roles_made = 0;
     b->look = NULL;
     b->class_first = b->inside = false;
-    b->stats = build_const(b, NULL, 1); /* zero at the start of every run */
+    b->stats = WN_NO_ARR;
 }
 
-/* True if the constants turned out larger than the room before the arrays: build once more. */
+/* Lays the groups out behind the constants. */
+static void place_fills(wn_build *b)
+{
+    uint32_t at = b->const_words;
+    for (uint32_t g = 0; g < WN_FILLS_MOST; ++g) {
+        const uint32_t words = g < b->fill_count ? b->fills[g].words : 0;
+        b->filled[g] = (wn_fill){.at = at, .words = words, .value = words ? b->fills[g].value : 0};
+        at += words;
+    }
+}
+
+/* True if the constants or the filled arrays turned out other than the room for them: build once more. */
 bool build_again(wn_build *b)
 {
-    if (b->status != WINNOW_OK || b->const_count == b->const_words)
+    wn_fill before[WN_FILLS_MOST];
+    memcpy(before, b->filled, sizeof before);
+    if (b->status != WINNOW_OK)
         return false;
+    const bool moved = b->const_count != b->const_words;
     b->const_words = b->const_count;
-    return true;
+    place_fills(b);
+    return moved || memcmp(before, b->filled, sizeof before) != 0;
 }
 
 void build_finish(wn_build *b)
@@ -360,7 +416,7 @@ void build_finish(wn_build *b)
 
 wn_program build_program(const wn_build *b)
 {
-    return (wn_program){
+    wn_program program = {
         .ops = b->ops,
         .op_count = b->op_count,
         .emit_first = b->emit_first,
@@ -370,5 +426,8 @@ wn_program build_program(const wn_build *b)
         .w_words = b->w_words,
         .matrix_bytes = b->matrix_bytes,
         .count_at = b->set.seg.at + b->set.segs,
+        .fill_count = b->fill_count,
     };
+    memcpy(program.fills, b->fills, b->fill_count * sizeof *b->fills);
+    return program;
 }

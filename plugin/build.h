@@ -108,14 +108,18 @@ typedef struct wn_build {
     wn_arr carried; /* what a stage keeps from layer to layer of one run; WN_NO_ARR at the start */
     wn_arr assign;     /* source token -> position in the set; WN_NO_ARR: the same */
     bool assign_known; /* a stage has moved tokens */
-    wn_arr stats;      /* one counter: NaN scores */
+    wn_arr stats;      /* one counter: NaN scores; WN_NO_ARR while nothing counts */
     winnow_status status;
 
     wn_op *ops;
     uint32_t op_count, op_capacity;
     uint32_t *consts;
     uint32_t const_count, const_capacity;
-    uint32_t const_words; /* of the pass before: where arrays start */
+    uint32_t const_words; /* of the pass before: where what follows them starts */
+    /* Arrays with one value at the start of a run lie together by value, behind the constants. */
+    wn_fill fills[WN_FILLS_MOST]; /* `words` so far */
+    uint32_t fill_count;
+    wn_fill filled[WN_FILLS_MOST]; /* of the pass before */
     uint64_t w_words, matrix_bytes, history_bytes;
     uint64_t matrix_used; /* of matrix_bytes, in use now: see build_mark */
     uint32_t barriers;
@@ -130,6 +134,9 @@ typedef struct wn_build {
 wn_arr build_array(wn_build *b, uint64_t words);
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
 wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step); /* 0, step, 2*step, ... */
+/* n words of one value at the start of every run, for operations to write on; no operation of its own. */
+wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
+wn_arr build_stats(wn_build *b); /* the counter of NaN scores, 0 at the start of every run */
 uint32_t *build_const_data(wn_build *b, wn_arr constant);        /* to fill; NULL after an error */
 wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);  /* f32 workspace */
 /* The same in another type; rows of 16-bit types are an even number of elements apart. */
@@ -168,7 +175,6 @@ void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bo
                        float offset, float tiny);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
-wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global);
 wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max);
 

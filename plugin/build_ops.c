@@ -167,14 +167,6 @@ void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bo
 
 /* -- selections -------------------------------------------------------------------------------- */
 
-wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value)
-{
-    const wn_arr out = build_array(b, n);
-    const struct wn_args_fill args = {.n = out.n, .at = out.at, .value = value};
-    BUILD_OP(b, fill, out.n, NULL, NULL, args, WRITES_W);
-    return out;
-}
-
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
@@ -186,7 +178,7 @@ wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool globa
                                       .k_at = k.at,
                                       .smallest = smallest,
                                       .global = global,
-                                      .stats_at = b->stats.at};
+                                      .stats_at = build_stats(b).at};
     /* The counter is added to atomically: its order does not matter, so it makes no hazard. */
     BUILD_OP(b, topk, global ? 1 : b->set.segs, NULL, NULL, args, WRITES_W);
     return flags;
@@ -200,7 +192,7 @@ wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max)
                                       .seg_at = seg.at,
                                       .score_at = score.at,
                                       .rank_at = rank.at,
-                                      .stats_at = b->stats.at};
+                                      .stats_at = build_stats(b).at};
     BUILD_OP(b, rank, n_max, NULL, NULL, args, WRITES_W);
     return rank;
 }

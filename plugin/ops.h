@@ -55,14 +55,25 @@ typedef struct wn_op {
     wn_ref c; /* read; operations with a WN_HEAD3 alone have one, and bytes 0 means none */
 } wn_op;
 
+/* Words of W that have one value before the first operation of every run. */
+typedef struct wn_fill {
+    uint32_t at, words, value;
+} wn_fill;
+
+#define WN_FILLS_MOST 6
+
 /* The operations from emit_first on write outputs of the host that earlier ones do not read. */
 typedef struct wn_program {
     wn_op *ops;
     uint32_t op_count;
     uint32_t emit_first;
     uint32_t barriers;
-    const uint32_t *consts; /* copied to the start of W before the first operation of each run */
+    /* At the start of W before the first operation of each run. No operation writes them, so that
+     * they may stay there between runs. */
+    const uint32_t *consts;
     uint32_t const_words;
+    uint32_t fill_count;
+    wn_fill fills[WN_FILLS_MOST];
     uint64_t w_words;      /* W as a whole; at most UINT32_MAX */
     uint64_t matrix_bytes; /* WN_SLOT_MATRIX */
     uint32_t count_at;     /* word of W that holds the number of rows before emit_first */
@@ -91,6 +102,7 @@ typedef struct wn_exec_stats {
     uint64_t gpu_ns;
     uint32_t dispatches;
     uint32_t submissions;
+    uint32_t recorded; /* 1: the commands were recorded for this run; 0: those of one before it */
 } wn_exec_stats;
 
 /* What a plan, stream, kv or encoder asks memory for, once. */

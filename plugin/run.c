@@ -105,6 +105,7 @@ static void fill_result(const winnow_plan *plan, const uint32_t *count, const wn
                            .nan_scores = count[1],
                            .dispatches = stats->dispatches,
                            .submissions = stats->submissions,
+                           .recorded = stats->recorded,
                            .gpu_ns = stats->gpu_ns};
     if (set->grid_h) {
         out->grid_out[0] = set->segs;

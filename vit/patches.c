@@ -57,7 +57,7 @@ static winnow_status build_encode(patches *e, uint32_t frames, uint32_t width, u
     do {
         build_start(b);
         b->stage = "patches";
-        b->set.seg = b->stats; /* no rows to count: any word will do */
+        b->set.seg = build_array(b, 1); /* no rows to count: any word will do */
         b->set.segs = 0;
         const wn_arr basis = build_const(b, NULL, p * p), zigzag = build_const(b, NULL, p * p);
         float *values = (float *)(void *)build_const_data(b, basis);

@@ -320,6 +320,15 @@ static winnow_status check_room(const wn_exec *exec, const wn_program *program,
     return WINNOW_OK;
 }
 
+static void start_words(const wn_exec *exec, const wn_program *program)
+{
+    if (program->const_words > 0)
+        memcpy(exec->w, program->consts, program->const_words * sizeof *exec->w);
+    for (uint32_t g = 0; g < program->fill_count; ++g)
+        for (uint32_t i = 0; i < program->fills[g].words; ++i)
+            exec->w[program->fills[g].at + i] = program->fills[g].value;
+}
+
 static winnow_status exec_run(wn_exec *exec, const wn_program *program, const wn_host_io *io,
                               wn_exec_stats *stats)
 {
@@ -327,8 +336,7 @@ static winnow_status exec_run(wn_exec *exec, const wn_program *program, const wn
     if (program->w_words > exec->w_words || program->matrix_bytes > exec->matrix_bytes)
         return wn_fail(exec->host, WINNOW_E_INTERNAL,
                        "plain C: a program larger than its plan's (report this)");
-    if (program->const_words > 0)
-        memcpy(exec->w, program->consts, program->const_words * sizeof *exec->w);
+    start_words(exec, program);
     for (uint32_t i = 0; i < program->op_count; ++i) {
         if (i == program->emit_first)
             WN_TRY(check_room(exec, program, io));

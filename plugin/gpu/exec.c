@@ -138,6 +138,7 @@ static void exec_destroy(wn_exec *exec)
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
         wn_memory_destroy(gpu, &exec->weights[i]);
     wn_free(&gpu->base.host, exec->sets);
+    wn_free(&gpu->base.host, exec->held);
     wn_free(&gpu->base.host, exec->recorded);
     wn_free(&gpu->base.host, exec);
 }
@@ -154,8 +155,9 @@ static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc
     exec->ops_most = largest(desc).op_count;
     exec->w_words = largest(desc).w_words;
     exec->recorded = wn_alloc(&device->host, exec->ops_most * sizeof *exec->recorded);
+    exec->held = wn_alloc(&device->host, (size_t)largest(desc).const_words * sizeof *exec->held);
     winnow_status status = WINNOW_OK;
-    if (!exec->recorded)
+    if (!exec->recorded || !exec->held)
         status = wn_fail(&device->host, WINNOW_E_HOST_MEMORY, "gpu: no memory for a plan");
     if (status == WINNOW_OK)
         status = wn_pipelines_prepare(gpu, desc);
@@ -182,26 +184,40 @@ static wn_shape_key key_of(const wn_exec *exec, const wn_program *program, const
         key.in_bytes[i] = wn_in_bytes(&io->in[i]);
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
         key.out_bytes[i] = wn_out_bytes(exec, io, i);
+    memcpy(key.fills, program->fills, program->fill_count * sizeof *key.fills);
     return key;
+}
+
+/* The constants on their way to W, for runs that find others there. */
+static winnow_status record_consts(wn_exec *exec, const wn_program *program)
+{
+    wn_job *job = &exec->job;
+    const VkBufferCopy consts = {.size = (uint64_t)program->const_words * sizeof(uint32_t)};
+    if (!consts.size)
+        return WINNOW_OK;
+    WN_TRY(wn_job_begin_before(job));
+    wn_record_entry_barrier(exec, job->before);
+    exec->gpu->vk.CmdCopyBuffer(job->before, exec->consts.buffer, exec->w.buffer, 1, &consts);
+    return wn_job_end_before(job);
 }
 
 static winnow_status record_run(wn_exec *exec, const wn_program *program, const wn_host_io *io,
                                 const wn_slots *slots)
 {
     wn_job *job = &exec->job;
-    const VkBufferCopy consts = {.size = (uint64_t)program->const_words * sizeof(uint32_t)};
     WN_TRY(wn_job_begin(job));
     wn_record_entry_barrier(exec, job->commands);
     wn_upload_record(exec, io, job->commands);
-    if (consts.size)
-        exec->gpu->vk.CmdCopyBuffer(job->commands, exec->consts.buffer, exec->w.buffer, 1, &consts);
-    wn_record_upload_barrier(exec, job->commands);
+    wn_record_fills(exec, job->commands, program);
+    if (!exec->direct_in || program->fill_count)
+        wn_record_upload_barrier(exec, job->commands);
     wn_job_stamp(job, WN_STAMP_FIRST);
     WN_TRY(wn_record_ops(exec, job->commands, program, slots, 0, &exec->stats));
     wn_job_stamp(job, WN_STAMP_LAST);
     wn_record_exit_barrier(exec, job->commands);
     wn_download_record(exec, io, job->commands);
-    return wn_job_end(job);
+    WN_TRY(wn_job_end(job));
+    return record_consts(exec, program);
 }
 
 /* Records, unless the job's commands are these already. */
@@ -209,30 +225,44 @@ static winnow_status ready_run(wn_exec *exec, const wn_program *program, const w
                                const wn_slots *slots, bool imported)
 {
     const wn_shape_key key = key_of(exec, program, io);
+    exec->stats.recorded = 0;
     const size_t ops_bytes = program->op_count * sizeof *program->ops;
     if (exec->key_holds && !imported && !memcmp(&key, &exec->key, sizeof key) &&
         !memcmp(program->ops, exec->recorded, ops_bytes))
         return WINNOW_OK;
     exec->key_holds = false;
     WN_TRY(record_run(exec, program, io, slots));
+    exec->stats.recorded = 1;
     exec->key = key;
     memcpy(exec->recorded, program->ops, ops_bytes);
     exec->key_holds = !imported; /* the caller's pages are gone after the run */
     return WINNOW_OK;
 }
 
+/* Constants that W does not start with already go into the mapped copy, to be copied from there. */
+static winnow_status upload_consts(wn_exec *exec, const wn_program *program, bool *others)
+{
+    const size_t bytes = program->const_words * sizeof *exec->held;
+    *others = bytes && (exec->lent || exec->held_words != program->const_words ||
+                        memcmp(exec->held, program->consts, bytes) != 0);
+    exec->held_words = 0; /* until they are on their way */
+    if (!*others)
+        return WINNOW_OK;
+    memcpy(exec->held, program->consts, bytes);
+    memcpy(exec->consts.mapped, program->consts, bytes);
+    return wn_memory_flush(exec->gpu, &exec->consts, bytes);
+}
+
 static winnow_status run(wn_exec *exec, const wn_program *program, const wn_host_io *io)
 {
     wn_slots slots = wn_exec_slots(exec, NULL);
-    const uint64_t const_bytes = (uint64_t)program->const_words * sizeof(uint32_t);
-    bool imported;
+    bool imported, others;
     WN_TRY(wn_upload(exec, io, &slots, &imported));
-    if (const_bytes) {
-        memcpy(exec->consts.mapped, program->consts, const_bytes);
-        WN_TRY(wn_memory_flush(exec->gpu, &exec->consts, const_bytes));
-    }
+    WN_TRY(upload_consts(exec, program, &others));
     WN_TRY(ready_run(exec, program, io, &slots, imported));
+    exec->job.with_before = others;
     WN_TRY(wn_job_submit(&exec->job, NULL));
+    exec->held_words = program->const_words;
     WN_TRY(wn_job_wait(&exec->job, UINT64_MAX));
     return wn_download(exec, io);
 }

@@ -16,6 +16,7 @@ typedef struct wn_shape_key {
     uint64_t const_words;
     uint64_t in_bytes[WINNOW_ROLE_COUNT];
     uint64_t out_bytes[WINNOW_OUT_COUNT];
+    wn_fill fills[WN_FILLS_MOST];
 } wn_shape_key;
 
 struct wn_exec {
@@ -42,6 +43,9 @@ struct wn_exec {
     wn_op *recorded; /* operations in the job's commands; ops_most of them */
     wn_shape_key key;
     bool key_holds;      /* the job's commands are those of `recorded` and `key` */
+    uint32_t *held;      /* the constants that W starts with */
+    uint32_t held_words; /* of them; 0: not known */
+    bool lent;           /* commands of the host's may write others at any time */
     bool submitted;      /* wn_gpu_submit was the job's last user */
     wn_exec_stats stats; /* of what the job's commands do */
 };
@@ -54,6 +58,7 @@ typedef struct wn_slots {
 /* record.c: the constants must already be in W, visible to shaders. `stats` may be NULL. */
 winnow_status wn_record_ops(wn_exec *exec, VkCommandBuffer commands, const wn_program *program,
                             const wn_slots *slots, uint32_t generation, wn_exec_stats *stats);
+void wn_record_fills(wn_exec *exec, VkCommandBuffer commands, const wn_program *program);
 void wn_record_zero(wn_exec *exec, VkCommandBuffer commands); /* W, history, weights */
 /* Between what came before in the queue and our first command; after uploads; after the last op. */
 void wn_record_entry_barrier(wn_exec *exec, VkCommandBuffer commands);

@@ -21,9 +21,12 @@ static winnow_status create_parts(wn_job *job, bool timing)
         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
         .commandPool = job->pool,
         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-        .commandBufferCount = 1,
+        .commandBufferCount = 2,
     };
-    WN_VK(host, &gpu->vk, AllocateCommandBuffers, gpu->device, &commands, &job->commands);
+    VkCommandBuffer both[2];
+    WN_VK(host, &gpu->vk, AllocateCommandBuffers, gpu->device, &commands, both);
+    job->before = both[0];
+    job->commands = both[1];
     WN_VK(host, &gpu->vk, CreateFence, gpu->device, &fence, NULL, &job->fence);
     if (timing && wn_gpu_has(gpu, WN_FEATURE_TIMESTAMPS))
         WN_VK(host, &gpu->vk, CreateQueryPool, gpu->device, &stamps, NULL, &job->stamps);
@@ -56,15 +59,32 @@ void wn_job_destroy(wn_job *job)
     *job = (wn_job){0};
 }
 
+static winnow_status begin(wn_job *job, VkCommandBuffer commands)
+{
+    winnow_status status = WINNOW_OK;
+    const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    WN_VK(&job->gpu->base.host, &job->gpu->vk, BeginCommandBuffer, commands, &info);
+fail:
+    return status;
+}
+
+static winnow_status end(wn_job *job, VkCommandBuffer commands)
+{
+    winnow_status status = WINNOW_OK;
+    WN_VK(&job->gpu->base.host, &job->gpu->vk, EndCommandBuffer, commands);
+fail:
+    return status;
+}
+
 winnow_status wn_job_begin(wn_job *job)
 {
     winnow_status status = WINNOW_OK;
     wn_gpu *gpu = job->gpu;
-    const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     /* The last recording may have been left half done. */
     WN_VK(&gpu->base.host, &gpu->vk, ResetCommandPool, gpu->device, job->pool, 0);
-    WN_VK(&gpu->base.host, &gpu->vk, BeginCommandBuffer, job->commands, &info);
-    if (job->stamps)
+    job->with_before = false;
+    status = begin(job, job->commands);
+    if (status == WINNOW_OK && job->stamps)
         gpu->vk.CmdResetQueryPool(job->commands, job->stamps, 0, WN_STAMP_COUNT);
 fail:
     return status;
@@ -72,10 +92,17 @@ fail:
 
 winnow_status wn_job_end(wn_job *job)
 {
-    winnow_status status = WINNOW_OK;
-    WN_VK(&job->gpu->base.host, &job->gpu->vk, EndCommandBuffer, job->commands);
-fail:
-    return status;
+    return end(job, job->commands);
+}
+
+winnow_status wn_job_begin_before(wn_job *job)
+{
+    return begin(job, job->before);
+}
+
+winnow_status wn_job_end_before(wn_job *job)
+{
+    return end(job, job->before);
 }
 
 void wn_job_stamp(wn_job *job, uint32_t stamp)
@@ -92,8 +119,10 @@ winnow_status wn_job_submit(wn_job *job, const VkSubmitInfo *semaphores)
     const wn_host *host = &gpu->base.host;
     VkSubmitInfo info = semaphores ? *semaphores : (VkSubmitInfo){0};
     info.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-    info.commandBufferCount = 1;
-    info.pCommandBuffers = &job->commands;
+    const VkCommandBuffer both[] = {job->before, job->commands};
+    info.commandBufferCount = job->with_before ? 2 : 1;
+    info.pCommandBuffers = job->with_before ? both : &job->commands;
+    job->with_before = false;
     WN_VK(host, &gpu->vk, ResetFences, gpu->device, 1, &job->fence);
     wn_gpu_lock(gpu);
     const VkResult result = gpu->vk.QueueSubmit(gpu->queue, 1, &info, job->fence);

@@ -8,6 +8,8 @@ typedef struct wn_job {
     wn_gpu *gpu;
     VkCommandPool pool;
     VkCommandBuffer commands;
+    VkCommandBuffer before; /* recorded beside them; runs before them where `with_before` says so */
+    bool with_before;       /* the next submission alone */
     VkFence fence;
     VkQueryPool stamps; /* VK_NULL_HANDLE: not timed */
     bool in_flight;
@@ -22,6 +24,9 @@ void wn_job_destroy(wn_job *job); /* waits for what is in flight */
 /* A recording: it may be submitted any number of times, one after the other. */
 winnow_status wn_job_begin(wn_job *job);
 winnow_status wn_job_end(wn_job *job);
+/* What goes into job->before: after wn_job_begin, which drops it, and before the submission. */
+winnow_status wn_job_begin_before(wn_job *job);
+winnow_status wn_job_end_before(wn_job *job);
 void wn_job_stamp(wn_job *job, uint32_t stamp); /* when all that was recorded before is done */
 
 /* `semaphores`: waits and signals of the submission, or NULL. Its commands are ours. */

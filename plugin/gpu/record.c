@@ -71,6 +71,15 @@ void wn_record_read_barrier(wn_exec *exec, VkCommandBuffer commands)
     barrier(exec->gpu, commands, TRANSFER, COPY_WRITE, HOST, VK_ACCESS_HOST_READ_BIT);
 }
 
+void wn_record_fills(wn_exec *exec, VkCommandBuffer commands, const wn_program *program)
+{
+    for (uint32_t i = 0; i < program->fill_count; i++) {
+        const wn_fill *fill = &program->fills[i];
+        exec->gpu->vk.CmdFillBuffer(commands, exec->w.buffer, 4ull * fill->at, 4ull * fill->words,
+                                    fill->value);
+    }
+}
+
 void wn_record_zero(wn_exec *exec, VkCommandBuffer commands)
 {
     const wn_vk_device_calls *vk = &exec->gpu->vk;
@@ -108,10 +117,21 @@ wn_slots wn_exec_slots(const wn_exec *exec, const wn_gpu_buffers *buffers)
     return slots;
 }
 
+static bool fills_fit(const wn_program *program)
+{
+    for (uint32_t i = 0; i < program->fill_count; i++) {
+        const wn_fill *fill = &program->fills[i];
+        if ((uint64_t)fill->at + fill->words > program->w_words || !fill->words)
+            return false;
+    }
+    return true;
+}
+
 winnow_status wn_program_check(const wn_exec *exec, const wn_program *program)
 {
-    if (program->op_count > exec->ops_most || program->w_words > exec->w_words ||
-        program->matrix_bytes > exec->matrix.bytes || program->const_words > program->w_words ||
+    if (!fills_fit(program) || program->op_count > exec->ops_most ||
+        program->w_words > exec->w_words || program->matrix_bytes > exec->matrix.bytes ||
+        program->const_words > program->w_words ||
         program->const_words * sizeof(uint32_t) > exec->consts.bytes)
         return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                        "gpu: a program of %u operations, %llu words and %llu matrix bytes does "

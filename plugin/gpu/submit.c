@@ -30,6 +30,7 @@ static winnow_status record(wn_exec *exec, VkCommandBuffer commands, const wn_pr
     if (!exec->cleared)
         wn_record_zero(exec, commands);
     record_consts(exec, commands, program);
+    wn_record_fills(exec, commands, program);
     wn_record_upload_barrier(exec, commands);
     if (timed)
         wn_job_stamp(timed, WN_STAMP_FIRST);
@@ -46,6 +47,7 @@ winnow_status wn_gpu_record(wn_exec *exec, VkCommandBuffer commands, const wn_pr
     if (!commands)
         return wn_fail(&exec->gpu->base.host, WINNOW_E_ARGUMENT, "record: no command buffer");
     WN_TRY(wn_program_check(exec, program));
+    exec->lent = true;
     exec->generation = exec->generation % (WN_GENERATIONS - 1) + 1;
     return record(exec, commands, program, buffers, exec->generation, NULL, NULL);
 }
@@ -139,12 +141,14 @@ winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program, const wn_g
     WN_TRY(wn_program_check(exec, program));
     WN_TRY(wn_job_wait(job, UINT64_MAX));
     exec->key_holds = false;
+    exec->held_words = 0;
     exec->submitted = false;
     WN_TRY(wn_job_begin(job));
     WN_TRY(record(exec, job->commands, program, buffers, 0, job, &exec->stats));
     record_counted(exec, program);
     WN_TRY(wn_memory_flush(exec->gpu, &exec->counted, 4 * sizeof(uint32_t)));
     WN_TRY(wn_job_end(job));
+    exec->stats.recorded = 1;
     WN_TRY(submit_job(exec, &submit));
     exec->submitted = true;
     return WINNOW_OK;

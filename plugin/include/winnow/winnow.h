@@ -283,6 +283,9 @@ typedef struct winnow_result {
     uint32_t submissions;
     uint32_t grid_out[3];  /* zeros if irregular */
     uint64_t gpu_ns;       /* by timestamps, with WINNOW_PLAN_TIMING; else 0 */
+    uint32_t recorded;     /* 1: commands were recorded for this run; 0: it took those of the run before, as it had
+                              the same shape and outputs (GPU) */
+    uint32_t reserved;
 } winnow_result;
 
 /* Decode time: which columns of the KV cache the next step should attend to. */
