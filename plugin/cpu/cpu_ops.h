@@ -16,8 +16,9 @@ extern const wn_cpu_op_fn wn_cpu_ops[WN_OP_COUNT] WN_CPU_NAME(wn_cpu_ops);
 
 /* Targets or columns that dotseq does side by side: the order within a pair is what is fixed. */
 enum { WN_CPU_DOT_BLOCK = WN_CPU_TILE_COLUMNS };
-enum { WN_CPU_AT_ONCE = 8 }; /* tokens whose rows become columns at a time; at least a tile */
-enum { WN_CPU_STRIP = 64 }; /* rows of a similarity matrix that are made, and mirrored, at a time */
+/* A similarity matrix is made of patches of so many sources and columns, so many elements of their rows at a time: the
+ * columns' elements fill half of a first-level cache, the rest some half of a second-level one. */
+enum { WN_CPU_STRIP = 256, WN_CPU_SIM_PANEL = 256, WN_CPU_SIM_DEPTH = 128 };
 enum { WN_CPU_PANEL = 64 }; /* columns that matmul does side by side */
 enum {
     WN_CPU_KEY_BLOCK = 8

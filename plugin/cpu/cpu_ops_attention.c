@@ -61,7 +61,7 @@ static void score_all(const heads *h, const segment *g)
     const float *query = g->query;
     float sums[1][COLUMNS];
     for (uint32_t j = 0; j < g->padded; j += COLUMNS) {
-        wn_cpu_tile_rows(1, &query, g->keys + j, g->padded, h->head_dim, sums);
+        wn_cpu_tile_rows(1, &query, g->keys + j, g->padded, h->head_dim, false, sums);
         for (uint32_t l = 0; l < COLUMNS; ++l)
             g->scores[j + l] = sums[0][l] * h->scale;
     }

@@ -3,7 +3,13 @@
 
 #include "cpu_ops.h"
 
-enum { BLOCK = WN_CPU_DOT_BLOCK, TILE = WN_CPU_TILE, STRIP = WN_CPU_STRIP };
+enum {
+    BLOCK = WN_CPU_DOT_BLOCK,
+    TILE = WN_CPU_TILE,
+    STRIP = WN_CPU_STRIP,
+    PANEL = WN_CPU_SIM_PANEL,
+    DEPTH = WN_CPU_SIM_DEPTH,
+};
 
 /* Up to BLOCK tokens of a segment, their rows side by side. */
 typedef struct block {
@@ -13,18 +19,16 @@ typedef struct block {
     float *columns; /* [cols * BLOCK]: element d of token l is at d * BLOCK + l */
 } block;
 
-/* A few tokens at a time: their lines are read in order and leave in pieces. room: [WN_CPU_AT_ONCE * cols]. */
-static void load_block(block *y, const wn_cpu_rows *rows, uint32_t cols, float *room)
+/* columns[d * BLOCK + l] = element d of the l-th of `count` rows; zeros behind the last. room: [4 * n]. */
+static void pack(const wn_cpu_rows *rows, const uint32_t *row, uint32_t count, uint32_t n,
+                 float *room, float *columns)
 {
-    enum { AT_ONCE = WN_CPU_AT_ONCE };
-    for (uint32_t first = 0; first < BLOCK; first += AT_ONCE) {
-        const float *x[AT_ONCE];
-        for (uint32_t l = 0; l < AT_ONCE; ++l)
-            x[l] = wn_cpu_row(rows, first + l < y->n ? y->row[first + l] : WN_NONE, cols,
-                              room + (size_t)l * cols);
-        for (uint32_t d = 0; d < cols; ++d)
-            for (uint32_t l = 0; l < AT_ONCE; ++l)
-                y->columns[d * BLOCK + first + l] = x[l][d];
+    for (uint32_t first = 0; first < BLOCK; first += 4) {
+        const float *x[4];
+        for (uint32_t l = 0; l < 4; ++l)
+            x[l] = wn_cpu_row(rows, first + l < count ? row[first + l] : WN_NONE, n,
+                              room + (size_t)l * n);
+        wn_cpu_turn4(x, n, columns + first, BLOCK);
     }
 }
 
@@ -36,7 +40,7 @@ static void dot_block(const wn_cpu_rows *rows, const uint32_t *x_row, uint32_t c
     const float *x[TILE];
     for (uint32_t r = 0; r < TILE; ++r)
         x[r] = r < count ? wn_cpu_row(rows, x_row[r], cols, room + (size_t)r * cols) : x[0];
-    wn_cpu_tile(x, y->columns, BLOCK, cols, dots);
+    wn_cpu_tile(x, y->columns, BLOCK, cols, false, dots);
     for (uint32_t r = 0; r < count; ++r)
         for (uint32_t l = 0; l < BLOCK; ++l)
             if (is_none(x_row[r]) || l >= y->n || is_none(y->row[l]))
@@ -87,7 +91,7 @@ void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
 {
     const uint32_t *src = m->w + pc->src_seg_at, *dst = m->w + pc->dst_seg_at;
     float *x_room = m->scratch;
-    block y = {.columns = x_room + (size_t)WN_CPU_AT_ONCE * pc->cols};
+    block y = {.columns = x_room + (size_t)WN_CPU_MOST_TILE * pc->cols};
     const wn_cpu_span all = wn_cpu_share(m, 0, src[pc->segs]);
     for (uint32_t e = all.begin; pc->from == 0 && e < all.end; ++e) {
         m->w[pc->best_at + e] = 0x7fc00000u;
@@ -106,65 +110,151 @@ void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
             }
             for (uint32_t l = y.n; l < BLOCK; ++l)
                 y.inv[l] = 0.0f;
-            load_block(&y, &m->a, pc->cols, x_room);
+            pack(&m->a, y.row, y.n, pc->cols, x_room, y.columns);
             match_block(pc, m, own.begin, own.end, &y, x_room);
         }
     }
 }
 
-/* Sources e .. e+count against a block: their similarities, and where the sources are the tokens, those of the block's
- * tokens with them, which are the same numbers. */
-static void similarity_strip(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m,
-                             uint32_t e, uint32_t count, const block *y, uint32_t begin,
-                             uint32_t first, bool mirror, float *room)
+/* Some of a segment's similarities, and scratch for them. */
+typedef struct patch {
+    uint32_t begin, n;   /* the segment: its first position, its tokens */
+    uint32_t e, rows;    /* sources e .. e+rows, at most STRIP */
+    uint32_t first, end; /* columns, whole blocks, at most PANEL */
+    bool symmetric;      /* the sources are the tokens themselves */
+    uint32_t row[STRIP], column_row[PANEL];
+    float inv[STRIP];
+    float *x;             /* [STRIP * DEPTH] */
+    float *columns;       /* [DEPTH * BLOCK] */
+    float (*sums)[BLOCK]; /* [PANEL / BLOCK * STRIP] */
+} patch;
+
+/* The end of the block of columns that starts at `first`. The first block is what whole ones leave over: of a triangle it
+ * is the shortest, so that the fewest products are of columns that are not there. */
+static uint32_t block_end(const patch *t, uint32_t first)
 {
-    float sums[STRIP][BLOCK];
-    const float *x[STRIP];
-    uint32_t p[STRIP], rows[STRIP];
-    for (uint32_t r = 0; r < STRIP; ++r) {
-        p[r] = r < count ? entry(m, pc->src_pos_at, e + r) : p[0];
-        rows[r] = entry(m, pc->list_at, p[r]);
-        x[r] = r < count ? wn_cpu_row(&m->a, rows[r], pc->cols, room + (size_t)r * pc->cols) : x[0];
-    }
-    for (uint32_t r = 0; r < count; r += TILE) /* behind count x repeats, up to a tile */
-        wn_cpu_tile(x + r, y->columns, BLOCK, pc->cols, sums + r);
-    for (uint32_t r = 0; r < count; ++r) {
-        float *row = f32_row(&m->b, e + r) + first;
-        const float factor = real(m, pc->inv_at, p[r]);
-        for (uint32_t l = 0; l < y->n; ++l) {
-            const bool none = is_none(rows[r]) || is_none(y->row[l]);
-            sums[r][l] = (none ? 0.0f : sums[r][l]) * (factor * y->inv[l]);
-            row[l] = sums[r][l];
-        }
-    }
-    for (uint32_t l = 0; mirror && l < y->n; ++l) {
-        float *row = f32_row(&m->b, begin + first + l) + (e - begin);
-        for (uint32_t r = 0; r < count; ++r)
-            row[r] = sums[r][l];
+    return first == 0 && t->n % BLOCK ? t->n % BLOCK : first + BLOCK;
+}
+
+/* Sources that the block before column `end` is computed for: of a triangle none behind it. */
+static uint32_t rows_for(const patch *t, uint32_t end)
+{
+    return t->symmetric ? least(t->rows, t->begin + end - t->e) : t->rows;
+}
+
+/* Asks for the elements that are wanted next of some rows. */
+static void fetch_rows(const wn_cpu_rows *next, const uint32_t *row, uint32_t count)
+{
+    enum { LINE = 64 };
+    for (uint32_t r = 0; r < count; ++r)
+        for (size_t at = 0; !is_none(row[r]) && at < DEPTH * element_bytes(next->dtype); at += LINE)
+            __builtin_prefetch(element(next, row[r], 0) + at);
+}
+
+/* Adds n products to the sums of a block. Meanwhile `next` (or NULL) comes from memory. */
+static void add_block(const patch *t, uint32_t rows, uint32_t n, bool more, const wn_cpu_rows *next,
+                      float (*sums)[BLOCK])
+{
+    for (uint32_t r = 0; r < rows; r += TILE) {
+        const float *x[TILE];
+        for (uint32_t i = 0; i < TILE; ++i) /* behind the last row it again */
+            x[i] = t->x + (size_t)least(r + i, t->rows - 1) * DEPTH;
+        if (next)
+            fetch_rows(next, t->row + r, least(TILE, rows - r));
+        if (rows - r > TILE / 2)
+            wn_cpu_tile(x, t->columns, BLOCK, n, more, sums + r);
+        else
+            wn_cpu_tile_rows(TILE / 2, x, t->columns, BLOCK, n, more, sums + r);
     }
 }
 
-/* Columns first .. first+n of the similarities of some sources of segment s. */
-static void similarity_block(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m,
-                             uint32_t s, wn_cpu_span sources, uint32_t first, uint32_t n)
+/* The dot products of a patch, DEPTH elements at a time: what is read again lies in the nearest cache. */
+static void add_patch(const patch *t, const wn_cpu_rows *rows, uint32_t cols)
 {
-    const uint32_t begin = m->w[pc->seg_at + s];
-    const bool symmetric = pc->src_pos_at == WN_NONE;
-    float *room = m->scratch;
-    block y = {.n = n, .columns = room + (size_t)STRIP * pc->cols};
-    for (uint32_t l = 0; l < n; ++l) {
-        y.position[l] = begin + first + l;
-        y.row[l] = entry(m, pc->list_at, y.position[l]);
-        y.inv[l] = real(m, pc->inv_at, y.position[l]);
+    float room[4 * DEPTH];
+    for (uint32_t d = 0; d < cols; d += DEPTH) {
+        const uint32_t n = least(DEPTH, cols - d);
+        wn_cpu_rows part = *rows, next = *rows;
+        part.data = element(rows, 0, d);
+        next.data = element(rows, 0, d + DEPTH);
+        for (uint32_t r = 0; r < t->rows; ++r)
+            wn_cpu_load_row(&part, t->row[r], n, t->x + (size_t)r * DEPTH);
+        float(*sums)[BLOCK] = t->sums;
+        for (uint32_t c = t->first, end; c < t->end; c = end, sums += STRIP) {
+            end = block_end(t, c);
+            pack(&part, t->column_row + (c - t->first), end - c, n, room, t->columns);
+            add_block(t, rows_for(t, end), n, d > 0,
+                      end >= t->end && d + DEPTH < cols ? &next : NULL, sums);
+        }
     }
-    load_block(&y, &m->a, pc->cols, room);
-    const uint32_t end = symmetric ? least(sources.end, begin + first + n) : sources.end;
-    for (uint32_t e = sources.begin; e < end;) {
-        const bool before =
-            e < begin + first; /* the whole strip is, or it lies in the block's own rows */
-        const uint32_t count = least(STRIP, (symmetric && before ? begin + first : end) - e);
-        similarity_strip(pc, m, e, count, &y, begin, first, symmetric && before, room);
-        e += count;
+}
+
+/* sums[r][l] of the columns c .. end becomes their similarity. Where a row is none the product is 0, with NaN and
+ * infinities too. */
+static void scale_block(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m, const patch *t,
+                        uint32_t c, uint32_t end, float (*sums)[BLOCK])
+{
+    const uint32_t rows = rows_for(t, end), *column_row = t->column_row + (c - t->first);
+    float inv[BLOCK];
+    for (uint32_t l = 0; l < end - c; ++l)
+        inv[l] = real(m, pc->inv_at, t->begin + c + l);
+    for (uint32_t r = 0; r < rows; ++r)
+        for (uint32_t l = 0; l < end - c; ++l) {
+            const bool none = is_none(t->row[r]) || is_none(column_row[l]);
+            sums[r][l] = (none ? 0.0f : sums[r][l]) * (t->inv[r] * inv[l]);
+        }
+}
+
+/* Writes a block, and where its sources are tokens before its columns also the columns' similarities with them, which are
+ * the same numbers. */
+static void store_block(const wn_cpu_memory *m, const patch *t, uint32_t c, uint32_t end,
+                        float (*sums)[BLOCK])
+{
+    const uint32_t rows = rows_for(t, end), first = t->begin + c, stride = m->b.stride;
+    for (uint32_t r = 0; r < rows; ++r)
+        memcpy(f32_row(&m->b, t->e + r) + c, sums[r], (end - c) * sizeof sums[r][0]);
+    if (!t->symmetric || first <= t->e)
+        return;
+    const uint32_t before = least(rows, first - t->e);
+    float *mirror = f32_row(&m->b, first) + (t->e - t->begin);
+    uint32_t r = 0;
+    for (; before - r >= 4; r += 4)
+        wn_cpu_turn4((const float *const[]){sums[r], sums[r + 1], sums[r + 2], sums[r + 3]},
+                     end - c, mirror + r, stride);
+    for (; r < before; ++r)
+        for (uint32_t l = 0; l < end - c; ++l)
+            mirror[(size_t)l * stride + r] = sums[r][l];
+}
+
+static void similarity_patch(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m, patch *t)
+{
+    for (uint32_t c = t->first; c < t->end; ++c)
+        t->column_row[c - t->first] = entry(m, pc->list_at, t->begin + c);
+    add_patch(t, &m->a, pc->cols);
+    float(*sums)[BLOCK] = t->sums;
+    for (uint32_t c = t->first, end; c < t->end; c = end, sums += STRIP) {
+        end = block_end(t, c);
+        scale_block(pc, m, t, c, end, sums);
+        store_block(m, t, c, end, sums);
+    }
+}
+
+/* A strip of sources, with the columns from the block on that they lie in if they are the tokens. */
+static void similarity_strip(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m, patch *t)
+{
+    for (uint32_t r = 0; r < t->rows; ++r) {
+        const uint32_t p = entry(m, pc->src_pos_at, t->e + r);
+        t->row[r] = entry(m, pc->list_at, p);
+        t->inv[r] = real(m, pc->inv_at, p);
+    }
+    t->end = 0;
+    while (t->symmetric && block_end(t, t->end) <= t->e - t->begin)
+        t->end = block_end(t, t->end);
+    while (t->end < t->n) {
+        t->first = t->end;
+        for (uint32_t i = 0; i < PANEL / BLOCK && t->end < t->n; ++i)
+            t->end = block_end(t, t->end);
+        similarity_patch(pc, m, t);
     }
 }
 
@@ -186,11 +276,17 @@ void cpu_sim_matrix(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m)
     const bool triangle = pc->src_pos_at == WN_NONE && pc->segs == 1;
     const wn_cpu_span all =
         triangle ? triangle_share(m, src[1]) : wn_cpu_share(m, 0, src[pc->segs]);
+    patch t = {.symmetric = pc->src_pos_at == WN_NONE, .x = m->scratch};
+    t.columns = t.x + STRIP * DEPTH;
+    t.sums = (float(*)[BLOCK])(void *)(t.columns + DEPTH * BLOCK);
     for (uint32_t s = 0; s < pc->segs; ++s) {
-        const uint32_t n = seg[s + 1] - seg[s];
         const wn_cpu_span own = wn_cpu_overlap(all, src[s], src[s + 1]);
-        for (uint32_t first = 0; own.begin < own.end && first < n; first += BLOCK)
-            similarity_block(pc, m, s, own, first, least(BLOCK, n - first));
+        t.begin = seg[s];
+        t.n = seg[s + 1] - seg[s];
+        for (t.e = own.begin; t.e < own.end; t.e += STRIP) {
+            t.rows = least(STRIP, own.end - t.e);
+            similarity_strip(pc, m, &t);
+        }
     }
 }
 

@@ -237,7 +237,7 @@ static void multiply(const float *const x[ROWS], const float *panel, uint32_t in
     float part[WN_CPU_TILE][WN_CPU_TILE_COLUMNS];
     for (uint32_t i = 0; i < PANEL; i += WN_CPU_TILE_COLUMNS)
         for (uint32_t r = 0; r < ROWS; r += WN_CPU_TILE) {
-            wn_cpu_tile(x + r, panel + i, PANEL, inner, part);
+            wn_cpu_tile(x + r, panel + i, PANEL, inner, false, part);
             for (uint32_t t = 0; t < WN_CPU_TILE; ++t)
                 memcpy(&sums[r + t][i], part[t], sizeof part[t]);
         }

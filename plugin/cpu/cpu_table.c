@@ -39,9 +39,10 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
-    case WN_OP_match: return word * (WN_CPU_AT_ONCE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
+    case WN_OP_match: return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
     case WN_OP_sim_matrix:
-        return word * (WN_CPU_STRIP + WN_CPU_DOT_BLOCK) * ARG(op, sim_matrix, cols);
+        return word * (WN_CPU_STRIP * WN_CPU_SIM_PANEL +
+                       (WN_CPU_STRIP + WN_CPU_DOT_BLOCK) * WN_CPU_SIM_DEPTH);
     case WN_OP_merge: return word * 2 * ARG(op, merge, cols);
     case WN_OP_pool_rest: return word * 2 * ARG(op, pool_rest, cols);
     case WN_OP_space_to_channel: return word * ARG(op, space_to_channel, cols);
