@@ -148,8 +148,8 @@ static winnow_status pipeline_inputs(const winnow_pipeline *pipeline, uint32_t *
         return WINNOW_E_ARGUMENT;
     *needed = *optional = 0;
     for (uint32_t i = 0; i < pipeline->stage_count; ++i) {
-        *needed |= pipeline->stages[i].stage->roles_needed;
-        *optional |= pipeline->stages[i].stage->roles_optional;
+        *needed |= wn_use_needs(&pipeline->stages[i]);
+        *optional |= wn_use_takes(&pipeline->stages[i]);
     }
     if (!pipeline->stages[0].stage->decode)
         *optional |= 1u << WINNOW_ROLE_SIZES; /* every set carries them */

@@ -377,6 +377,7 @@ void build_start(wn_build *b)
     b->assign = b->carried = WN_NO_ARR;
     b->roles_made = 0;
     b->look = NULL;
+    b->selection = NULL;
     b->class_first = b->inside = false;
     b->stats = WN_NO_ARR;
 }

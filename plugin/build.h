@@ -68,6 +68,18 @@ typedef struct wn_merge_mlp {
     wn_merge_layer first, second;
 } wn_merge_mlp;
 
+/* Bounds of a set to come. */
+typedef struct wn_bounds {
+    uint32_t n_max, width;
+    bool regular, exact;
+} wn_bounds;
+
+/* What a stage chose. */
+typedef struct wn_selection {
+    wn_arr flags;
+    wn_bounds after;
+} wn_selection;
+
 /* What is fixed for one build. */
 typedef struct wn_build_input {
     winnow_shape shape;
@@ -96,6 +108,7 @@ typedef struct wn_build {
     wn_build_input in;
     const char *stage; /* name for messages */
     wn_set set;
+    struct wn_selection *selection; /* build_prune leaves its choice here, and the set as it is; NULL: it prunes */
     /* Roles that an encoder made on the way, addressed by source token as the host's are. */
     uint32_t roles_made;
     wn_mat role_made[WINNOW_ROLE_COUNT];
@@ -204,15 +217,18 @@ void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat 
                       uint32_t most);
 
 /* -- the set after ----------------------------------------------------------------------------- */
-typedef struct wn_bounds {
-    uint32_t n_max, width;
-    bool regular, exact;
-} wn_bounds;
 /* Bounds of the set when every frame keeps count(n) tokens. */
 wn_bounds build_bounds(const wn_build *b, wn_count_fn count, uint32_t part, const void *user);
 
 /* Keeps the flagged tokens: no row moves. order: the method's order by old positions, or WN_NO_ARR. */
 void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order);
+
+/* The choice of a stage among the set as it is; the set stays. */
+winnow_status build_select(wn_build *b, const wn_stage_use *use, wn_selection *out);
+/* Makes the set of the tokens that were not chosen; from[new] = old position. */
+wn_arr build_leave_out(wn_build *b, const wn_selection *chosen);
+/* flags[from[i]] = 1 where chosen[i] is not 0, for the tokens of the set as it is. from WN_NO_ARR: flags[i]. */
+void build_add_choice(wn_build *b, wn_arr from, wn_arr chosen, wn_arr flags);
 
 /* Merges: first compact, then say where the others went, then write the rows. */
 typedef struct wn_merge {

@@ -36,8 +36,63 @@ static wn_arr order_after(wn_build *b, wn_arr order, wn_arr map, const wn_set *o
     return out;
 }
 
+winnow_status build_select(wn_build *b, const wn_stage_use *use, wn_selection *out)
+{
+    *out = (wn_selection){.flags = WN_NO_ARR};
+    b->selection = out;
+    build_stage(b, use);
+    b->selection = NULL;
+    if (b->status == WINNOW_OK && out->flags.at == WN_NONE)
+        build_fail(b, WINNOW_E_INTERNAL, "%s chose nothing (report this)", use->stage->name);
+    return b->status;
+}
+
+wn_arr build_leave_out(wn_build *b, const wn_selection *chosen)
+{
+    const wn_set old = b->set;
+    const bool known = old.exact && old.regular && chosen->after.exact && chosen->after.regular;
+    const uint32_t width = known ? old.width - chosen->after.width : old.width;
+    const wn_bounds after = {known ? width * old.segs : old.n_max, width, known, known};
+    wn_set set = set_after(b, after, old.sizes.at != WN_NONE);
+    set.fresh = false;
+    const wn_arr from = build_array(b, set.n_max);
+    const struct wn_args_compact args = {.n_max = old.n_max,
+                                         .segs = old.segs,
+                                         .seg_at = old.seg.at,
+                                         .flag_at = chosen->flags.at,
+                                         .invert = 1,
+                                         .rows_at = old.rows.at,
+                                         .index_at = old.index.at,
+                                         .sizes_at = old.sizes.at,
+                                         .seg_out_at = set.seg.at,
+                                         .rows_out_at = set.rows.at,
+                                         .index_out_at = set.index.at,
+                                         .sizes_out_at = set.sizes.at,
+                                         .from_at = from.at,
+                                         .map_at = WN_NONE};
+    BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
+    b->set = set;
+    return from;
+}
+
+void build_add_choice(wn_build *b, wn_arr from, wn_arr chosen, wn_arr flags)
+{
+    const struct wn_args_mark args = {.n_max = b->set.n_max,
+                                      .segs = b->set.segs,
+                                      .seg_at = b->set.seg.at,
+                                      .from_at = from.at,
+                                      .chosen_at = chosen.at,
+                                      .flag_at = flags.at};
+    BUILD_OP(b, mark, args.n_max, NULL, NULL, args, WRITES_W);
+}
+
 void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order)
 {
+    if (b->selection) {
+        b->selection->flags = flags;
+        b->selection->after = after;
+        return;
+    }
     const wn_set old = b->set;
     wn_set set = set_after(b, after, old.sizes.at != WN_NONE);
     set.fresh = false;
@@ -64,6 +119,8 @@ void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order)
 wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last)
 {
     wn_merge m = {.old = b->set, .first = first, .last = last};
+    if (b->selection)
+        build_fail(b, WINNOW_E_INTERNAL, "it merges where it should choose (report this)");
     const uint32_t added = first + last;
     after.width += added;
     after.n_max += added * b->set.segs;

@@ -113,7 +113,7 @@ static winnow_status check_roles(const winnow_plan *plan)
                 &plan->host, WINNOW_E_UNSUPPORTED,
                 "plan: %s runs inside an encoder's layers (use encoder_open; on the command line encode --model FILE --pipeline)",
                 stage->name);
-        const uint32_t missing = stage->roles_needed & ~plan->desc.roles;
+        const uint32_t missing = wn_use_needs(&plan->pipeline.stages[i]) & ~plan->desc.roles;
         for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
             if ((missing >> role) & 1u)
                 return wn_fail(
@@ -299,7 +299,7 @@ winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipel
     plan->desc = desc;
     uint32_t used = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES;
     for (uint32_t i = 0; i < pipeline->stage_count; ++i)
-        used |= pipeline->stages[i].stage->roles_needed | pipeline->stages[i].stage->roles_optional;
+        used |= wn_use_takes(&pipeline->stages[i]);
     plan->roles_used = desc.roles & used;
     winnow_status status = check_roles(plan);
     if (status == WINNOW_OK)

@@ -57,6 +57,24 @@ winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out)
     return wn_desc_write(&info, sizeof info, out);
 }
 
+uint32_t wn_use_needs(const wn_stage_use *use)
+{
+    uint32_t roles = use->stage->roles_needed;
+    for (uint32_t i = 0; i < use->stage->option_count; ++i)
+        for (uint32_t k = 0; k < use->values[i].stage_count; ++k)
+            roles |= wn_stages[use->values[i].stages[k]]->roles_needed;
+    return roles;
+}
+
+uint32_t wn_use_takes(const wn_stage_use *use)
+{
+    uint32_t roles = wn_use_needs(use) | use->stage->roles_optional;
+    for (uint32_t i = 0; i < use->stage->option_count; ++i)
+        for (uint32_t k = 0; k < use->values[i].stage_count; ++k)
+            roles |= wn_stages[use->values[i].stages[k]]->roles_optional;
+    return roles;
+}
+
 uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double))
 {
     const double want = keep->percent ? round(n * keep->share) : keep->number;

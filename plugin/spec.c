@@ -101,6 +101,8 @@ static unsigned distance(text a, const char *b)
     return row[n];
 }
 
+enum { NAMES_TOLD = 16 }; /* at most, one by one */
+
 /* " (did you mean "x"?)" for the nearest of the names that `name_at` gives, or what there is. */
 static void suggest(char *out, size_t size, text given, uint32_t count,
                     const char *(*name_at)(const void *, uint32_t), const void *user)
@@ -116,6 +118,10 @@ static void suggest(char *out, size_t size, text given, uint32_t count,
     }
     if (best) {
         snprintf(out, size, "did you mean `%s`?", best);
+        return;
+    }
+    if (count > NAMES_TOLD) {
+        snprintf(out, size, "`winnow stages` lists them");
         return;
     }
     size_t used = (size_t)snprintf(out, size, "there %s", count ? "are" : "are none");
@@ -152,6 +158,56 @@ static winnow_status parse_choice(const parser *p, const winnow_option_info *opt
         }
     return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is `%.*s` at character %d (it can be %s)",
                    option->name, (int)value.size, value.at, place(p, value.at), option->choices);
+}
+
+static bool parse_number(text value, double *out);
+
+static const char *selecting_name_at(const void *user, uint32_t i)
+{
+    (void)user;
+    for (uint32_t k = 0; k < wn_stage_count; ++k)
+        if (wn_stages[k]->selects && i-- == 0)
+            return wn_stages[k]->name;
+    return "";
+}
+
+/* "fastervlm+divprune", "fastervlm*2+divprune": stages that choose tokens, with shares. */
+static winnow_status parse_stages(const parser *p, const winnow_option_info *option, text value,
+                                  wn_value *out)
+{
+    char hint[512];
+    text rest = value, part;
+    uint32_t selecting = 0;
+    for (uint32_t i = 0; i < wn_stage_count; ++i)
+        selecting += wn_stages[i]->selects != WN_SELECTS_NOT;
+    for (out->stage_count = 0; next_part(&rest, '+', &part); ++out->stage_count) {
+        text share = part, name;
+        double weight = 1.0;
+        next_part(&share, '*', &name);
+        uint32_t at = 0;
+        while (at < wn_stage_count && !(same(name, wn_stages[at]->name) && wn_stages[at]->selects))
+            ++at;
+        if (at == wn_stage_count) {
+            suggest(hint, sizeof hint, name, selecting, selecting_name_at, NULL);
+            return wn_fail(p->host, WINNOW_E_SPEC,
+                           "spec: %s names `%.*s` at character %d, which is no stage that only "
+                           "chooses tokens (%s)",
+                           option->name, (int)name.size, name.at, place(p, name.at), hint);
+        }
+        if (share.at && (!parse_number(share, &weight) || weight != floor(weight) || weight < 1 ||
+                         weight > 100))
+            return wn_fail(p->host, WINNOW_E_SPEC,
+                           "spec: a share is `%.*s` at character %d (give a whole number, 1..100)",
+                           (int)share.size, share.at, place(p, share.at));
+        if (out->stage_count == WN_LIST_MOST)
+            return wn_fail(p->host, WINNOW_E_SPEC,
+                           "spec: %s names more than %d stages at character %d (leave some out)",
+                           option->name, WN_LIST_MOST, place(p, part.at));
+        out->stages[out->stage_count] = (uint8_t)at;
+        out->weights[out->stage_count] = (uint8_t)weight;
+    }
+    out->given = true;
+    return WINNOW_OK;
 }
 
 static bool parse_number(text value, double *out)
@@ -194,6 +250,8 @@ static winnow_status parse_value(const parser *p, const winnow_option_info *opti
 {
     if (strcmp(option->type, "choice") == 0)
         return parse_choice(p, option, value, out);
+    if (strcmp(option->type, "stages") == 0)
+        return parse_stages(p, option, value, out);
     text digits = value;
     const bool keep = strcmp(option->type, "keep") == 0;
     out->percent = keep && value.size && value.at[value.size - 1] == '%';

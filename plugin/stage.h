@@ -9,6 +9,7 @@
 #include "host.h"
 
 #define WN_MAX_OPTIONS 6
+#define WN_LIST_MOST   4 /* stages that an option names */
 
 /* A parsed option (winnow_option_info says what it may be). */
 typedef struct wn_value {
@@ -17,7 +18,15 @@ typedef struct wn_value {
     double number;
     double share;    /* of a percentage: the literal ratio, 0.007 for 0.7% */
     uint32_t choice; /* place in choices */
+    uint8_t stage_count, stages[WN_LIST_MOST], weights[WN_LIST_MOST]; /* of "stages": places in wn_stages */
 } wn_value;
+
+/* How a stage that does nothing but choose tokens (build_prune) is told how many. */
+enum wn_selects {
+    WN_SELECTS_NOT,
+    WN_SELECTS_KEEP, /* keep=, its first option: exactly so many of each frame, or all there are */
+    WN_SELECTS_RATE  /* rate=, its first option: a share of the whole media to remove */
+};
 
 struct wn_build;
 
@@ -31,6 +40,7 @@ typedef struct wn_stage {
     bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
     bool all_rows; /* inside an encoder's layer its set is all rows, the class token (index -1) first; they stay one set */
     bool only_inside;   /* it has no place outside an encoder; its first option says after how many layers */
+    enum wn_selects selects; /* what union and cascade may name */
     bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
     /* Options that do not go together; returns what is wrong, or NULL. May be NULL. */
     const char *(*check)(const wn_value *values);
@@ -72,6 +82,10 @@ struct winnow_pipeline {
 
 /* Tokens that keep=... leaves of n, rounding share*n by `round` (trunc, rint); at least 1, at most n. */
 uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double));
+
+/* Roles that a stage needs or can use with its options: those of the stages that they name, too. */
+uint32_t wn_use_needs(const wn_stage_use *use);
+uint32_t wn_use_takes(const wn_stage_use *use);
 
 const char *wn_role_name(uint32_t role);
 

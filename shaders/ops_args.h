@@ -157,6 +157,9 @@ struct wn_args_compact { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_
     wn_u sizes_at; wn_u seg_out_at; wn_u rows_out_at; wn_u index_out_at; wn_u sizes_out_at; wn_u from_at; wn_u map_at;
     wn_u first; wn_u last; wn_u fresh_rows; };
 
+/* flag[from[i]] = 1 where chosen[i] != 0 (from_at WN_NONE: flag[i]), i < seg[segs]; the others keep theirs. items = n_max. */
+struct wn_args_mark { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u from_at; wn_u chosen_at; wn_u flag_at; };
+
 /* For each source e (e < src_seg[segs], in segment s): over the targets u of the same segment, the one of
  * highest cos = dotseq(x, y) * (inv[p] * inv[q]) with p = src_pos[e], q = dst_pos[u] (WN_NONE as src_pos_at: p = e),
  * x = A(list[p]), y = A(list[q]); a list entry WN_NONE/negative has dot 0. Ties and all-NaN: the lower u.

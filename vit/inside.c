@@ -191,7 +191,7 @@ static void give_roles(wn_vit_state *s, const wn_stage_use *use, const wn_mat *q
     wn_build *b = s->b;
     const wn_vit *v = s->v;
     const wn_stage *stage = use->stage;
-    const uint32_t wants = stage->roles_needed | stage->roles_optional;
+    const uint32_t wants = wn_use_takes(use);
     b->in.shape.heads = stage->flat_keys ? 1 : v->heads;
     b->in.shape.key_dim = stage->flat_keys ? v->width : v->head_dim;
     if (wants >> WINNOW_ROLE_KEYS & 1u) {
@@ -255,7 +255,7 @@ void wn_vit_inside(wn_vit_state *s, uint32_t layer, const wn_mat *qkv, bool midd
             return;
         const bool all_rows = use->stage->all_rows;
         if (s->moved_at == layer + 1 &&
-            (all_rows || use->stage->roles_needed != 1u << WINNOW_ROLE_TOKENS)) {
+            (all_rows || wn_use_needs(use) != 1u << WINNOW_ROLE_TOKENS)) {
             build_fail(b, WINNOW_E_UNSUPPORTED,
                        "a stage before it has moved layer %u's tokens (give it another layer)",
                        layer);

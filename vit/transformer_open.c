@@ -98,8 +98,8 @@ static winnow_status read_stages(wn_transformer *e)
     e->before = 0;
     for (uint32_t i = 0; i < e->pipeline.stage_count; ++i) {
         const wn_stage_use *use = &e->pipeline.stages[i];
-        const uint32_t missing = use->stage->roles_needed & ~gives,
-                       wants = (use->stage->roles_needed | use->stage->roles_optional) & HOOK_ROLES;
+        const uint32_t missing = wn_use_needs(use) & ~gives,
+                       wants = wn_use_takes(use) & HOOK_ROLES;
         e->hook_of[i] = WN_NONE;
         if (use->stage->decode)
             return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED,
@@ -122,7 +122,7 @@ static winnow_status read_stages(wn_transformer *e)
         /* Where the projector takes several hidden states of each token, none may go before it: a stage that can do
          * without attention and keys (budget) waits behind. */
         const bool front =
-            by_token && (e->vit.feature_count < 2 || (use->stage->roles_needed & HOOK_ROLES));
+            by_token && (e->vit.feature_count < 2 || (wn_use_needs(use) & HOOK_ROLES));
         if (front)
             e->before = i + 1;
         WN_TRY(read_hook(e, i, front ? wants : wants & ~(1u << WINNOW_ROLE_CLS)));

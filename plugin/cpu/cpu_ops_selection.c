@@ -203,6 +203,14 @@ static void put_kept(const struct wn_args_compact *pc, const wn_cpu_memory *m, u
         m->w[pc->sizes_out_at + r] = m->w[pc->sizes_at + i];
 }
 
+void cpu_mark(const struct wn_args_mark *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs];
+    for (uint32_t i = 0; i < n; ++i)
+        if (m->w[pc->chosen_at + i])
+            m->w[pc->flag_at + entry(m, pc->from_at, i)] = 1;
+}
+
 void cpu_compact(const struct wn_args_compact *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;

@@ -115,6 +115,7 @@ const wn_stage wn_stage_cdpruner = {
     .source =
         "Zhang et al., NeurIPS 2025, arXiv:2506.10967; official Theia-4869/CDPruner llava_arch.py; weight and split: OpenVINO GenAI",
     .options = options,
+    .selects = WN_SELECTS_KEEP,
     .option_count = 3,
     .roles_needed =
         1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_TEXT,

@@ -51,6 +51,7 @@ const wn_stage wn_stage_divprune = {
     .source =
         "Alvar et al., CVPR 2025, arXiv:2503.02175; official vbdi/divprune llava_arch.py DivPrune",
     .options = options,
+    .selects = WN_SELECTS_KEEP,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .build = build,

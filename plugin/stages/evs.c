@@ -72,6 +72,7 @@ const wn_stage wn_stage_evs = {
         "frame stays whole. Needs the tokens alone, on frames of one size.",
     .source = "Bagrov et al., arXiv:2510.14624; official vllm-project/vllm vllm/multimodal/evs.py",
     .options = options,
+    .selects = WN_SELECTS_RATE,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .build = build,

@@ -33,6 +33,7 @@ const wn_stage wn_stage_fastervlm = {
     .source =
         "Zhang et al., arXiv:2412.01818; official Theia-4869/FasterVLM llava_arch.py encode_images",
     .options = options,
+    .selects = WN_SELECTS_KEEP,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,
     .build = build,

@@ -43,6 +43,7 @@ const wn_stage wn_stage_fastv = {
     .source =
         "Chen et al., arXiv:2403.06764; official pkunlp-icler/FastV, ModelTC/LightCompress fastv.py",
     .options = options,
+    .selects = WN_SELECTS_RATE,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_LLM_ATTENTION,
     .build = build,

@@ -214,6 +214,7 @@ const wn_stage wn_stage_motion = {
         "most different ones of the whole video; the first frame stays whole. With a still camera it is evs.",
     .source = "ours; the selection is that of evs, arXiv:2510.14624",
     .options = options,
+    .selects = WN_SELECTS_RATE,
     .option_count = 5,
     .needs_grid = true,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -66,6 +66,7 @@ const wn_stage wn_stage_vispruner = {
         "when near-duplicates of the others are removed round by round.",
     .source = "Zhang et al., ICCV 2025; official Theia-4869/VisPruner llava_arch.py encode_images",
     .options = options,
+    .selects = WN_SELECTS_KEEP,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,
     .build = build,

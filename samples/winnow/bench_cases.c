@@ -51,6 +51,8 @@ static const struct {
     {"dycoke", "rate=0.7"},
     {"dycoke-kv", "rate=0.7"},
     {"vidcom2", "keep=25%"},
+    {"union", "keep=25%:of=fastervlm+divprune"},
+    {"cascade", "keep=25%:of=fastervlm+divprune"},
     {"budget", "keep=25%"},
     {"flatten", ""},
 };

@@ -44,6 +44,9 @@ static const char *const stages[] = {
     "motion=rate=0.7:radius=%u:mode=merge",
     "motion=rate=0.5:model=affine:gain=0.%u",
     "dycoke=rate=0.%u",
+    "union=keep=%u:of=fastervlm+divprune+evs",
+    "cascade=keep=%u:of=evs*3+vispruner+cdpruner",
+    "cascade=keep=%u0%%:of=fastv+fastervlm*2",
     "dycoke=rate=0.%u:mode=merge",
 };
 

@@ -148,10 +148,25 @@ static void expect_compact(expectations *e)
     outcome_free(&o);
 }
 
+/* Places 2 and 0 are told, 1 was there before; what lies behind the set is not. */
+static void expect_mark(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 4, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 3), from = WORDS_OF(&c, 2, 3, 0, 4);
+    const uint32_t chosen = WORDS_OF(&c, 7, 0, 1, 1), flag = WORDS_OF(&c, 0, 1, 0, 0, 0);
+    ADD(&c, mark, 4, .n_max = 4, .segs = 1, .seg_at = seg, .from_at = from, .chosen_at = chosen,
+        .flag_at = flag);
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "mark", o.w + flag, 1, 1, 1, 0, 0);
+    outcome_free(&o);
+}
+
 void expect_selection(expectations *e)
 {
     expect_topk(e);
     expect_outliers(e);
     expect_pick(e);
     expect_compact(e);
+    expect_mark(e);
 }

@@ -77,6 +77,14 @@ void gen_pick(ops_case *c)
     add_op(c, WN_OP_pick, 1, &args, sizeof args);
 }
 
+void gen_mark(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    ADD(c, mark, s.n_max, BOUNDED(s), .from_at = chance(c, 70) ? shuffled(c, s.n) : WN_NONE,
+        .chosen_at = flags(c, s.n, 40), .flag_at = flags(c, s.n, 20));
+}
+
 void gen_compact(ops_case *c)
 {
     const segments s = any_segments(c, any_size(c, 1031));

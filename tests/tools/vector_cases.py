@@ -5,6 +5,7 @@ no row is changed.
 """
 import numpy as np
 
+import vector_choice
 import vector_methods as m
 import vector_motion
 
@@ -241,6 +242,26 @@ def time():
         ("rate=0.5:similarity=0.9:similar=reuse", 6, 2, (14, 64, 90), 0.5, 0.9, True)])
 
 
+def choice(c, frames, n, dim, heads, keep, of, cascade, film=False):
+    tokens = (c.video if film else c.normal)("tokens", frames, n, dim)
+    return vector_choice.combined(tokens, c.attention("cls_attention", frames, heads, n), keep, of, cascade)
+
+
+def choices():
+    salient, diverse, both, new = "fastervlm", "divprune", "vispruner", "evs"
+    yield from numbered("union", choice, [
+        ("keep=20:of=fastervlm+divprune", 3, 49, 10, 2, "20", [(salient, 1), (diverse, 1)], False),
+        ("keep=25%:of=divprune*3+vispruner", 1, 301, 8, 3, "25%", [(diverse, 3), (both, 1)], False),
+        ("keep=12:of=evs+fastervlm*2", 5, 31, 9, 1, "12", [(new, 1), (salient, 2)], False, True),
+        ("keep=1:of=fastervlm+divprune", 2, 7, 5, 1, "1", [(salient, 1), (diverse, 1)], False)])
+    yield from numbered("cascade", choice, [
+        ("keep=20:of=fastervlm+divprune", 3, 49, 10, 2, "20", [(salient, 1), (diverse, 1)], True),
+        ("keep=33%:of=fastervlm*2+vispruner+divprune*2", 2, 263, 8, 3, "33%",
+         [(salient, 2), (both, 1), (diverse, 2)], True),
+        ("keep=9:of=evs*2+divprune", 4, 29, 9, 1, "9", [(new, 2), (diverse, 1)], True, True),
+        ("keep=50:of=divprune+fastervlm", 1, 37, 6, 1, "50", [(diverse, 1), (salient, 1)], True)])
+
+
 def rows():
-    for group in (grids, attention, similarity, time):
+    for group in (choices, grids, attention, similarity, time):
         yield from group()

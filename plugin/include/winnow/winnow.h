@@ -187,7 +187,7 @@ typedef struct winnow_device_info {
 /* A stage for tables and help. Strings live as long as the library. */
 typedef struct winnow_option_info {
     const char *name;
-    const char *type;    /* "count", "number", "keep" (64 tokens, or 25%), "choice" */
+    const char *type;    /* "count", "number", "keep" (64 tokens, or 25%), "choice", "stages" (a+b, or a*2+b) */
     const char *value;   /* the default as text, "" if it must be given, "-" if absent means off */
     const char *choices; /* "a|b|c" of a choice; "low..high" or "low..<high" of a number */
     const char *help;
