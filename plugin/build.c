@@ -378,6 +378,7 @@ void build_start(wn_build *b)
     b->roles_made = 0;
     b->look = NULL;
     b->selection = NULL;
+    b->more = 0;
     b->class_first = b->inside = false;
     b->stats = WN_NO_ARR;
 }

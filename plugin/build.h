@@ -108,6 +108,9 @@ typedef struct wn_build {
     wn_build_input in;
     const char *stage; /* name for messages */
     wn_set set;
+    /* Frames 0 .. more-1 of a regular set count with values_more in place of values: a budget's remainder. more 0: none do. */
+    const wn_value *values, *values_more;
+    uint32_t more;
     struct wn_selection *selection; /* build_prune leaves its choice here, and the set as it is; NULL: it prunes */
     /* Roles that an encoder made on the way, addressed by source token as the host's are. */
     uint32_t roles_made;

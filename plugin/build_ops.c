@@ -28,12 +28,20 @@ enum { REDUCTION = 80 };
 
 /* -- counts ------------------------------------------------------------------------------------ */
 
+/* What `user` points at for a frame that keeps more: the same place in the other values. */
+static const void *user_of(const wn_build *b, const void *user, uint32_t frame)
+{
+    const wn_value *value = user;
+    const bool inside = b->more && value >= b->values && value < b->values + WN_MAX_OPTIONS;
+    return inside && frame < b->more ? b->values_more + (value - b->values) : value;
+}
+
 static wn_arr counts_constant(wn_build *b, wn_count_fn count, uint32_t parts, const void *user)
 {
     const wn_arr k = build_const(b, NULL, b->set.segs * parts);
     uint32_t *data = build_const_data(b, k);
     for (uint32_t i = 0; data && i < k.n; ++i)
-        data[i] = count(b->set.width, i % parts, user);
+        data[i] = count(b->set.width, i % parts, user_of(b, user, i / parts));
     return k;
 }
 
@@ -82,9 +90,13 @@ wn_arr build_count_of_all(wn_build *b, wn_count_fn count, const void *user)
 wn_bounds build_bounds(const wn_build *b, wn_count_fn count, uint32_t part, const void *user)
 {
     const wn_set *set = &b->set;
-    wn_bounds bounds = {.regular = set->regular, .exact = set->regular};
+    wn_bounds bounds = {.regular = set->regular && !b->more, .exact = set->regular};
     if (set->regular) {
-        bounds.width = count(set->width, part, user);
+        const uint32_t most = count(set->width, part, user_of(b, user, 0)),
+                       least = count(set->width, part, user);
+        bounds.width = most;
+        bounds.n_max = least * set->segs + (most - least) * b->more;
+        return bounds;
     } else {
         for (uint32_t n = 0; n <= set->width; ++n) {
             const uint32_t k = count(n, part, user);
@@ -170,7 +182,8 @@ void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bo
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
-    build_loops_fit(b, WN_OP_topk, 12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
+    build_loops_fit(b, WN_OP_topk,
+                    12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
     const struct wn_args_topk args = {.segs = b->set.segs,
                                       .seg_at = b->set.seg.at,
                                       .score_at = score.at,

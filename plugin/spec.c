@@ -245,6 +245,11 @@ static double ratio_of(text digits, double percent)
     return plain ? number_of(literal, NULL) : percent / 100.0;
 }
 
+static bool can_be_auto(const winnow_option_info *option)
+{
+    return strncmp(option->choices, "auto|", 5) == 0;
+}
+
 static winnow_status parse_value(const parser *p, const winnow_option_info *option, text value,
                                  wn_value *out)
 {
@@ -254,24 +259,32 @@ static winnow_status parse_value(const parser *p, const winnow_option_info *opti
         return parse_stages(p, option, value, out);
     text digits = value;
     const bool keep = strcmp(option->type, "keep") == 0;
+    const char *range = option->choices + (can_be_auto(option) ? 5 : 0);
+    out->automatic = can_be_auto(option) && same(value, "auto");
+    if (out->automatic) {
+        out->given = true;
+        return WINNOW_OK;
+    }
     out->percent = keep && value.size && value.at[value.size - 1] == '%';
     if (out->percent)
         --digits.size;
     if (!parse_number(digits, &out->number))
         return wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is `%.*s` at character %d (give a %s)",
                        option->name, (int)value.size, value.at, place(p, value.at),
-                       keep ? "count such as 64 or a share such as 25%" : "number");
+                       can_be_auto(option) ? "count such as 64, a share such as 25%, or auto"
+                       : keep              ? "count such as 64 or a share such as 25%"
+                                           : "number");
     const bool whole = !out->percent && (keep || strcmp(option->type, "count") == 0);
     if (whole && out->number != floor(out->number))
         return wn_fail(p->host, WINNOW_E_SPEC,
                        "spec: %s is %.*s at character %d (give a whole number)", option->name,
                        (int)value.size, value.at, place(p, value.at));
-    if (!in_range(out->percent ? "0..100" : option->choices, out->number) ||
+    if (!in_range(out->percent ? "0..100" : range, out->number) ||
         (out->percent && out->number <= 0))
         return wn_fail(p->host, WINNOW_E_SPEC,
                        "spec: %s is %.*s at character %d (it must lie in %s)", option->name,
                        (int)value.size, value.at, place(p, value.at),
-                       out->percent ? "0%..100%, above 0%" : option->choices);
+                       out->percent ? "0%..100%, above 0%" : range);
     if (out->percent)
         out->share = ratio_of(digits, out->number);
     out->given = true;
@@ -337,6 +350,14 @@ static winnow_status parse_inside(const parser *p, uint32_t which, text value, w
                           wants[which]);
 }
 
+/* A first option's value without its name. */
+static bool is_alone(const winnow_option_info *option, text value)
+{
+    if (value.size && (value.at[0] == '.' || (value.at[0] >= '0' && value.at[0] <= '9')))
+        return true;
+    return can_be_auto(option) && same(value, "auto");
+}
+
 static winnow_status parse_option(const parser *p, wn_stage_use *use, text part, uint32_t *seen)
 {
     const wn_stage *stage = use->stage;
@@ -346,9 +367,8 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
     const bool has_value = rest.at != NULL;
     text value = has_value ? trim(rest) : (text){part.at + part.size, 0};
     name = trim(name);
-    /* A number alone is the first option's: divprune=64. */
-    if (!has_value && stage->option_count && !(*seen & 1u) && name.size &&
-        (name.at[0] == '.' || (name.at[0] >= '0' && name.at[0] <= '9'))) {
+    /* A number alone is the first option's: divprune=64; and so is auto. */
+    if (!has_value && stage->option_count && !(*seen & 1u) && is_alone(&stage->options[0], name)) {
         *seen |= 1u;
         return parse_value(p, &stage->options[0], name, &use->values[0]);
     }

@@ -15,6 +15,7 @@
 typedef struct wn_value {
     bool given;   /* in the spec, or by a default that is not "-" */
     bool percent; /* of a "keep": number is a share in percent */
+    bool automatic; /* of a "keep": auto, where its choices begin with it */
     double number;
     double share;    /* of a percentage: the literal ratio, 0.007 for 0.7% */
     uint32_t choice; /* place in choices */

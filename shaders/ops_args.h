@@ -196,6 +196,12 @@ struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u 
 struct wn_args_greedy_dpp { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u k_max; wn_u rel_at; wn_u d_at; wn_u flag_at; wn_u order_at;
     wn_u pick_from; wn_u picks; wn_u mode; wn_f weight; wn_f one_minus_weight; };
 
+/* How far each pick of greedy_maxmin was from the picks before it. Pick t < min(k[s], n) of segment s, p = order[seg[s] + t]:
+ * r = +infinity where t < least; else the smallest 1 - A(p, order[seg[s] + u] - seg[s]) over u < t that is not NaN, from +infinity; NaN where
+ * A(p, p) is NaN. radius[p] = r; flag_at: flag[p] = 1 if r > more, else 0 (NaN: 0). Other tokens keep theirs. A: similarity matrix.
+ * items = n_max: item seg[s] + t. */
+struct wn_args_pick_radius { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k_at; wn_u order_at; wn_u least; wn_f more; wn_u radius_at; wn_u flag_at; };
+
 /* VisPruner's duplicate removal. The tokens of segment s with flag 0, in descending score order (rank[] over the whole
  * segment gives it: flagged tokens are skipped), form list L. While |L| > want[s]: r = min(8, |L| - want); a = even places, b = odd places;
  * score of each a = max over b of A(a, b - seg[s]) (no b: NaN); drop the r best a (ties: the earlier place) ; L = the other a by descending score (ties: the

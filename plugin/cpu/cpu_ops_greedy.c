@@ -183,3 +183,25 @@ void cpu_pair_prune(const struct wn_args_pair_prune *pc, const wn_cpu_memory *m)
             m->w[pc->flag_at + list[i]] = 1;
     }
 }
+
+void cpu_pick_radius(const struct wn_args_pick_radius *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at, *order = m->w + pc->order_at;
+    for (uint32_t i = 0; i < seg[pc->segs]; ++i) {
+        const uint32_t s = segment_of(seg, pc->segs, i), begin = seg[s], t = i - begin;
+        if (t >= m->w[pc->k_at + s])
+            continue;
+        const uint32_t p = order[i];
+        const float *similar = f32_row(&m->a, p);
+        float r = bits_f32(0x7f800000u);
+        for (uint32_t u = 0; t >= pc->least && u < t; ++u) {
+            const float distance = 1.0f - similar[order[begin + u] - begin];
+            r = distance < r ? distance : r;
+        }
+        if (is_nan(similar[p - begin]))
+            r = bits_f32(0x7fc00000u);
+        set_real(m, pc->radius_at, p, r);
+        if (pc->flag_at != WN_NONE)
+            m->w[pc->flag_at + p] = r > pc->more;
+    }
+}

@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "expect.h"
 
 /* Tokens in rank order 4 2 0 1 3 5 (2 is flagged): L = 4 0 1 3 5, even places 4 1 5, odd 0 3.
@@ -45,6 +47,11 @@ static void expect_maxmin(expectations *e)
     use_a(&c, ADD(&c, row_second, 4, .n_max = 4, .segs = 1, .seg_at = seg, .score_at = second));
     use_a(&c, ADD(&c, greedy_maxmin, 1, .segs = 1, .seg_at = seg, .k_at = k, .first_at = second,
                   .md_at = array(&c, 4, SCRATCH), .flag_at = flag, .order_at = order));
+    const uint32_t radius = REALS_OF(&c, 9.0f, 9.0f, 9.0f, 9.0f);
+    const uint32_t far = WORDS_OF(&c, 5, 5, 5, 5);
+    use_a(&c,
+          ADD(&c, pick_radius, 4, .n_max = 4, .segs = 1, .seg_at = seg, .k_at = k,
+              .order_at = order, .least = 1, .more = 0.125f, .radius_at = radius, .flag_at = far));
     use_a(&c,
           ADD(&c, neighbours, 4, .n_max = 4, .segs = 1, .src_seg_at = seg, .src_pos_at = WN_NONE,
               .seg_at = seg, .index_at = index, .many = 2, .near_at = near));
@@ -52,6 +59,8 @@ static void expect_maxmin(expectations *e)
     CHECK_REALS(e, "row_second", (float *)(void *)(o.w + second), 0.125f, 0.125f, 0.125f, 0.125f);
     CHECK_WORDS(e, "greedy_maxmin: order", o.w + order, 0, 3, 1);
     CHECK_WORDS(e, "greedy_maxmin: flags", o.w + flag, 1, 1, 0, 1);
+    CHECK_REALS(e, "pick_radius", (float *)(void *)(o.w + radius), INFINITY, 0.125f, 9.0f, 0.75f);
+    CHECK_WORDS(e, "pick_radius: far enough", o.w + far, 1, 0, 5, 1);
     CHECK_WORDS(e, "neighbours: not itself, not index < 0", o.w + near, 1, 3, 0, 3, 3, 1, 1, 0);
     outcome_free(&o);
 }

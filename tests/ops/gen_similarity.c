@@ -191,3 +191,22 @@ void gen_pair_prune(ops_case *c)
     memcpy(second->args, whole.args, sizeof whole.args);
     second->args[WORD(pair_prune, resume)] = 1;
 }
+
+void gen_pick_radius(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const flavour f = any_flavour(c);
+    make_cosines(c, &s);
+    if (f == TIED)
+        make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, TIED);
+    if (f == WILD)
+        spoil_cosines(c, &s);
+    const uint32_t rank = ranks(c, &s), order = array(c, s.n, WORDS);
+    for (uint32_t k = 0; k < s.segs; ++k)
+        for (uint32_t i = seg_begin(c, &s, k); i < seg_begin(c, &s, k + 1); ++i)
+            c->w[order + i] = seg_begin(c, &s, k) + c->w[rank + i];
+    describe(c, "n %u of %u, segments %u, flavour %u", s.n, s.n_max, s.segs, (unsigned)f);
+    use_a(c, ADD(c, pick_radius, s.n_max, BOUNDED(s), .k_at = counts(c, &s), .order_at = order,
+                 .least = below(c, 4), .more = value(c, PLAIN), .radius_at = reals(c, s.n, PLAIN),
+                 .flag_at = chance(c, 70) ? flags(c, s.n, 30) : WN_NONE));
+}

@@ -262,6 +262,29 @@ def choices():
         ("keep=50:of=divprune+fastervlm", 1, 37, 6, 1, "50", [(diverse, 1), (salient, 1)], True)])
 
 
+def radius(c, frames, n, dim, kind, options):
+    tokens = c.give("tokens", rich_and_poor(c, frames, n, dim).astype(kind))
+    return vector_choice.by_radius(tokens, **options)
+
+
+def rich_and_poor(c, frames, n, dim):
+    """Frames that say one thing again and again, and frames that do not."""
+    base = c.random.standard_normal((frames, 1, dim))
+    spread = c.random.uniform(0.1, 1.5, (frames, 1, 1))
+    return base + spread * c.random.standard_normal((frames, n, dim))
+
+
+def radii():
+    cases = [("keep=5:share=need", 6, 31, 8, F32, {"total": 30}),
+             ("keep=23%:share=need:least=2", 4, 101, 10, F16, {"total": 93, "least": 2}),
+             ("keep=40%:share=need:most=12", 3, 29, 6, F32, {"total": 35, "most": "12"}),
+             ("keep=auto", 2, 67, 4, F32, {}), ("keep=auto:fidelity=0.6:least=3", 5, 37, 9, F32,
+                                                 {"fidelity": 0.6, "least": 3}),
+             ("keep=auto:fidelity=0.2:most=25%", 1, 271, 6, F32, {"fidelity": 0.2, "most": "25%"})]
+    for number, (options, *arguments) in enumerate(cases):
+        yield (f"divprune-own-{number}", f"divprune={options}", lambda c, given=tuple(arguments): radius(c, *given))
+
+
 def rows():
-    for group in (choices, grids, attention, similarity, time):
+    for group in (choices, radii, grids, attention, similarity, time):
         yield from group()

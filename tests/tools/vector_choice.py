@@ -1,4 +1,4 @@
-"""union and cascade once more, in numpy and float64: see vector_methods.py."""
+"""union, cascade and divprune's own counts once more, in numpy and float64: see vector_methods.py."""
 import numpy as np
 
 import vector_methods as m
@@ -42,3 +42,30 @@ def combined(tokens, attention, keep, of, cascade):
             if len(left):
                 flags[t, left[chosen(stage, tokens[t, left], attention[t][:, left], count)]] = True
     return m.pruned(tokens, flags)
+
+
+def by_radius(tokens, total=None, fidelity=0.9, least=1, most=None):
+    """Picks of each frame, most diverse first, and what the ones before leave each of them; total: the best of all frames,
+    else those that stand further than 1 - fidelity from the ones before."""
+    frames, n, _ = tokens.shape
+    radius = np.full((frames, n), -np.inf)
+    for t in range(frames):
+        distance = 1 - m.unit(tokens[t]) @ m.unit(tokens[t]).T
+        live = np.ones(n, bool)
+        nearest = np.sort(distance, axis=1)[:, 1] if n > 1 else np.zeros(n)
+        picks = []
+        for _ in range(n if most is None else m.count_of(most, n, round)):
+            j = m.best(nearest, live)
+            radius[t, j] = distance[j, picks].min() if len(picks) >= least else np.inf
+            nearest = np.minimum(nearest, distance[j]) if picks else distance[j].copy()
+            live[j] = False
+            picks.append(j)
+    if total is None:
+        finite = radius[np.isfinite(radius)]
+        m.apart(np.abs(finite - (1 - fidelity)).min() if len(finite) else 1)
+        return m.pruned(tokens, radius > 1 - fidelity)
+    flat = radius.reshape(-1)
+    order = np.argsort(-flat, kind="stable")
+    if 0 < total < len(flat) and np.isfinite(flat[order[total]]):
+        m.apart(flat[order[total - 1]] - flat[order[total]])
+    return m.pruned(tokens, m.flag(frames * n, order[:total]).reshape(frames, n))
