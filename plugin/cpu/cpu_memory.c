@@ -1,7 +1,7 @@
 #include "cpu_memory.h"
 #include "cpu_tile.h"
 
-#ifdef __F16C__
+#ifdef __SSE2__
 #    include <immintrin.h>
 #endif
 
@@ -98,6 +98,113 @@ void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t 
         store_f16(to, n, x);
     else
         store_bf16(to, n, x);
+}
+
+typedef uint16_t halves __attribute__((vector_size(WN_CPU_VECTOR)));
+
+/* What becomes of 16-bit numbers that go to f32 and back: NaNs as store_f16 and store_bf16 leave them. */
+static inline halves there_and_back(halves h, uint8_t dtype)
+{
+    if (dtype == WINNOW_F16) {
+        const halves nan = (halves)((h & 0x7fff) > 0x7c00);
+        return (h & ~nan) | (((h & 0x8000) | 0x7e00) & nan);
+    }
+    if (dtype == WINNOW_BF16)
+        return h | ((halves)((h & 0x7fff) > 0x7f80) & 0x40);
+    return h;
+}
+
+static inline void write_past(unsigned char *to, halves h)
+{
+#if defined(__AVX512F__)
+    _mm512_stream_si512((__m512i *)(void *)to, (__m512i)h);
+#elif defined(__AVX2__)
+    _mm256_stream_si256((__m256i *)(void *)to, (__m256i)h);
+#elif defined(__SSE2__)
+    _mm_stream_si128((__m128i *)(void *)to, (__m128i)h);
+#else
+    memcpy(to, &h, sizeof h);
+#endif
+}
+
+/* Fewer bytes than a vector. */
+static void move_end(unsigned char *to, const unsigned char *from, size_t bytes, uint8_t dtype)
+{
+    halves h = {0};
+    memcpy(&h, from, bytes);
+    h = there_and_back(h, dtype);
+    memcpy(to, &h, bytes);
+}
+
+/* Bytes of a row whose type stays. next: what is wanted next is asked for; NULL: by the caches, as any write. */
+static inline __attribute__((always_inline)) void move_bytes(unsigned char *to,
+                                                             const unsigned char *from,
+                                                             const unsigned char *next,
+                                                             size_t bytes, uint8_t dtype)
+{
+    size_t i = 0;
+    if (next) {
+        i = (size_t)(-(uintptr_t)to % WN_CPU_VECTOR);
+        i = i < bytes ? i : bytes;
+        move_end(to, from, i, dtype);
+    }
+    for (; bytes - i >= sizeof(halves); i += sizeof(halves)) {
+        halves h;
+        memcpy(&h, from + i, sizeof h);
+        h = there_and_back(h, dtype);
+        if (next) {
+            __builtin_prefetch(next + i);
+            write_past(to + i, h);
+        } else {
+            memcpy(to + i, &h, sizeof h);
+        }
+    }
+    move_end(to + i, from + i, bytes - i, dtype);
+}
+
+enum { PAST_BYTES = 1 << 22 }; /* second-level caches are smaller */
+
+wn_cpu_move wn_cpu_move_of(const wn_cpu_rows *from, const wn_cpu_rows *to, uint64_t rows,
+                           uint32_t n, float *room)
+{
+    const bool past = rows * n * element_bytes(to->dtype) >= PAST_BYTES;
+    return (wn_cpu_move){from, to, n, past, WN_NONE, room};
+}
+
+void wn_cpu_move_row(const wn_cpu_move *move, uint32_t row, uint32_t r, uint32_t c)
+{
+    const wn_cpu_rows *from = move->from, *to = move->to;
+    unsigned char *out = element(to, r, c);
+    const size_t bytes = move->n * element_bytes(to->dtype);
+    if (is_none(row)) {
+        memset(out, 0, bytes);
+        return;
+    }
+    if (from->dtype != to->dtype) {
+        wn_cpu_store_row(to, r, c, move->n, wn_cpu_row(from, row, move->n, move->room));
+        return;
+    }
+    const unsigned char *in = element(from, row, 0), *next = NULL;
+    if (move->past)
+        next = is_none(move->next) ? in : element(from, move->next, 0);
+    if (to->dtype == WINNOW_F16)
+        move_bytes(out, in, next, bytes, WINNOW_F16);
+    else if (to->dtype == WINNOW_BF16)
+        move_bytes(out, in, next, bytes, WINNOW_BF16);
+    else if (next)
+        move_bytes(out, in, next, bytes, WINNOW_F32);
+    else
+        memcpy(out, in, bytes);
+}
+
+void wn_cpu_move_end(const wn_cpu_move *move)
+{
+#ifdef __SSE2__
+    if (move->past)
+        _mm_sfence();
+#else
+    (void)move;
+#endif
 }
 
 /* Neighbours first, then neighbours of the sums. */

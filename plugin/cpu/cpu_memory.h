@@ -61,6 +61,27 @@ void wn_cpu_load_row(const wn_cpu_rows *rows, uint32_t r, uint32_t n, float *x)
 void wn_cpu_store_row(const wn_cpu_rows *rows, uint32_t r, uint32_t c, uint32_t n, const float *x)
     WN_CPU_NAME(wn_cpu_store_row);
 
+/* Rows on their way from one matrix into another. */
+typedef struct wn_cpu_move {
+    const wn_cpu_rows *from, *to;
+    uint32_t n; /* elements of a row */
+    bool
+        past; /* written past the caches: there is more than they hold, and whoever reads it is not us */
+    uint32_t next; /* the row that comes next, for a move past the caches; WN_NONE: not known */
+    float *room;   /* [n] */
+} wn_cpu_move;
+
+/* A move of so many rows. */
+wn_cpu_move wn_cpu_move_of(const wn_cpu_rows *from, const wn_cpu_rows *to, uint64_t rows,
+                           uint32_t n, float *room) WN_CPU_NAME(wn_cpu_move_of);
+
+/* Elements (r, c .. c+n) of `to` = row `row` of `from` as f32, rounded to its type. */
+void wn_cpu_move_row(const wn_cpu_move *move, uint32_t row, uint32_t r, uint32_t c)
+    WN_CPU_NAME(wn_cpu_move_row);
+
+/* After the last row: makes what was written past the caches known to other threads. */
+void wn_cpu_move_end(const wn_cpu_move *move) WN_CPU_NAME(wn_cpu_move_end);
+
 /* The dot product of ops_args.h with its 32 partial sums. */
 float wn_cpu_dot32(const float *x, const float *y, uint32_t n) WN_CPU_NAME(wn_cpu_dot32);
 

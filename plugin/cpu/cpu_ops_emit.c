@@ -20,12 +20,16 @@ void cpu_copy_rows(const struct wn_args_copy_rows *pc, const wn_cpu_memory *m)
 
 void cpu_emit_rows(const struct wn_args_emit_rows *pc, const wn_cpu_memory *m)
 {
-    const wn_cpu_span own = wn_cpu_share(m, 0, m->w[pc->seg_at + pc->segs]);
+    const uint32_t rows = m->w[pc->seg_at + pc->segs];
+    const wn_cpu_span own = wn_cpu_share(m, 0, rows);
+    wn_cpu_move move = wn_cpu_move_of(&m->a, &m->b, rows, pc->cols, m->scratch);
     for (uint32_t r = own.begin; r < own.end; ++r) {
-        const uint32_t p = entry(m, pc->order_at, r);
-        const float *x = wn_cpu_row(&m->a, entry(m, pc->rows_at, p), pc->cols, m->scratch);
-        wn_cpu_store_row(&m->b, r, 0, pc->cols, x);
+        const uint32_t row = entry(m, pc->rows_at, entry(m, pc->order_at, r));
+        if (r + 1 < own.end)
+            move.next = entry(m, pc->rows_at, entry(m, pc->order_at, r + 1));
+        wn_cpu_move_row(&move, row, r, 0);
     }
+    wn_cpu_move_end(&move);
 }
 
 /* Word i of an output of the host, whose rows may lie apart. */

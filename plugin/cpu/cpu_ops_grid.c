@@ -24,29 +24,34 @@ static uint32_t s2c_source(const struct wn_args_space_to_channel *pc, const wn_c
     return entry(m, pc->rows_at, (o.t * pc->h + y) * pc->w + x);
 }
 
-static void s2c_copy(const struct wn_args_space_to_channel *pc, const wn_cpu_memory *m, s2c_cell o)
+static void s2c_copy(const struct wn_args_space_to_channel *pc, const wn_cpu_memory *m,
+                     const wn_cpu_move *move, s2c_cell o)
 {
     const uint32_t f = pc->factor, cols = pc->cols, block = o.di * f + o.dj;
     const uint32_t r = pc->layout == WN_LAYOUT_COLUMN ? (o.t * pc->ow + o.x) * pc->oh + o.y
                                                       : (o.t * pc->oh + o.y) * pc->ow + o.x;
-    const float *x = wn_cpu_row(&m->a, s2c_source(pc, m, o), cols, m->scratch);
     if (pc->layout != WN_LAYOUT_CHANNEL) {
-        wn_cpu_store_row(&m->b, r, block * cols, cols, x);
+        wn_cpu_move_row(move, s2c_source(pc, m, o), r, block * cols);
         return;
     }
+    const float *x = wn_cpu_row(&m->a, s2c_source(pc, m, o), cols, m->scratch);
     for (uint32_t c = 0; c < cols; ++c)
         wn_cpu_store_row(&m->b, r, c * f * f + block, 1, x + c);
 }
 
 void cpu_space_to_channel(const struct wn_args_space_to_channel *pc, const wn_cpu_memory *m)
 {
-    const wn_cpu_span own = wn_cpu_share(m, 0, pc->frames * pc->oh * pc->ow);
+    const uint32_t cells = pc->frames * pc->oh * pc->ow;
+    const wn_cpu_span own = wn_cpu_share(m, 0, cells);
+    const wn_cpu_move move = wn_cpu_move_of(&m->a, &m->b, (uint64_t)cells * pc->factor * pc->factor,
+                                            pc->cols, m->scratch);
     for (uint32_t i = own.begin; i < own.end; ++i) {
         s2c_cell o = {i / pc->ow / pc->oh, i / pc->ow % pc->oh, i % pc->ow, 0, 0};
         for (o.di = 0; o.di < pc->factor; ++o.di)
             for (o.dj = 0; o.dj < pc->factor; ++o.dj)
-                s2c_copy(pc, m, o);
+                s2c_copy(pc, m, &move, o);
     }
+    wn_cpu_move_end(&move);
 }
 
 static void pool_cell(const struct wn_args_pool *pc, const wn_cpu_memory *m, uint32_t t, uint32_t y,

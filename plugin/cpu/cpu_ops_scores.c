@@ -14,20 +14,41 @@ void cpu_load_f32(const struct wn_args_load_f32 *pc, const wn_cpu_memory *m)
             set_real(m, pc->dst_at, r * pc->cols + c, load(&m->a, r, c));
 }
 
+enum { AT_ONCE = 64 }; /* tokens whose scores grow side by side */
+
+/* Tokens from i on, at most AT_ONCE, that lie side by side in one frame of the source. */
+static uint32_t neighbours(const struct wn_args_head_sum *pc, const wn_cpu_memory *m, uint32_t i,
+                           uint32_t n)
+{
+    const uint32_t *index = m->w + pc->index_at + i, room = least(AT_ONCE, n - i);
+    const uint32_t most = least(room, pc->cols_per_frame - index[0] % pc->cols_per_frame);
+    uint32_t count = 1;
+    while (count < most && index[count] == index[0] + count)
+        ++count;
+    return count;
+}
+
 void cpu_head_sum(const struct wn_args_head_sum *pc, const wn_cpu_memory *m)
 {
     const uint32_t n = m->w[pc->seg_at + pc->segs];
-    for (uint32_t i = 0; i < n; ++i) {
+    for (uint32_t i = 0, count = 1; i < n; i += count, count = 1) {
         const uint32_t source = m->w[pc->index_at + i];
         if (is_none(source)) {
             m->w[pc->score_at + i] = 0x7f800000u;
             continue;
         }
-        const uint32_t t = source / pc->cols_per_frame, c = source % pc->cols_per_frame;
-        float sum = 0.0f;
-        for (uint32_t h = 0; h < pc->heads; ++h)
-            sum += load(&m->a, t * pc->rows_per_frame + h, c);
-        set_real(m, pc->score_at, i, pc->scale * sum);
+        count = neighbours(pc, m, i, n);
+        const uint32_t first = source / pc->cols_per_frame * pc->rows_per_frame;
+        float sums[AT_ONCE] = {0}, room[AT_ONCE];
+        wn_cpu_rows part = m->a; /* the tokens' columns */
+        part.data = element(&m->a, 0, source % pc->cols_per_frame);
+        for (uint32_t h = 0; h < pc->heads; ++h) {
+            const float *x = wn_cpu_row(&part, first + h, count, room);
+            for (uint32_t l = 0; l < count; ++l)
+                sums[l] += x[l];
+        }
+        for (uint32_t l = 0; l < count; ++l)
+            set_real(m, pc->score_at, i + l, pc->scale * sums[l]);
     }
 }
 

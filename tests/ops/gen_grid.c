@@ -97,8 +97,10 @@ void gen_copy_rows(ops_case *c)
 
 void gen_emit_rows(ops_case *c)
 {
-    const segments s = any_segments(c, any_size(c, 300));
-    const uint32_t cols = any_cols(c, 70), stride = cols + below(c, 5), first = below(c, 9);
+    const bool large = chance(c, 15); /* more than plain C writes by way of the caches */
+    const segments s = any_segments(c, large ? 1100 : any_size(c, 300));
+    const uint32_t cols = large ? 2048 : any_cols(c, 70);
+    const uint32_t stride = cols + below(c, 5), first = below(c, 9);
     make_matrix(c, &c->a, s.n, cols, (uint8_t)below(c, 3), any_flavour(c));
     make_pool(c, first + (uint64_t)s.n_max * stride, any_dtype(c));
     const uint64_t items = c->pool.dtype == WINNOW_F32 ? (uint64_t)s.n_max * cols

@@ -51,8 +51,9 @@ void gen_match(ops_case *c)
 
 void gen_sim_matrix(ops_case *c)
 {
-    const uint32_t cols = any_cols(c, 1024);
-    const segments set = any_segments(c, size_for(c, cols));
+    const bool large = c->round % 6 == 0; /* one segment of several patches of plain C's */
+    const uint32_t cols = large ? 160 : any_cols(c, 1024);
+    const segments set = any_segments(c, large ? 530 + below(c, 80) : size_for(c, cols));
     const list src = any_list(c, &set, chance(c, 40) ? 100 : 60);
     const uint32_t width = set.width ? set.width : 1, stride = width + below(c, 4);
     make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
