@@ -144,6 +144,9 @@ static void run_plan(bench_figures *out, engine *e, winnow_plan *plan, const ben
     free(indices);
 }
 
+/* What an encoder has beside its tokens: a host gives it to stages that do without but do better with it, as tome. */
+static const uint32_t at_hand = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_CLS_ATTENTION;
+
 void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *inputs, bool once)
 {
     winnow_pipeline *pipeline = NULL;
@@ -155,15 +158,15 @@ void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *in
     if (status == WINNOW_OK) {
         status = e->api->pipeline_inputs(pipeline, &needed, &optional);
     }
-    needed |= 1u << WINNOW_ROLE_TOKENS;
+    const uint32_t roles = needed | 1u << WINNOW_ROLE_TOKENS | (optional & at_hand);
     if (status != WINNOW_OK) {
         bench_skip(out, e, "no pipeline", status);
-    } else if (!bench_inputs_make(inputs, needed)) {
+    } else if (!bench_inputs_make(inputs, roles)) {
         snprintf(out->skipped, sizeof out->skipped, "out of memory for its inputs");
     } else {
-        winnow_plan *plan = plan_for(out, e, pipeline, inputs, needed);
+        winnow_plan *plan = plan_for(out, e, pipeline, inputs, roles);
         if (plan) {
-            run_plan(out, e, plan, inputs, needed, once);
+            run_plan(out, e, plan, inputs, roles, once);
             e->api->plan_destroy(plan);
         }
     }

@@ -524,6 +524,9 @@ def bench(d):
     expect(len(done) == 4 and all(r["wall_ms"] > 0 and r["floor_bytes"] > 0 for r in done), f"{tree['results']}")
     out = run("bench", "--quick", "--stage", "evs", "--dtype", "f32", "--no-cpu", *CPU)
     expect("evs=" in out and "FLOOR" in out, f"table: {out!r}")
+    tree = json.loads(run("bench", "--quick", "--stage", "tome", "--dtype", "f32", "--json", *CPU))
+    one, inputs = tree["results"][0], 144 * 64 + 144 * 64  # tokens, and the keys that a host gives it
+    expect(one["floor_bytes"] == 4 * (inputs + one["rows"] * (64 + 1)), f"tome's keys: {one}")
 
 
 @test
