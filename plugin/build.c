@@ -369,7 +369,7 @@ void build_start(wn_build *b)
     b->w_words = b->const_words;
     for (uint32_t g = 0; g < WN_FILLS_MOST; ++g)
         b->w_words += b->filled[g].words;
-    b->matrix_used = b->matrix_bytes = b->history_bytes = 0;
+    b->matrix_used = b->matrix_bytes = b->matrix_most = b->history_bytes = 0;
     b->reuses_memory = false;
     b->barriers = 0;
     b->emit_first = 0;

@@ -90,6 +90,7 @@ typedef struct wn_build_input {
     int32_t out_dtype;
     uint64_t out_stride; /* elements; 0: packed */
     bool out_odd;        /* 16-bit output that starts in the middle of a word */
+    bool out_padded;     /* 16-bit rows are an even number of elements apart, packed or not */
     int32_t order;
     bool streaming;
     uint32_t frames_before; /* frames of the stream before this push */
@@ -137,6 +138,7 @@ typedef struct wn_build {
     uint32_t fill_count;
     wn_fill filled[WN_FILLS_MOST]; /* of the pass before */
     uint64_t w_words, matrix_bytes, history_bytes;
+    uint64_t matrix_most; /* matrix_bytes, had the last rows not gone straight into the output */
     uint64_t matrix_used; /* of matrix_bytes, in use now: see build_mark */
     uint32_t barriers;
     uint32_t touch_count; /* since the last barrier */

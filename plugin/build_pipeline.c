@@ -37,8 +37,9 @@ static bool wants(const wn_build *b, uint32_t output)
 static wn_mat output_tokens(const wn_build *b)
 {
     const uint32_t cols = b->set.mat.cols;
-    const uint64_t stride = b->in.out_stride ? b->in.out_stride : cols;
     const uint64_t element = b->in.out_dtype == WINNOW_F32 ? 4 : 2, rows = b->set.n_max;
+    const uint64_t packed = b->in.out_padded && element == 2 ? (cols + 1ull) & ~1ull : cols;
+    const uint64_t stride = b->in.out_stride ? b->in.out_stride : packed;
     return (wn_mat){.ref = {.slot = WN_SLOT_OUT + WINNOW_OUT_TOKENS,
                             .dtype = (uint8_t)b->in.out_dtype,
                             .bytes = rows ? ((rows - 1) * stride + cols) * element : 0},
@@ -66,7 +67,24 @@ static bool can_write_output(const wn_build *b, const wn_mat *out)
         b->set.mat.ref.slot != WN_SLOT_MATRIX)
         return false;
     return b->in.out_dtype == WINNOW_F32 ||
-           (!b->in.out_odd && out->cols % 2 == 0 && out->stride % 2 == 0);
+           (!b->in.out_odd && out->stride % 2 == 0 && (out->cols % 2 == 0 || b->in.out_padded));
+}
+
+static bool reaches(const wn_ref *ref, uint64_t end)
+{
+    return ref->slot == WN_SLOT_MATRIX && ref->bytes && ref->offset + ref->bytes > end;
+}
+
+/* The set's matrix was the last one taken: without it the workspace ends where it began. */
+static void give_back_matrix(wn_build *b)
+{
+    const uint64_t end = b->set.mat.ref.offset;
+    for (uint32_t i = 0; i < b->op_count; ++i) {
+        const wn_op *op = &b->ops[i];
+        if (reaches(&op->a, end) || reaches(&op->b, end) || reaches(&op->c, end))
+            return;
+    }
+    b->matrix_bytes = end;
 }
 
 /* The last stage's rows need no second trip: its writers are pointed at the output, if nothing reads them. Returns
@@ -79,11 +97,11 @@ static bool write_output_directly(wn_build *b, const wn_mat *out)
     for (uint32_t i = 0; i < b->op_count; ++i) {
         if (reads_matrix(&b->ops[i], &b->set.mat))
             return false;
-        if (writes_matrix(&b->ops[i], &b->set.mat) && i < first) {
-            if (b->ops[i].kind == WN_OP_pool_rest && b->in.out_dtype != WINNOW_F32)
-                return false; /* single numbers: f32 alone */
-            first = i;
-        }
+        if (!writes_matrix(&b->ops[i], &b->set.mat))
+            continue;
+        if (b->ops[i].kind == WN_OP_pool_rest && b->in.out_dtype != WINNOW_F32)
+            return false; /* single numbers: f32 alone */
+        first = i < first ? i : first;
     }
     if (first == b->op_count)
         return false;
@@ -93,6 +111,7 @@ static bool write_output_directly(wn_build *b, const wn_mat *out)
             b->ops[i].args[3] = out->stride;
         }
     b->emit_first = first;
+    give_back_matrix(b);
     return true;
 }
 
@@ -147,6 +166,7 @@ void build_emit(wn_build *b)
     const wn_mat out = output_tokens(b);
     if ((uint64_t)out.stride * out.rows > UINT32_MAX)
         build_fail(b, WINNOW_E_SHAPE, "the output passes 2^32 elements (use smaller sizes)");
+    b->matrix_most = b->matrix_bytes;
     const bool direct = wants(b, WINNOW_OUT_TOKENS) && write_output_directly(b, &out);
     if (!direct)
         b->emit_first = b->op_count;

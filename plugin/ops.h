@@ -96,6 +96,7 @@ typedef struct wn_host_io {
         count_outputs; /* bits 1 << WINNOW_OUT_*: only count[0] rows are copied back, and if the
                                capacity is smaller E_TOO_SMALL comes back with nothing copied;
                                other outputs are copied whole */
+    uint64_t tokens_stride; /* between the tokens' rows where the backend packs them; 0: row_bytes */
 } wn_host_io;
 
 typedef struct wn_exec_stats {
@@ -151,6 +152,7 @@ struct winnow_device {
     uint32_t
         loop_limit; /* loop iterations after which the driver stops an invocation; UINT32_MAX: never */
     uint32_t group_size; /* invocations of a GROUPS operation */
+    bool lent;           /* the host's: it may record plans into commands of its own */
 };
 
 extern const wn_backend wn_cpu_backend;

@@ -161,6 +161,7 @@ winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape,
     in.out_dtype = plan->desc.out_dtype;
     in.out_stride = layout->out_stride;
     in.out_odd = layout->out_odd;
+    in.out_padded = layout->out_padded;
     in.order = plan->desc.order;
     in.streaming = layout->streaming;
     in.frames_before = layout->frames_before;
@@ -229,6 +230,15 @@ static void fill_info(winnow_plan *plan)
     }
 }
 
+uint64_t wn_plan_device_stride(const winnow_plan *plan)
+{
+    const uint64_t cols = plan->build.set.mat.cols,
+                   element = wn_element_bytes(plan->desc.out_dtype);
+    const bool padded = plan->built.out_padded && element == 2;
+    const uint64_t bytes = (padded ? (cols + 1) & ~1ull : cols) * element;
+    return bytes ? bytes : 4;
+}
+
 static uint32_t types_of(const winnow_plan *plan)
 {
     uint32_t types = 1u << WINNOW_F32;
@@ -246,7 +256,8 @@ static winnow_status take_memory(winnow_plan *plan)
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
     plan->w_words = plan->build.w_words;
-    plan->matrix_bytes = plan->build.matrix_bytes;
+    plan->matrix_bytes = plan->straight ? plan->build.matrix_bytes : plan->build.matrix_most;
+    plan->program.matrix_bytes = plan->matrix_bytes;
     plan->ops_most = plan->build.op_count;
     if (plan->desc.flags & WINNOW_PLAN_STREAM)
         desc.flags |= WINNOW_PLAN_HOST_MEMORY; /* pushes are host memory */
@@ -257,12 +268,18 @@ static winnow_status take_memory(winnow_plan *plan)
     for (uint32_t output = 0; staging && output < WINNOW_OUT_COUNT; ++output)
         if (((plan->desc.outputs | 1u << WINNOW_OUT_COUNT_WORD) >> output) & 1u)
             desc.out_bytes[output] = output_bytes(plan, output);
+    if (desc.out_bytes[WINNOW_OUT_TOKENS])
+        desc.out_bytes[WINNOW_OUT_TOKENS] = plan->build.set.n_max * wn_plan_device_stride(plan);
     return plan->device->backend->exec_create(plan->device, &desc, &plan->exec);
 }
 
 static winnow_status plan_largest(winnow_plan *plan)
 {
+    const bool host_runs = plan->desc.flags & (WINNOW_PLAN_HOST_MEMORY | WINNOW_PLAN_STREAM);
+    const bool packs = host_runs && plan->device->backend->packs_rows;
+    plan->straight = packs && !plan->device->lent && (plan->desc.outputs >> WINNOW_OUT_TOKENS & 1u);
     const wn_run_layout layout = {.outputs = plan->desc.outputs | 1u << WINNOW_OUT_COUNT_WORD,
+                                  .out_padded = packs,
                                   .streaming = (plan->desc.flags & WINNOW_PLAN_STREAM) != 0};
     plan->build.host = &plan->host;
     plan->build.loop_limit = plan->device->loop_limit;

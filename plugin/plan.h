@@ -15,6 +15,9 @@ struct winnow_plan {
     bool is_built;
     wn_program program;
     uint64_t w_words, matrix_bytes; /* taken */
+    /* Rows that go straight into the output have no matrix: then all runs are host runs, on a backend that packs rows,
+     * and write the tokens wanted or not. */
+    bool straight;
     uint32_t ops_most;
     wn_exec *exec;
     winnow_plan_info info;
@@ -25,7 +28,7 @@ struct winnow_plan {
 typedef struct wn_run_layout {
     uint64_t in_stride[WINNOW_ROLE_COUNT]; /* elements; 0: packed */
     uint64_t out_stride;
-    bool out_odd;
+    bool out_odd, out_padded;
     uint32_t outputs; /* wanted this time */
     bool streaming;
     uint32_t frames_before;
@@ -36,6 +39,8 @@ winnow_status wn_plan_prepare(winnow_plan *plan, const winnow_shape *shape,
                               const wn_run_layout *layout);
 
 uint32_t wn_element_bytes(int32_t dtype);
+/* Bytes between the rows of tokens in the backend's own output. */
+uint64_t wn_plan_device_stride(const winnow_plan *plan);
 
 /* The functions of the table. */
 winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipeline,

@@ -125,6 +125,9 @@ static winnow_status read_run(const winnow_plan *plan, const winnow_run *run, wn
             layout->outputs |= 1u << output;
     }
     layout->outputs |= 1u << WINNOW_OUT_COUNT_WORD;
+    if (plan->straight)
+        layout->outputs |= 1u << WINNOW_OUT_TOKENS;
+    layout->out_padded = plan->device->backend->packs_rows;
     const winnow_tensor *tokens = &run->out[WINNOW_OUT_TOKENS];
     if (tokens->data && tokens->row_stride && !plan->device->backend->packs_rows) {
         layout->out_stride = tokens->row_stride / wn_element_bytes(plan->desc.out_dtype);
@@ -151,6 +154,7 @@ winnow_status wn_run_host(winnow_plan *plan, const winnow_run *given, bool strea
     WN_TRY(wn_plan_prepare(plan, &run.shape, &layout));
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
         WN_TRY(set_output(plan, &run, output, &io));
+    io.tokens_stride = wn_plan_device_stride(plan);
     uint32_t count[4] = {0};
     io.out[WINNOW_OUT_COUNT_WORD] = (wn_host_rows){count, 1, sizeof count, sizeof count};
     wn_exec_stats stats = {0};

@@ -163,7 +163,7 @@ static winnow_status check_family(wn_gpu *gpu, uint32_t family)
 static winnow_status borrow_into(wn_gpu *gpu, const winnow_vk_borrow *desc, uint32_t mask)
 {
     const wn_host *host = &gpu->base.host;
-    gpu->borrowed = true;
+    gpu->borrowed = gpu->base.lent = true;
     gpu->physical = desc->physical_device;
     gpu->queue = desc->queue;
     gpu->lock_queue = desc->lock_queue;

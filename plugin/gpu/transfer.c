@@ -12,21 +12,28 @@ static bool is_packed(const wn_host_rows *rows)
 }
 
 /* At most `most`; sizes that overflow are larger. */
-static uint64_t bytes_of(const wn_host_rows *rows, uint64_t most)
+static uint64_t bytes_of(const wn_host_rows *rows, uint64_t stride, uint64_t most)
 {
     if (!rows->data || !rows->row_bytes)
         return 0;
-    return rows->rows > most / rows->row_bytes ? most : rows->rows * rows->row_bytes;
+    return rows->rows > most / stride ? most : rows->rows * stride;
 }
 
 uint64_t wn_in_bytes(const wn_host_rows *rows)
 {
-    return bytes_of(rows, UINT64_MAX);
+    return bytes_of(rows, rows->row_bytes, UINT64_MAX);
+}
+
+/* Between an output's rows in our buffer. */
+static uint64_t packed_stride(const wn_host_io *io, uint32_t output)
+{
+    return output == WINNOW_OUT_TOKENS && io->tokens_stride ? io->tokens_stride
+                                                            : io->out[output].row_bytes;
 }
 
 uint64_t wn_out_bytes(const wn_exec *exec, const wn_host_io *io, uint32_t output)
 {
-    return bytes_of(&io->out[output], exec->out[output].bytes);
+    return bytes_of(&io->out[output], packed_stride(io, output), exec->out[output].bytes);
 }
 
 static void pack(unsigned char *to, const wn_host_rows *rows)
@@ -40,15 +47,16 @@ static void pack(unsigned char *to, const wn_host_rows *rows)
         memcpy(to + i * rows->row_bytes, from + i * rows->stride, rows->row_bytes);
 }
 
-static void unpack(const wn_host_rows *rows, uint64_t count, const unsigned char *from)
+static void unpack(const wn_host_rows *rows, uint64_t packed, uint64_t count,
+                   const unsigned char *from)
 {
     unsigned char *to = rows->data;
-    if (rows->stride == rows->row_bytes) {
-        memcpy(to, from, count * rows->row_bytes);
+    if (rows->stride == packed && packed == rows->row_bytes) {
+        memcpy(to, from, count * packed);
         return;
     }
     for (uint64_t i = 0; i < count; i++)
-        memcpy(to + i * rows->stride, from + i * rows->row_bytes, rows->row_bytes);
+        memcpy(to + i * rows->stride, from + i * packed, rows->row_bytes);
 }
 
 static winnow_status upload_role(wn_exec *exec, uint32_t role, const wn_host_rows *rows,
@@ -142,7 +150,7 @@ static winnow_status check_room(const wn_exec *exec, const wn_host_io *io, uint3
                            "run: %u rows came out, and output '%s' has room for %llu (give it "
                            "more)",
                            rows, names[i], (unsigned long long)out->rows);
-        if (out->row_bytes && rows > exec->out[i].bytes / out->row_bytes)
+        if (out->row_bytes && rows > exec->out[i].bytes / packed_stride(io, i))
             return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                            "gpu: %u rows came out, more than planned for output '%s' (report this)",
                            rows, names[i]);
@@ -165,8 +173,9 @@ winnow_status wn_download(wn_exec *exec, const wn_host_io *io)
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
         const wn_host_rows *out = &io->out[i];
         const bool counted = io->count_outputs >> i & 1u;
+        const uint64_t packed = packed_stride(io, i);
         if (out->data && out->row_bytes)
-            unpack(out, counted ? rows : wn_out_bytes(exec, io, i) / out->row_bytes,
+            unpack(out, packed, counted ? rows : wn_out_bytes(exec, io, i) / packed,
                    readable(exec, i)->mapped);
     }
     return WINNOW_OK;
