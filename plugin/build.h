@@ -250,6 +250,15 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
 /* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
                          bool sum_sizes);
+/* Matched sources that merge into their targets: dest's arguments. rank WN_NO_ARR: those not kept do. */
+typedef struct wn_matched {
+    const wn_list *sources;
+    wn_arr rank, k, arg;
+} wn_matched;
+/* build_merge_begin and build_merge_members with summed sizes, and dest before them where `by` is not NULL: by one
+ * operation in small sets. */
+wn_merge build_merge_lists(wn_build *b, wn_arr keep, wn_arr dest, const wn_matched *by,
+                           wn_bounds after, uint32_t first, uint32_t span);
 /* Instead, where all others go to the row behind: the pooled rest. */
 void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep);
 /* Rows of the new set from mat/list of the old tokens; into `out`. weights WN_NO_ARR: 1. */

@@ -232,8 +232,27 @@ wn_list build_list(wn_build *b, wn_arr flags, bool invert)
     return list;
 }
 
+/* Of a regular set in raster order the places are known while planning. */
+static wn_list parity_constant(wn_build *b, uint32_t odd)
+{
+    const uint32_t segs = b->set.segs, width = b->set.width, own = (width + 1 - odd) / 2;
+    const wn_list list = {.seg = build_counting(b, segs + 1, own),
+                          .pos = build_const(b, NULL, segs * own),
+                          .n_max = segs * own,
+                          .width = own};
+    uint32_t *pos = build_const_data(b, list.pos);
+    for (uint32_t i = 0; pos && i < list.n_max; ++i)
+        pos[i] = i / own * width + 2 * (i % own) + odd;
+    return list;
+}
+
 void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd)
 {
+    if (b->set.regular && pos.at == WN_NONE) {
+        *even = parity_constant(b, 0);
+        *odd = parity_constant(b, 1);
+        return;
+    }
     const uint32_t half = (b->set.width + 1) / 2, other = b->set.width / 2;
     const uint64_t evens = (uint64_t)half * b->set.segs, odds = (uint64_t)other * b->set.segs;
     *even =

@@ -99,8 +99,6 @@ static bool write_output_directly(wn_build *b, const wn_mat *out)
             return false;
         if (!writes_matrix(&b->ops[i], &b->set.mat))
             continue;
-        if (b->ops[i].kind == WN_OP_pool_rest && b->in.out_dtype != WINNOW_F32)
-            return false; /* single numbers: f32 alone */
         first = i < first ? i : first;
     }
     if (first == b->op_count)

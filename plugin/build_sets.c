@@ -116,17 +116,24 @@ void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order)
     b->set = set;
 }
 
-wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last)
+/* The set that m makes of m->old, its lists still to be written. */
+static wn_set set_to_merge(wn_build *b, const wn_merge *m, wn_bounds after)
 {
-    wn_merge m = {.old = b->set, .first = first, .last = last};
     if (b->selection)
         build_fail(b, WINNOW_E_INTERNAL, "it merges where it should choose (report this)");
-    const uint32_t added = first + last;
+    const uint32_t added = m->first + m->last;
     after.width += added;
     after.n_max += added * b->set.segs;
     wn_set set = set_after(b, after, true);
     set.fresh = true;
-    set.specials = m.old.specials || added > 0;
+    set.specials = m->old.specials || added > 0;
+    return set;
+}
+
+wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last)
+{
+    wn_merge m = {.old = b->set, .first = first, .last = last};
+    wn_set set = set_to_merge(b, &m, after);
     m.map = build_array(b, m.old.n_max);
     m.map2 = m.map;
     m.from = build_array(b, set.n_max);
@@ -169,6 +176,22 @@ void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep)
     BUILD_OP(b, resolve, args.n_max, NULL, NULL, args, WRITES_W);
 }
 
+static void group_members(wn_build *b, const wn_merge *m, uint32_t span, bool sum_sizes)
+{
+    const struct wn_args_group group = {.n_max = b->set.n_max,
+                                        .segs = b->set.segs,
+                                        .seg_at = m->old.seg.at,
+                                        .seg_new_at = b->set.seg.at,
+                                        .span = span,
+                                        .map2_at = m->map2.at,
+                                        .from_at = m->from.at,
+                                        .head_at = m->head.at,
+                                        .next_at = m->next.at,
+                                        .sizes_at = m->old.sizes.at,
+                                        .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE};
+    BUILD_OP(b, group, b->set.n_max, NULL, NULL, group, WRITES_W);
+}
+
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
                          bool sum_sizes)
 {
@@ -184,18 +207,79 @@ void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uin
     BUILD_OP(b, resolve, old_max, NULL, NULL, resolve, WRITES_W);
     m->head = build_array(b, b->set.n_max);
     m->next = build_array(b, old_max);
-    const struct wn_args_group group = {.n_max = b->set.n_max,
-                                        .segs = b->set.segs,
-                                        .seg_at = m->old.seg.at,
-                                        .seg_new_at = b->set.seg.at,
-                                        .span = span,
-                                        .map2_at = m->map2.at,
-                                        .from_at = m->from.at,
-                                        .head_at = m->head.at,
-                                        .next_at = m->next.at,
-                                        .sizes_at = m->old.sizes.at,
-                                        .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE};
-    BUILD_OP(b, group, b->set.n_max, NULL, NULL, group, WRITES_W);
+    group_members(b, m, span, sum_sizes);
+}
+
+/* One workgroup is soon done with so few tokens, and with the members of so few rows. */
+enum { LISTS_MOST = 4096, LISTS_ROWS_MOST = 256 };
+
+static void send_sources(wn_build *b, wn_arr keep, wn_arr dest, const wn_matched *by)
+{
+    const struct wn_args_dest args = {.n_max = by->sources->n_max,
+                                      .segs = b->set.segs,
+                                      .src_seg_at = by->sources->seg.at,
+                                      .src_pos_at = by->sources->pos.at,
+                                      .rule = by->rank.at == WN_NONE,
+                                      .rank_at = by->rank.at,
+                                      .k_at = by->k.at,
+                                      .arg_at = by->arg.at,
+                                      .keep_at = keep.at,
+                                      .dest_at = dest.at};
+    BUILD_OP(b, dest, by->sources->n_max, NULL, NULL, args, WRITES_W);
+}
+
+/* The lists by one operation; those of the members by themselves where there are many rows. */
+static wn_merge lists_at_once(wn_build *b, wn_arr keep, wn_arr dest, const wn_matched *by,
+                              wn_bounds after, uint32_t first, uint32_t span)
+{
+    wn_merge m = {.old = b->set, .first = first};
+    wn_set set = set_to_merge(b, &m, after);
+    m.map = build_array(b, m.old.n_max);
+    m.map2 = build_array(b, m.old.n_max);
+    m.from = build_array(b, set.n_max);
+    m.head = build_array(b, set.n_max);
+    m.next = build_array(b, m.old.n_max);
+    const bool members = set.n_max <= LISTS_ROWS_MOST;
+    const struct wn_args_merge_lists args = {.segs = m.old.segs,
+                                             .seg_at = m.old.seg.at,
+                                             .keep_at = keep.at,
+                                             .src_seg_at = by ? by->sources->seg.at : WN_NONE,
+                                             .src_pos_at = by ? by->sources->pos.at : WN_NONE,
+                                             .rank_at = by ? by->rank.at : WN_NONE,
+                                             .k_at = by ? by->k.at : WN_NONE,
+                                             .arg_at = by ? by->arg.at : WN_NONE,
+                                             .dest_at = dest.at,
+                                             .rows_at = m.old.rows.at,
+                                             .index_at = m.old.index.at,
+                                             .sizes_at = m.old.sizes.at,
+                                             .seg_out_at = set.seg.at,
+                                             .rows_out_at = set.rows.at,
+                                             .index_out_at = set.index.at,
+                                             .sizes_out_at = set.sizes.at,
+                                             .from_at = m.from.at,
+                                             .map_at = m.map.at,
+                                             .first = first,
+                                             .map2_at = m.map2.at,
+                                             .span = span,
+                                             .head_at = members ? m.head.at : WN_NONE,
+                                             .next_at = m.next.at};
+    BUILD_OP(b, merge_lists, 1, NULL, NULL, args, WRITES_W);
+    b->set = set;
+    if (!members)
+        group_members(b, &m, span, true);
+    return m;
+}
+
+wn_merge build_merge_lists(wn_build *b, wn_arr keep, wn_arr dest, const wn_matched *by,
+                           wn_bounds after, uint32_t first, uint32_t span)
+{
+    if (b->set.n_max <= LISTS_MOST)
+        return lists_at_once(b, keep, dest, by, after, first, span);
+    if (by)
+        send_sources(b, keep, dest, by);
+    wn_merge m = build_merge_begin(b, keep, after, first, 0);
+    build_merge_members(b, &m, keep, dest, span, true);
+    return m;
 }
 
 void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,

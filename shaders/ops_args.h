@@ -237,6 +237,13 @@ struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_
 struct wn_args_group { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u seg_new_at; wn_u span; wn_u map2_at; wn_u from_at; wn_u head_at; wn_u next_at;
     wn_u sizes_at; wn_u sizes_new_at; };
 
+/* dest, compact, resolve and group one after another, for small sets: all in one workgroup. arg_at WN_NONE: no dest;
+ * rank_at WN_NONE: its rule 1. compact with keep as flags, invert 0, fresh_rows 1 and last 0; resolve without pooled; group with
+ * head_at WN_NONE: none, else with sizes_out as sizes_new. items = 1. */
+struct wn_args_merge_lists { WN_HEAD; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u src_seg_at; wn_u src_pos_at; wn_u rank_at; wn_u k_at; wn_u arg_at; wn_u dest_at;
+    wn_u rows_at; wn_u index_at; wn_u sizes_at; wn_u seg_out_at; wn_u rows_out_at; wn_u index_out_at; wn_u sizes_out_at; wn_u from_at; wn_u map_at; wn_u first;
+    wn_u map2_at; wn_u span; wn_u head_at; wn_u next_at; };
+
 /* B(r, c) from the old set's rows x_i = A(list[i]). base = from[r]; members by head/next (near_at == WN_NONE), or near[r' * many ..] until WN_NONE
  * (near_at set), r' = r - (s+1)*first - s*last, s the segment of r: the r'-th kept row.
  *   WN_MERGE_WAVG      (w_b x_b + sum w_i x_i) * recip_(w_b + sum w_i), weights from weight_at (WN_NONE: 1); no member: x_b unchanged
@@ -251,7 +258,7 @@ struct wn_args_merge { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_new_at; wn_u lis
     wn_u near_at; wn_u many; wn_u first; wn_u last; };
 
 /* Row seg_new[s+1]-1 of B (the pooled rest) = sum over i of the old segment with keep[i] == 0, ascending, of weight[i] * A(list[i]);
- * sizes_new[that row] = sum of their sizes (sizes_at WN_NONE: 1 each; sizes_new_at WN_NONE: not wanted). B f32. items = segs*cols. */
+ * sizes_new[that row] = sum of their sizes (sizes_at WN_NONE: 1 each; sizes_new_at WN_NONE: not wanted). B is f32, f16 or bf16. items = segs*ceil(cols/2): an invocation does two neighbouring columns. */
 struct wn_args_pool_rest { WN_HEAD; wn_u segs; wn_u seg_at; wn_u seg_new_at; wn_u keep_at; wn_u list_at; wn_u weight_at; wn_u cols; wn_u sizes_at; wn_u sizes_new_at; };
 
 /* ToMe's official row order after a pass. Sources e with rank q >= k[s]: order[seg_new[s] + q - k[s]] = map[src_pos[e]];

@@ -85,6 +85,55 @@ void cpu_group(const struct wn_args_group *pc, const wn_cpu_memory *m)
     }
 }
 
+void cpu_merge_lists(const struct wn_args_merge_lists *pc, const wn_cpu_memory *m)
+{
+    const struct wn_args_dest dest = {.segs = pc->segs,
+                                      .src_seg_at = pc->src_seg_at,
+                                      .src_pos_at = pc->src_pos_at,
+                                      .rule = pc->rank_at == WN_NONE,
+                                      .rank_at = pc->rank_at,
+                                      .k_at = pc->k_at,
+                                      .arg_at = pc->arg_at,
+                                      .keep_at = pc->keep_at,
+                                      .dest_at = pc->dest_at};
+    const struct wn_args_compact compact = {.segs = pc->segs,
+                                            .seg_at = pc->seg_at,
+                                            .flag_at = pc->keep_at,
+                                            .rows_at = pc->rows_at,
+                                            .index_at = pc->index_at,
+                                            .sizes_at = pc->sizes_at,
+                                            .seg_out_at = pc->seg_out_at,
+                                            .rows_out_at = pc->rows_out_at,
+                                            .index_out_at = pc->index_out_at,
+                                            .sizes_out_at = pc->sizes_out_at,
+                                            .from_at = pc->from_at,
+                                            .map_at = pc->map_at,
+                                            .first = pc->first,
+                                            .fresh_rows = 1};
+    const struct wn_args_resolve resolve = {.segs = pc->segs,
+                                            .seg_at = pc->seg_at,
+                                            .keep_at = pc->keep_at,
+                                            .dest_at = pc->dest_at,
+                                            .map_at = pc->map_at,
+                                            .map2_at = pc->map2_at};
+    const struct wn_args_group group = {.segs = pc->segs,
+                                        .seg_at = pc->seg_at,
+                                        .seg_new_at = pc->seg_out_at,
+                                        .span = pc->span,
+                                        .map2_at = pc->map2_at,
+                                        .from_at = pc->from_at,
+                                        .head_at = pc->head_at,
+                                        .next_at = pc->next_at,
+                                        .sizes_at = pc->sizes_at,
+                                        .sizes_new_at = pc->sizes_out_at};
+    if (pc->arg_at != WN_NONE)
+        cpu_dest(&dest, m);
+    cpu_compact(&compact, m);
+    cpu_resolve(&resolve, m);
+    if (pc->head_at != WN_NONE)
+        cpu_group(&group, m);
+}
+
 /* Walks the members of new row r of segment s: a linked list, or a row of neighbours. */
 typedef struct members {
     const uint32_t *next; /* NULL: neighbours */

@@ -3,8 +3,9 @@
 
 #include "gpu/exec.h"
 
-/* From here on, sharing the caller's pages costs less than copying them. */
-#define IMPORT_LEAST (1u << 20)
+/* From here on, sharing the caller's pages costs less than copying them: a buffer, a memory and commands anew for every
+ * run. An image's tokens are below it. */
+#define IMPORT_LEAST (8u << 20)
 
 static bool is_packed(const wn_host_rows *rows)
 {

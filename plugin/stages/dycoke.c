@@ -62,8 +62,7 @@ static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
     const struct wn_args_frame_dest args = {
         .n_max = b->set.n_max, .tokens = b->set.width, .ref_at = ref.at, .dest_at = dest.at};
     BUILD_OP(b, frame_dest, b->set.n_max, NULL, NULL, args, WRITES_W);
-    wn_merge m = build_merge_begin(b, keep, after, 0, 0);
-    build_merge_members(b, &m, keep, dest, 4, true);
+    const wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 4);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
     build_merge_end(b, &m, &out);

@@ -146,8 +146,7 @@ static motion find_motion(wn_build *b, const wn_value *v, const wn_mat *history,
 static void merge_dropped(wn_build *b, wn_arr keep, wn_arr dest, wn_bounds after)
 {
     const uint32_t span = b->set.segs < CHAIN_MOST ? b->set.segs : CHAIN_MOST;
-    wn_merge m = build_merge_begin(b, keep, after, 0, 0);
-    build_merge_members(b, &m, keep, dest, span, true);
+    const wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, span);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
     build_merge_end(b, &m, &out);

@@ -155,7 +155,8 @@ static winnow_status build_with(wn_build *b, const wn_value *v, bool plus)
                                            .cols = m.old.mat.cols,
                                            .sizes_at = m.old.sizes.at,
                                            .sizes_new_at = b->set.sizes.at};
-    BUILD_OP(b, pool_rest, (uint64_t)b->set.segs * rest.cols, &m.old.mat, &out, rest, WRITES_W);
+    BUILD_OP(b, pool_rest, (uint64_t)b->set.segs * ((rest.cols + 1) / 2), &m.old.mat, &out, rest,
+             WRITES_W);
     build_merge_end(b, &m, &out);
     return b->status;
 }

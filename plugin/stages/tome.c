@@ -82,19 +82,8 @@ static wn_arr one_pass(wn_build *b, const wn_value *v, metric *by, wn_arr order,
         build_pick_parity(b, order, &from, &to);
     build_match(b, &from, &to, &by->mat, by->list, inv, &best, &arg);
     const wn_arr rank = build_rank(b, best, from.seg, from.n_max);
-    const struct wn_args_dest args = {.n_max = from.n_max,
-                                      .segs = b->set.segs,
-                                      .src_seg_at = from.seg.at,
-                                      .src_pos_at = from.pos.at,
-                                      .rule = 0,
-                                      .rank_at = rank.at,
-                                      .k_at = k.at,
-                                      .arg_at = arg.at,
-                                      .keep_at = keep.at,
-                                      .dest_at = dest.at};
-    BUILD_OP(b, dest, from.n_max, NULL, NULL, args, WRITES_W);
-    wn_merge m = build_merge_begin(b, keep, after, 0, 0);
-    build_merge_members(b, &m, keep, dest, 1, true);
+    const wn_matched pairs = {&from, rank, k, arg};
+    const wn_merge m = build_merge_lists(b, keep, dest, &pairs, after, 0, 1);
     wn_arr new_order = WN_NO_ARR;
     if (!last || b->inside || b->in.order == WINNOW_ORDER_METHOD)
         new_order = official_order(b, &m, &from, &to, rank, k);

@@ -51,19 +51,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_list targets = build_pick_stride(b, &rest, (uint32_t)v[CONTEXTUAL].number, keep);
     wn_arr best, arg;
     build_match(b, &rest, &targets, &keys, b->set.index, inv, &best, &arg);
-    const struct wn_args_dest args = {.n_max = rest.n_max,
-                                      .segs = b->set.segs,
-                                      .src_seg_at = rest.seg.at,
-                                      .src_pos_at = rest.pos.at,
-                                      .rule = 1,
-                                      .rank_at = WN_NONE,
-                                      .k_at = WN_NONE,
-                                      .arg_at = arg.at,
-                                      .keep_at = keep.at,
-                                      .dest_at = dest.at};
-    BUILD_OP(b, dest, rest.n_max, NULL, NULL, args, WRITES_W);
-    wn_merge m = build_merge_begin(b, keep, after, build_has(b, WINNOW_ROLE_CLS), 0);
-    build_merge_members(b, &m, keep, dest, 1, true);
+    const wn_matched pairs = {&rest, WN_NO_ARR, WN_NO_ARR, arg};
+    const wn_merge m =
+        build_merge_lists(b, keep, dest, &pairs, after, build_has(b, WINNOW_ROLE_CLS), 1);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_ADD_MEAN, WN_NO_ARR);
     if (m.first)

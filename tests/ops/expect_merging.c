@@ -86,9 +86,52 @@ static void expect_order(expectations *e)
     outcome_free(&o);
 }
 
+/* Tokens 0 1 2 | 3 4 5, of sizes 1 2 1 4 1 1. Sources 0 1 and 4, the two of best rank in the first segment and one of
+ * the second: 0 goes to 2, 1 to 0 and so to 2, 4 to 5. A class token comes first. */
+static void expect_lists(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 11, 0);
+    struct wn_args_merge_lists args = {
+        .segs = 2,
+        .seg_at = WORDS_OF(&c, 0, 3, 6),
+        .keep_at = WORDS_OF(&c, 1, 1, 1, 1, 1, 1),
+        .src_seg_at = WORDS_OF(&c, 0, 2, 3),
+        .src_pos_at = WORDS_OF(&c, 0, 1, 4),
+        .rank_at = WORDS_OF(&c, 1, 0, 0),
+        .k_at = WORDS_OF(&c, 2, 1),
+        .arg_at = WORDS_OF(&c, 2, 0, 5),
+        .dest_at = WORDS_OF(&c, WN_NONE, WN_NONE, WN_NONE, WN_NONE, WN_NONE, WN_NONE),
+        .rows_at = WORDS_OF(&c, 9, 8, 7, 6, 5, 4),
+        .index_at = WORDS_OF(&c, 10, 11, 12, 13, 14, 15),
+        .sizes_at = REALS_OF(&c, 1.0f, 2.0f, 1.0f, 4.0f, 1.0f, 1.0f),
+        .first = 1,
+        .span = 1};
+    uint32_t *const lists[] = {&args.seg_out_at, &args.rows_out_at, &args.index_out_at,
+                               &args.from_at,    &args.map_at,      &args.map2_at,
+                               &args.head_at,    &args.next_at};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; ++i)
+        *lists[i] = array(&c, 6, WORDS);
+    args.sizes_out_at = array(&c, 6, REALS);
+    add_op(&c, WN_OP_merge_lists, 1, &args, sizeof args);
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "merge_lists: kept", o.w + args.keep_at, 0, 0, 1, 1, 0, 1);
+    CHECK_WORDS(e, "merge_lists: segments", o.w + args.seg_out_at, 0, 2, 5);
+    CHECK_WORDS(e, "merge_lists: rows", o.w + args.rows_out_at, 0, 1, 2, 3, 4);
+    CHECK_WORDS(e, "merge_lists: index", o.w + args.index_out_at, -1u, 12, -1u, 13, 15);
+    CHECK_WORDS(e, "merge_lists: from", o.w + args.from_at, WN_NONE, 2, WN_NONE, 3, 5);
+    CHECK_WORDS(e, "merge_lists: where to", o.w + args.map2_at, 1, 1, 1, 3, 4, 4);
+    CHECK_WORDS(e, "merge_lists: heads", o.w + args.head_at, WN_NONE, 0, WN_NONE, WN_NONE, 4);
+    CHECK_WORDS(e, "merge_lists: the list", o.w + args.next_at, 1, WN_NONE);
+    CHECK_REALS(e, "merge_lists: sizes", (float *)(void *)(o.w + args.sizes_out_at), 1.0f, 4.0f,
+                1.0f, 4.0f, 2.0f);
+    outcome_free(&o);
+}
+
 void expect_merging(expectations *e)
 {
     expect_chain(e);
+    expect_lists(e);
     expect_match(e);
     expect_order(e);
 }

@@ -117,6 +117,42 @@ void gen_resolve(ops_case *c)
         .map2_at = array(c, n, WORDS), .pooled = pooled, .seg_new_at = m.seg_new);
 }
 
+/* Chains of destinations end at kept tokens, or nowhere; dest alone writes keep. */
+void gen_merge_lists(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    const list src = any_list(c, &s, chance(c, 40) ? 100 : 50);
+    const uint32_t most = s.n + s.segs, rule = below(c, 2), dest = array(c, s.n, WORDS);
+    for (uint32_t i = 0; i < s.n; ++i)
+        set_word(c, dest, i, chance(c, 30) ? WN_NONE : below(c, s.n));
+    const bool sends = chance(c, 70), members = chance(c, 70);
+    struct wn_args_merge_lists args = {SEG(s),
+                                       .keep_at = flags(c, s.n, chance(c, 15) ? 0 : 55),
+                                       .src_seg_at = src.seg.at,
+                                       .src_pos_at = src.pos,
+                                       .rank_at = rule ? WN_NONE : ranks(c, &src.seg),
+                                       .k_at = counts(c, &src.seg),
+                                       .arg_at = sends ? words_below(c, src.seg.n, s.n) : WN_NONE,
+                                       .dest_at = dest,
+                                       .rows_at = row_list(c, s.n, true),
+                                       .index_at = array(c, s.n, WORDS),
+                                       .sizes_at = chance(c, 70) ? positive(c, s.n) : WN_NONE,
+                                       .seg_out_at = array(c, s.segs + 1, WORDS),
+                                       .rows_out_at = array(c, most, WORDS),
+                                       .index_out_at = array(c, most, WORDS),
+                                       .sizes_out_at = array(c, most, REALS),
+                                       .from_at = array(c, most, WORDS),
+                                       .map_at = array(c, s.n, WORDS),
+                                       .first = below(c, 2),
+                                       .map2_at = array(c, s.n, WORDS),
+                                       .span = 1 + below(c, 4),
+                                       .head_at = members ? array(c, most, WORDS) : WN_NONE,
+                                       .next_at = array(c, s.n, WORDS)};
+    describe(c, "n %u, segments %u, rule %u, first %u, span %u, sends %d, members %d", s.n, s.segs,
+             rule, args.first, args.span, sends, members);
+    add_op(c, WN_OP_merge_lists, 1, &args, sizeof args);
+}
+
 static uint32_t add_group(ops_case *c, const merged_set *m, uint32_t *next)
 {
     const uint32_t head = array(c, m->rows, WORDS), slack = below(c, 70);
@@ -190,22 +226,22 @@ void gen_pool_rest(ops_case *c)
 {
     const uint32_t cols = any_cols(c, 1024);
     const segments s = any_segments(c, any_size(c, cols > 100 ? 127 : 521));
-    const uint32_t seg_new = array(c, s.segs + 1, WORDS), stride = cols + below(c, 3);
+    const uint32_t seg_new = array(c, s.segs + 1, WORDS), stride = cols + below(c, 3) + 1;
     for (uint32_t k = 0, r = 0; k <= s.segs; ++k) {
         set_word(c, seg_new, k, r);
         r += 1 + below(c, 5);
     }
     const uint32_t rows = c->w[seg_new + s.segs];
     make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
-    make_pool(c, 5 + (uint64_t)rows * stride, WINNOW_F32);
+    make_pool(c, 6 + (uint64_t)rows * (stride & ~1u), any_dtype(c));
     describe(c, "n %u, segments %u, cols %u, dtype %u", s.n, s.segs, cols, c->a.dtype);
-    wn_op *op = ADD(c, pool_rest, s.segs * cols, SEG(s), .seg_new_at = seg_new,
+    wn_op *op = ADD(c, pool_rest, s.segs * ((cols + 1) / 2), SEG(s), .seg_new_at = seg_new,
                     .keep_at = flags(c, s.n, 40), .list_at = row_list(c, s.n, true),
                     .weight_at = positive(c, s.n), .cols = cols,
                     .sizes_at = chance(c, 60) ? positive(c, s.n) : WN_NONE,
                     .sizes_new_at = chance(c, 80) ? array(c, rows, REALS) : WN_NONE);
     use_a(c, op);
-    write_pool(c, op, 5, stride);
+    write_pool(c, op, 6, stride & ~1u);
 }
 
 void gen_merge_order(ops_case *c)
