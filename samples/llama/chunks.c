@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "say.h"
+#include "say_llama.h"
 
 enum { TIME_SIZE = 64 };
 

@@ -6,6 +6,7 @@
 
 #include "chunks.h"
 #include "say.h"
+#include "say_llama.h"
 
 /* Winnow and mtmd must see the same picture in the same views, and the same frames. */
 static bool agrees(const prompt *p, const reducer *r, const media_item *m, uint32_t index)

@@ -1,11 +1,8 @@
-/* The one error line, and what llama.cpp says kept back for it. */
+/* The one error line. */
 #ifndef LLAMA_SAY_H
 #define LLAMA_SAY_H
 
 #include <stdbool.h>
-#include <stddef.h>
-
-#include <ggml.h>
 
 /* In front of every line; set once in main. */
 extern const char *say_program;
@@ -16,12 +13,9 @@ __attribute__((format(printf, 1, 2))) bool say_failed(const char *format, ...);
 /* The same for what is no failure. */
 __attribute__((format(printf, 1, 2))) void say_note(const char *format, ...);
 
-/* For llama_log_set (and mtmd_log_set, where that is used): llama.cpp's log stays silent but for what
- * say_llama_words gives. `verbose`: all of it goes to stderr too. */
-ggml_log_callback say_llama_log(bool verbose);
-
-/* " (llama.cpp says: ...)" with its last error, or "" if it named none; forgets it. */
-const char *say_llama_words(void);
+/* Names and texts from outside end up in messages: none may break the line or steer a terminal.
+ * Control bytes become spaces, and spaces at the end go. */
+void say_flatten(char *text);
 
 /* Milliseconds of a clock that only goes forward. */
 double say_clock(void);

@@ -16,6 +16,7 @@
 #include "options.h"
 #include "rows.h"
 #include "say.h"
+#include "say_llama.h"
 
 enum { PIECE_SIZE = 256 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "say.h"
+#include "say_llama.h"
 
 enum {
     CONTEXT_DEFAULT = 4096,

@@ -37,9 +37,16 @@ bool default_model_find(const char **model, const char **mmproj)
     }
     return find_in(WINNOW_QA_SOURCE, paths[0], paths[1]) ||
            find_in(WINNOW_QA_SHARE, paths[0], paths[1]) ||
-           say_failed("the default model is neither in %s nor in %s (give -m and --mmproj, or "
-                      "WINNOW_QA_MODEL=FOLDER)",
+           say_failed("the default model is neither in %s nor in %s (give a model's two "
+                      "files, or WINNOW_QA_MODEL=FOLDER)",
                       WINNOW_QA_SOURCE, WINNOW_QA_SHARE);
+}
+
+bool default_film_find(const char **film)
+{
+    *film = WINNOW_QA_FILM;
+    return exists(*film) ||
+           say_failed("the sample film is not at %s (name a VIDEO or IMAGE)", WINNOW_QA_FILM);
 }
 
 bool check_file(const char *path)

@@ -8,6 +8,9 @@
  * were looked for. */
 bool default_model_find(const char **model, const char **mmproj);
 
+/* The clip that it is shown where none is named; likewise. */
+bool default_film_find(const char **film);
+
 /* Whether a file can be opened. False after a line. */
 bool check_file(const char *path);
 

@@ -38,19 +38,24 @@ bool film_fail(film_encoder *e, const char *what, winnow_status status)
 
 /* ---- the model on a device ---- */
 
-static bool open_device_of(film_encoder *e, int32_t backend)
+static int32_t backend_of(const char *name)
 {
-    const winnow_device_desc desc = {
-        .struct_size = sizeof desc, .host = &e->host, .backend = backend};
-    const winnow_status status = e->api->device_create(&desc, &e->device);
-    return status == WINNOW_OK || film_fail(e, "device", status);
+    return strcmp(name, "gpu") == 0   ? WINNOW_BACKEND_GPU
+           : strcmp(name, "cpu") == 0 ? WINNOW_BACKEND_CPU
+                                      : WINNOW_BACKEND_AUTO;
 }
 
-static bool open_device(film_encoder *e, const char *backend)
+static bool open_device(film_encoder *e, const film_options *o)
 {
-    return open_device_of(e, strcmp(backend, "gpu") == 0   ? WINNOW_BACKEND_GPU
-                             : strcmp(backend, "cpu") == 0 ? WINNOW_BACKEND_CPU
-                                                           : WINNOW_BACKEND_AUTO);
+    winnow_device_desc desc = {.struct_size = sizeof desc};
+    if (o->device) {
+        desc = *o->device;
+    } else {
+        desc.backend = backend_of(o->backend);
+    }
+    desc.host = &e->host;
+    const winnow_status status = e->api->device_create(&desc, &e->device);
+    return status == WINNOW_OK || film_fail(e, "device", status);
 }
 
 /* A GGUF file's own is llama.cpp's of today. */
@@ -80,7 +85,7 @@ bool film_open(film_encoder *e, const film_options *o)
     e->info.struct_size = sizeof e->info;
     e->ext->model_info(e->model, &e->info);
     e->token = e->info.patch * e->info.join;
-    return open_device(e, o->backend);
+    return open_device(e, o);
 }
 
 void film_close(film_encoder *e)
@@ -172,6 +177,7 @@ void film_pipeline_close(film_pipeline *p, film_encoder *e)
 {
     film_run_close(&p->run, e);
     if (p->pipeline) {
+        e->api->plan_destroy(p->plan);
         e->api->pipeline_destroy(p->pipeline);
     }
     memset(p, 0, sizeof *p);

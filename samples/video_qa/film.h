@@ -22,9 +22,10 @@
 enum { FILM_MESSAGE_SIZE = 768 };
 
 typedef struct film_options {
-    const char *model;   /* path of the mmproj */
-    const char *backend; /* "auto", "gpu", "cpu" */
-    const char *like;    /* "llama", "llama-b10256", "transformers" */
+    const char *model;                /* path of the mmproj */
+    const char *backend;              /* "auto", "gpu", "cpu" */
+    const char *like;                 /* "llama", "llama-b10256", "transformers" */
+    const winnow_device_desc *device; /* instead of backend, its host aside; NULL: backend */
 } film_options;
 
 /* An encoder that stays open from film to film, and is opened anew for a larger one. */
@@ -84,6 +85,8 @@ typedef struct film_pipeline {
     winnow_pipeline *pipeline; /* NULL: likewise */
     bool inside;               /* it needs more than tokens */
     film_run run;              /* where it is inside: with the pipeline in it */
+    winnow_plan *plan;         /* where it is behind: of the last film's shape */
+    winnow_shape shape;
 } film_pipeline;
 
 /* `spec` NULL: none. film_pipeline_close in any case, before the encoder is closed. */

@@ -217,10 +217,27 @@ static winnow_status run_plan(film_rows *out, const film *f, film_encoder *e, wi
     return status;
 }
 
-static bool reduce_behind(film_rows *out, film *f, film_encoder *e, const film_pipeline *p)
+/* Planned once for films of one shape. */
+static winnow_status plan_for(film_encoder *e, film_pipeline *p, const winnow_shape *shape)
+{
+    const winnow_plan_desc desc = {.struct_size = sizeof desc,
+                                   .flags = WINNOW_PLAN_HOST_MEMORY,
+                                   .max_shape = *shape,
+                                   .roles = 1u << WINNOW_ROLE_TOKENS,
+                                   .outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES |
+                                              1u << WINNOW_OUT_ASSIGNMENT};
+    if (p->plan && memcmp(&p->shape, shape, sizeof *shape) == 0) {
+        return WINNOW_OK;
+    }
+    e->api->plan_destroy(p->plan);
+    p->plan = NULL;
+    p->shape = *shape;
+    return e->api->plan_create(e->device, p->pipeline, &desc, &p->plan);
+}
+
+static bool reduce_behind(film_rows *out, film *f, film_encoder *e, film_pipeline *p)
 {
     uint32_t grid[3];
-    winnow_plan *plan = NULL;
     film_grid(e, f, grid);
     const double start = say_clock();
     const winnow_shape shape = {.frames = f->is_video ? grid[0] : 1,
@@ -228,17 +245,10 @@ static bool reduce_behind(film_rows *out, film *f, film_encoder *e, const film_p
                                 .dim = e->info.dim,
                                 .grid_h = grid[1],
                                 .grid_w = grid[2]};
-    const winnow_plan_desc desc = {.struct_size = sizeof desc,
-                                   .flags = WINNOW_PLAN_HOST_MEMORY,
-                                   .max_shape = shape,
-                                   .roles = 1u << WINNOW_ROLE_TOKENS,
-                                   .outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES |
-                                              1u << WINNOW_OUT_ASSIGNMENT};
-    winnow_status status = e->api->plan_create(e->device, p->pipeline, &desc, &plan);
+    winnow_status status = plan_for(e, p, &shape);
     if (status == WINNOW_OK) {
-        status = run_plan(out, f, e, plan, &shape);
+        status = run_plan(out, f, e, p->plan, &shape);
     }
-    e->api->plan_destroy(plan);
     out->reduce_ms = say_clock() - start;
     return status == WINNOW_OK || film_fail(e, "reduce", status);
 }

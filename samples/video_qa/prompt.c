@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "say.h"
+#include "say_llama.h"
 
 #define FAKE "<fake_token_around_image>"
 

@@ -10,6 +10,7 @@
 #include "live.h"
 #include "options.h"
 #include "say.h"
+#include "say_llama.h"
 #include "session.h"
 
 static bool read_films(session *s)

@@ -15,6 +15,7 @@
 #include "floors.h"
 #include "results.h"
 #include "say.h"
+#include "say_llama.h"
 
 /* One pipeline of the list, or a floor. */
 typedef struct way {
