@@ -13,40 +13,39 @@ import gguf_writer
 import make_models
 import make_text_models
 
-LAYERS, PATCH = 12, 16
-# of a ViT-S and a ViT-B: width, heads
-SMALL, BASE = (384, 6), (768, 12)
+# of a ViT-S, a ViT-B and a ViT-L
+Size = collections.namedtuple("Size", "width heads layers patch")
+SMALL, BASE, LARGE = Size(384, 6, 12, 16), Size(768, 12, 12, 16), Size(1024, 16, 24, 14)
 
 
 def settings(family, size, side, eps, out, *norms, **more):
-    width, heads = size
-    return make_models.settings(family, width, LAYERS, 4 * width, heads, side, PATCH, eps, out,
-                                *norms, **more)
+    return make_models.settings(family, size.width, size.layers, 4 * size.width, size.heads, side,
+                                size.patch, eps, out, *norms, **more)
 
 
 def clip(w, size, side, out):
     """Under LLaVA's projector: class token, the last layer run too (feature_layer), quick GELU."""
-    width, n = size[0], (side // PATCH) ** 2
-    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, n + 1, cls=True, patch_bias=False,
-                        pre=True, post=False)
+    width, n = size.width, (side // size.patch) ** 2
+    make_models.encoder(w, width, size.layers, 4 * width, size.patch, n + 1, cls=True,
+                        patch_bias=False, pre=True, post=False)
     make_models.projector_mlp(w, width, out)
     return settings("mlp", size, side, 1e-5, out, make_models.CLIP_MEAN, make_models.CLIP_STD,
-                    use_gelu=False, **{"vision.feature_layer": [LAYERS]})
+                    use_gelu=False, **{"vision.feature_layer": [size.layers]})
 
 
 def siglip(w, size, side, out):
     """Under LLaVA's projector: no class token, all layers and the last norm, tanh GELU."""
-    width = size[0]
-    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, (side // PATCH) ** 2)
+    width = size.width
+    make_models.encoder(w, width, size.layers, 4 * width, size.patch, (side // size.patch) ** 2)
     make_models.projector_mlp(w, width, out)
     return settings("mlp", size, side, 1e-6, out, use_gelu=True,
-                    **{"vision.feature_layer": [LAYERS]})
+                    **{"vision.feature_layer": [size.layers]})
 
 
 def idefics3(w, size, side, out):
     """SmolVLM's SigLIP: 4x4 rows shuffled into one, one linear layer."""
-    width = size[0]
-    make_models.encoder(w, width, LAYERS, 4 * width, PATCH, (side // PATCH) ** 2)
+    width = size.width
+    make_models.encoder(w, width, size.layers, 4 * width, size.patch, (side // size.patch) ** 2)
     w.linear("mm.model.fc", out, 16 * width, bias=False)
     return settings("idefics3", size, side, 1e-6, out, use_gelu=True,
                     **{"vision.projector.scale_factor": 4, "vision.preproc_image_size": side})
@@ -58,6 +57,8 @@ MODELS = {
     "clip-b16-224": Model("CLIP ViT-B/16 under LLaVA's projector", clip, BASE, 224, 2048,
                           ["tome=r=8:layers=all", "tome=r=13:layers=all",
                            "fastervlm=keep=50%:layers=3"]),
+    "clip-l14-336": Model("CLIP ViT-L/14-336 under LLaVA's projector", clip, LARGE, 336, 4096,
+                          ["tome=r=18:layers=all", "fastervlm=keep=50%:layers=6"]),
     "siglip-s16-512": Model("SigLIP S/16 under LLaVA's projector", siglip, SMALL, 512, 960,
                             ["tome=r=42:layers=all", "tome=r=64:layers=all"]),
     "siglip-b16-384": Model("SigLIP B/16 under LLaVA's projector", siglip, BASE, 384, 2048,
