@@ -11,8 +11,9 @@
 #include "cli.h"
 #include "commands.h"
 
-static const command *const commands[] = {&command_devices, &command_stages, &command_reduce,
-                                          &command_encode,  &command_show,   &command_bench};
+static const command *const commands[] = {&command_devices,  &command_stages, &command_reduce,
+                                          &command_encode,   &command_show,   &command_bench,
+                                          &command_bench_e2e};
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static const char help_text[] =
@@ -51,14 +52,21 @@ static int print_version(void)
     return cli_finish_stdout();
 }
 
-static const command *find_command(const char *name)
+/* One word, or two: "bench e2e". *words: how many of the `count` are its name. */
+static const command *find_command(char **word, int count, int *words)
 {
+    const command *found = NULL;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i]->name, name) == 0) {
-            return commands[i];
+        const char *name = commands[i]->name;
+        size_t first = strcspn(name, " ");
+        bool pair = name[first] != 0;
+        if (strlen(word[0]) == first && strncmp(word[0], name, first) == 0 &&
+            (!pair || (count > 1 && strcmp(word[1], name + first + 1) == 0))) {
+            found = commands[i];
+            *words = pair ? 2 : 1;
         }
     }
-    return NULL;
+    return found;
 }
 
 static int unknown_command(const char *name)
@@ -110,14 +118,14 @@ int main(int argc, char **argv)
         return print_version();
     }
     bool wants_help = strcmp(argv[1], "help") == 0;
-    const char *name = argv[wants_help ? 2 : 1];
-    const command *cmd = find_command(name);
+    int first = wants_help ? 2 : 1, words = 0;
+    const command *cmd = find_command(argv + first, argc - first, &words);
     if (!cmd) {
-        return unknown_command(name);
+        return unknown_command(argv[first]);
     }
     if (wants_help) {
         args_help(cmd);
         return cli_finish_stdout();
     }
-    return run_command(cmd, argc - 2, argv + 2);
+    return run_command(cmd, argc - first - words, argv + first + words);
 }

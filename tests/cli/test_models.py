@@ -12,7 +12,7 @@ import test_cli
 from test_cli import expect, nothing_but, picture, run
 
 ON = ["--backend", "cpu"]
-MODELS = ["clip", "siglip", "dinov2", "idefics3", "mlp-anyres", "qwen2vl"]
+MODELS = ["clip", "siglip", "dinov2", "idefics3", "mlp", "mlp-anyres", "qwen2vl"]
 folder = ""
 tests = []
 
