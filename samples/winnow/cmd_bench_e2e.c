@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
@@ -86,10 +87,29 @@ static void leave_out(e2e *b, const char *why)
     snprintf(b->left_out, sizeof b->left_out, "%s", why);
 }
 
+/* Beside libwinnow.so, else wherever the loader looks. */
+static void find_library(char *path, size_t size)
+{
+    const winnow_get_api_fn any = winnow_get_api;
+    void *address = NULL;
+    Dl_info info;
+    memcpy(&address, &any, sizeof address);
+    const char *slash =
+        dladdr(address, &info) && info.dli_fname ? strrchr(info.dli_fname, '/') : NULL;
+    if (!slash ||
+        snprintf(path, size, "%.*s/%s", (int)(slash - info.dli_fname), info.dli_fname,
+                 PREFILL_FILE) >= (int)size ||
+        access(path, F_OK) != 0) {
+        snprintf(path, size, "%s", PREFILL_FILE);
+    }
+}
+
 /* Only what was asked for has to be there. */
 static int open_library(e2e *b)
 {
-    const char *path = b->o->llama ? b->o->llama : PREFILL_FILE;
+    char found[4096];
+    find_library(found, sizeof found);
+    const char *path = b->o->llama ? b->o->llama : found;
     /* lazily: what node offers to the npm package's file is never called */
     b->object = dlopen(path, RTLD_LAZY | RTLD_LOCAL);
     void *symbol = b->object ? dlsym(b->object, PREFILL_SYMBOL) : NULL;

@@ -12,7 +12,8 @@ enum {
     SEEDED_ROLES =
         1 << WINNOW_ROLE_TEXT | 1 << WINNOW_ROLE_IMAGE_EMBEDS | 1 << WINNOW_ROLE_LLM_ATTENTION
 };
-/* Sizes of what is made up: a CLIP's text space, the heads of a language model of 7B. */
+/* Sizes of what is made up: a CLIP's text space, which no encoder's channels are fewer than, and the
+ * heads of a language model of 7B. */
 enum { TEXT_ROWS = 8, TEXT_DIM = 512, LLM_HEADS = 28 };
 enum { TAP_FINAL, TAP_KEYS, TAP_QUERIES, TAP_ATTENTION, TAP_COUNT };
 
@@ -32,7 +33,7 @@ static void set_shapes(e2e_shown *s, const film_encoder *e, const film *f)
                               .heads = m->heads,
                               .llm_heads = LLM_HEADS,
                               .text_rows = TEXT_ROWS,
-                              .text_dim = TEXT_DIM};
+                              .text_dim = m->width < TEXT_DIM ? m->width : TEXT_DIM};
     s->behind = s->front;
     s->behind.tokens = grid[1] * grid[2];
     s->behind.grid_h = grid[1];

@@ -6,7 +6,7 @@ usage: test_e2e.py WINNOW [--llama yes|no] [--ask WINNOW_ASK] [--backend cpu|gpu
 --llama: whether the build has llama.cpp. Models: the small one of samples/video_qa, and tiny ones of
 tests/vit/make_models.py (python3-numpy). Rules as in test_cli.py. The last line is `N passed, M failed`.
 """
-import json, os, re, subprocess, sys, tempfile
+import json, os, re, shutil, subprocess, sys, tempfile
 import xml.etree.ElementTree as xml
 
 import test_cli
@@ -193,9 +193,11 @@ def stages(d):
 
 @test
 def without_llama(d):
+    """A libwinnow.so beside which there is none that can be loaded."""
     folder = frames(d)
     broken = os.path.join(d, "libwinnow-prefill.so")
     open(broken, "wb").close()
+    shutil.copy(os.path.join(os.path.dirname(test_cli.WINNOW), "..", "lib", "libwinnow.so.1"), d)
     os.environ["LD_LIBRARY_PATH"] = d
     try:
         tree = timed(folder, "--quick")
