@@ -39,7 +39,8 @@ typedef struct wn_touch {
     bool written;
 } wn_touch;
 
-#define WN_TOUCH_MOST 64 /* between two barriers: one more than needed is made where they are more */
+#define WN_TOUCH_MOST \
+    64 /* between two barriers: one more than needed is made where they are more */
 
 /* The token set between stages; see ops_args.h for the arrays. */
 typedef struct wn_set {
@@ -98,8 +99,8 @@ typedef struct wn_build_input {
 
 /* What a stage may look at inside an encoder's layer, made when it asks. */
 enum wn_look {
-    WN_LOOK_LOGITS,   /* [rows, width] f32: attention_logits of all rows, for stages with all_rows */
-    WN_LOOK_CLASS,    /* as the role cls_attention: the class token's, [frames*heads, source tokens] */
+    WN_LOOK_LOGITS, /* [rows, width] f32: attention_logits of all rows, for stages with all_rows */
+    WN_LOOK_CLASS, /* as the role cls_attention: the class token's, [frames*heads, source tokens] */
     WN_LOOK_RECEIVED, /* the mean that each token receives, the same shape */
 };
 
@@ -116,14 +117,14 @@ typedef struct wn_build {
     /* Roles that an encoder made on the way, addressed by source token as the host's are. */
     uint32_t roles_made;
     wn_mat role_made[WINNOW_ROLE_COUNT];
-    bool reuses_memory; /* matrices of an encoder's layers lie where earlier ones lay */
-    bool inside;        /* a stage runs inside an encoder's layer */
-    bool class_first;   /* and a class token stands before each frame's tokens */
+    bool reuses_memory;            /* matrices of an encoder's layers lie where earlier ones lay */
+    bool inside;                   /* a stage runs inside an encoder's layer */
+    bool class_first;              /* and a class token stands before each frame's tokens */
     const wn_merge_mlp *merge_mlp; /* laco's weights; NULL: none were given */
     wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
     void *look_at;                                         /* the encoder's own */
     wn_arr carried; /* what a stage keeps from layer to layer of one run; WN_NO_ARR at the start */
-    wn_arr assign;     /* source token -> position in the set; WN_NO_ARR: the same */
+    wn_arr assign;  /* source token -> position in the set; WN_NO_ARR: the same */
     bool assign_known; /* a stage has moved tokens */
     wn_arr stats;      /* one counter: NaN scores; WN_NO_ARR while nothing counts */
     winnow_status status;
@@ -144,19 +145,19 @@ typedef struct wn_build {
     uint32_t touch_count; /* since the last barrier */
     wn_touch touch[WN_TOUCH_MOST];
     bool w_read, w_written; /* since then */
-    bool may_grow; /* ops and consts may be reallocated: at planning only */
+    bool may_grow;          /* ops and consts may be reallocated: at planning only */
     uint32_t emit_first;
 } wn_build;
 
 /* -- memory ------------------------------------------------------------------------------------ */
 wn_arr build_array(wn_build *b, uint64_t words);
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
-wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step); /* 0, step, 2*step, ... */
+wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step);       /* 0, step, 2*step, ... */
 /* n words of one value at the start of every run, for operations to write on; no operation of its own. */
 wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
 wn_arr build_stats(wn_build *b); /* the counter of NaN scores, 0 at the start of every run */
-uint32_t *build_const_data(wn_build *b, wn_arr constant);        /* to fill; NULL after an error */
-wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols);  /* f32 workspace */
+uint32_t *build_const_data(wn_build *b, wn_arr constant);       /* to fill; NULL after an error */
+wn_mat build_matrix(wn_build *b, uint64_t rows, uint32_t cols); /* f32 workspace */
 /* The same in another type; rows of 16-bit types are an even number of elements apart. */
 wn_mat build_matrix_of(wn_build *b, uint64_t rows, uint32_t cols, int32_t dtype);
 /* Scopes of the matrix workspace: all matrices taken after build_mark are dead from build_release on, and the next
@@ -203,6 +204,8 @@ typedef struct wn_list {
     uint32_t width; /* of a frame at most */
 } wn_list;
 wn_list build_list(wn_build *b, wn_arr flags, bool invert); /* positions with flag (or without) */
+/* The count[s] best entries of segment s of a list by score, both by entries; flags by entries. NaN is not counted. */
+wn_arr build_topk_of(wn_build *b, uint32_t segs, const wn_list *list, wn_arr score, wn_arr count);
 void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd);
 /* Every max(1, m / want)-th of the list, at most want; sets their flags. */
 wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags);
@@ -266,6 +269,9 @@ void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr 
                       const wn_mat *out, uint32_t rule, wn_arr weights);
 void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                       const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many);
+/* Rule WN_MERGE_BLEND or WN_MERGE_BLEND_FEW. */
+void build_merge_blend(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                       const wn_mat *out, uint32_t rule, float blend);
 /* Ends the stage: the assignment follows m->map2 (or map). */
 void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out);
 /* Copies rows: B(dst[s]) = A(src[s]). */
@@ -273,6 +279,46 @@ void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *
                      uint32_t n);
 /* The assignment follows `map` (old position -> new position). */
 void build_remap(wn_build *b, wn_arr map);
+
+/* -- clusters and runs of frames --------------------------------------------------------------- */
+/* Squared distances of a list's points in their segments, and scores of how well each would be a cluster's centre. The
+ * density is of the k nearest, and of k_at[s] at most (WN_NO_ARR: no such limit). list: rows of mat by positions. */
+typedef struct wn_peaks {
+    wn_mat distance;
+    wn_arr score; /* by entries of the list */
+} wn_peaks;
+wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                     wn_arr list, uint32_t k, wn_arr k_at);
+/* count[s] clusters a segment, densities of min(k, count[s]): by positions, keep = 1 for centres and 0 for other points,
+ * whose dest is their centre. Positions that are not in the list stay as they are. */
+void build_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                    wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep, wn_arr dest);
+
+/* out[to[e]] = values[from[e]] for the entries e of a list; WN_NO_ARR as from or to: e. */
+void build_lookup(wn_build *b, uint32_t segs, const wn_list *entries, wn_arr from, wn_arr to,
+                  wn_arr values, wn_arr out);
+wn_arr build_carry(wn_build *b, const wn_merge *m, wn_arr values); /* by new positions, from old */
+wn_arr build_follow(wn_build *b, wn_arr places, wn_arr map);       /* map[places[i]] */
+/* count(n) of every segment of a list. */
+wn_arr build_list_counts(wn_build *b, const wn_list *list, wn_count_fn count, const void *user);
+
+/* Fails with a sentence unless the set's segments are the media's frames, all of one size. */
+winnow_status build_need_frames(wn_build *b);
+wn_mat build_segment_means(wn_build *b, uint32_t segs, wn_arr seg, const wn_mat *mat, wn_arr list);
+wn_arr build_neighbour_sim(wn_build *b, const wn_mat *rows, uint32_t frames); /* cos of t and t-1 */
+
+/* Spans: runs of frames (ops_args.h). */
+typedef struct wn_spans {
+    wn_arr starts, of, inner;
+} wn_spans;
+wn_spans build_spans(wn_build *b, wn_arr flags); /* 1 where one begins */
+/* Where frames are less similar to the one before than bound, or among the `least` least similar. */
+wn_spans build_cut(wn_build *b, wn_arr score, uint32_t least, float bound);
+/* As build_merge_members, for destinations anywhere in the token's span. */
+void build_merge_span(wn_build *b, wn_merge *m, const wn_spans *spans, wn_arr keep, wn_arr dest);
+/* Places that stand still in a span (rules of `still`) become the mean of their tokens, in its first frame. By new
+ * positions: 1 for those. */
+wn_arr build_still(wn_build *b, const wn_spans *spans, uint32_t rule, wn_arr value, float bound);
 
 /* -- grids: windows of a full grid become one token each --------------------------------------- */
 /* One axis of windows, in the constants: output o covers inputs start[o] .. start[o] + count[o] - 1 with the f32 weights

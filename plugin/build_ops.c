@@ -197,6 +197,20 @@ wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool globa
     return flags;
 }
 
+wn_arr build_topk_of(wn_build *b, uint32_t segs, const wn_list *list, wn_arr score, wn_arr count)
+{
+    const wn_arr flags = build_array(b, list->n_max);
+    build_loops_fit(b, WN_OP_topk, 12 * (strides(b, list->width) + REDUCTION));
+    const struct wn_args_topk args = {.segs = segs,
+                                      .seg_at = list->seg.at,
+                                      .score_at = score.at,
+                                      .flag_at = flags.at,
+                                      .k_at = count.at,
+                                      .stats_at = WN_NONE};
+    BUILD_OP(b, topk, segs, NULL, NULL, args, WRITES_W);
+    return flags;
+}
+
 wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max)
 {
     const wn_arr rank = build_array(b, n_max);

@@ -301,6 +301,26 @@ void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr 
     BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
 }
 
+void build_merge_blend(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
+                       const wn_mat *out, uint32_t rule, float blend)
+{
+    const struct wn_args_merge args = {.n_max = b->set.n_max,
+                                       .segs = b->set.segs,
+                                       .seg_new_at = b->set.seg.at,
+                                       .list_at = list.at,
+                                       .from_at = m->from.at,
+                                       .head_at = m->head.at,
+                                       .next_at = m->next.at,
+                                       .weight_at = WN_NONE,
+                                       .rule = rule,
+                                       .cols = mat->cols,
+                                       .near_at = WN_NONE,
+                                       .first = m->first,
+                                       .last = m->last,
+                                       .blend = blend};
+    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
+}
+
 void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                       const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many)
 {

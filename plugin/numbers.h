@@ -127,6 +127,20 @@ static inline uint32_t score_key_smallest(float x)
     return k == 0u ? 0u : ~k;
 }
 
+/* The number of a key of score_key (~key of score_key_smallest). */
+static inline float key_score(uint32_t key)
+{
+    return bits_f32(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
+
+/* sqrt(v), 0 for v <= 0. */
+static inline float sqrt_(float v)
+{
+    if (v <= 0.0f)
+        return 0.0f;
+    return is_inf(v) ? v : v * rsqrt_(v);
+}
+
 static inline uint16_t f32_to_bf16(float x)
 {
     const uint32_t u = f32_bits(x);

@@ -1,5 +1,5 @@
 // dest: where merged tokens go. Rule 0 (ToMe): the k[s] sources of best rank, rule 1 (VisionZip): the sources that
-// are not kept; p = src_pos[e]: dest[p] = arg[e], and rule 0 sets keep[p] = 0.
+// are not kept, rule 2: the flagged ones; p = src_pos[e]: dest[p] = arg[e], and rules 0 and 2 set keep[p] = 0.
 // THREADS: an invocation a source. Shared: none. Cost: the search for the segment.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -14,6 +14,9 @@ void main()
     if (pc.rule == 0u) {
         uint s = segment_of(e, pc.src_seg_at, pc.segs);
         if (w_u(pc.rank_at + e) >= w_u(pc.k_at + s)) return;
+        w_set_u(pc.keep_at + p, 0u);
+    } else if (pc.rule == 2u) {
+        if (w_u(pc.rank_at + e) == 0u) return;
         w_set_u(pc.keep_at + p, 0u);
     } else if (w_u(pc.keep_at + p) != 0u) {
         return;

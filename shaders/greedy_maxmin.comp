@@ -35,6 +35,8 @@ void main()
         for (uint j = begin + t; j < end; j += LOCAL) {
             float md = w_f(pc.md_at + j);
             precise float distance = 1.0 - a_element(row + (j - begin));
+            precise float weighted = distance * (pc.weighted != 0u ? w_f(pc.weight_at + j) : 1.0);
+            if (pc.weighted != 0u) distance = weighted;
             if (!is_nan(distance) && !is_nan(md) && distance < md) {
                 md = distance;
                 w_set_f(pc.md_at + j, md);

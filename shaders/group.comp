@@ -1,4 +1,4 @@
-// group: the members of new row r: old positions i of the segments s .. s+span-1 with map2[i] == r and i != from[r],
+// group: the members of new row r: old positions i of the segments s .. s+span-1, or of a range, with map2[i] == r and i != from[r],
 // ascending, as the list head[r], next[i], ...; sizes_new[r] = size[from[r]] + the members' sizes.
 // THREADS: an invocation a new row walks the old segments, so the order needs no atomics. Shared: none.
 // Cost: as many loads as the segments have tokens.
@@ -15,6 +15,10 @@ void main()
     if (r >= pc.n_max || r >= w_u(pc.seg_new_at + pc.segs)) return;
     uint s = segment_of(r, pc.seg_new_at, pc.segs);
     uint begin = w_u(pc.seg_at + s), end = w_u(pc.seg_at + s + min(pc.span, pc.segs - s));
+    if (pc.ranged != 0u) {
+        begin = w_u(pc.begin_at + s);
+        end = w_u(pc.end_at + s);
+    }
 
     uint base = w_u(pc.from_at + r), link = pc.head_at + r;
     precise float size = base == WN_NONE ? 1.0 : size_of(base);

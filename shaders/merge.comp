@@ -2,6 +2,8 @@
 //   WAVG      (w_b x_b + sum w_i x_i) / (w_b + sum w_i)      no member: x_b
 //   ADD_MEAN  x_b + (sum x_i) / count                        no member: x_b
 //   ADD_SUM   x_b + sum w_i x_i
+//   SUM_OVER  (x_b + sum x_i) / weight of the base       no member: x_b
+//   BLEND     v x_b + (1 - v) (sum x_i) / count          no member: x_b; BLEND_FEW: v = max(1/(count + 1), blend)
 // Sums in list order, one multiply and one add each; division by recip_.
 // THREADS: an invocation two neighbouring columns of a row. Shared: none. Cost: one load of A a member and column.
 #version 460
@@ -45,27 +47,36 @@ void main()
     if (pc.rule == WN_MERGE_WAVG) {
         weight = weight_of(base);
         sum = vec2(weight) * x_base;
-    } else if (pc.rule == WN_MERGE_ADD_MEAN) {
+    } else if (pc.rule == WN_MERGE_SUM_OVER) {
+        weight = weight_of(base);
+    } else if (pc.rule != WN_MERGE_ADD_SUM) {
         sum = vec2(0.0);
     }
 
     uint count = 0u;
     for (uint i = member(r, list, 0u, base); i != WN_NONE; i = member(r, list, count, i)) {
-        float w = pc.rule == WN_MERGE_ADD_MEAN ? 1.0 : weight_of(i);
+        float w = pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_ADD_SUM ? weight_of(i) : 1.0;
         precise vec2 wx = vec2(w) * x_of(i, c, has_second);
         sum = sum + wx;
-        weight = weight + w;
+        if (pc.rule == WN_MERGE_WAVG) weight = weight + w;
         ++count;
     }
 
     precise vec2 y = sum;
     if (count == 0u) {
         y = x_base;
-    } else if (pc.rule == WN_MERGE_WAVG) {
+    } else if (pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_SUM_OVER) {
         y = sum * vec2(recip_(weight));
     } else if (pc.rule == WN_MERGE_ADD_MEAN) {
         precise vec2 mean = sum * vec2(recip_(float(count)));
         y = x_base + mean;
+    } else if (pc.rule != WN_MERGE_ADD_SUM) {
+        float few = recip_(float(count + 1u));
+        precise float v = pc.rule == WN_MERGE_BLEND_FEW && few > pc.blend ? few : pc.blend;
+        precise float rest = 1.0 - v;
+        precise vec2 mean = sum * vec2(recip_(float(count)));
+        precise vec2 own = vec2(v) * x_base, others = vec2(rest) * mean;
+        y = own + others;
     }
     store_b2(r, c, y.x, y.y, has_second);
 }

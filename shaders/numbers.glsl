@@ -95,6 +95,15 @@ uint score_key_smallest(float x)
     uint k = score_key(x);
     return k == 0u ? 0u : ~k;
 }
+// The number of a key of score_key (~key of score_key_smallest).
+float key_score(uint key) { return uintBitsToFloat(mix(~key, key & 0x7fffffffu, (key & 0x80000000u) != 0u)); }
+
+// sqrt(v), 0 for v <= 0.
+float sqrt_(float v)
+{
+    precise float root = v * rsqrt_(v);
+    return v <= 0.0 ? 0.0 : is_inf(v) ? v : root;
+}
 
 // Round to nearest even by integers: no driver's rounding mode matters.
 uint f32_to_bf16(float x)

@@ -177,15 +177,15 @@ struct wn_args_sim_matrix { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src
     wn_u list_at; wn_u inv_at; wn_u cols; };
 
 /* score[i] = second smallest of 1 - A(i, u) over u < n of the segment (n == 1: the only one); NaN distances count as +infinity;
- * a token whose own A(i, i) is NaN gets NaN. A: the similarity matrix. items = n_max. */
-struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u score_at; };
+ * a token whose own A(i, i) is NaN gets NaN. A: the similarity matrix. weighted = 1: of (1 - A(i, u)) * weight[i]. items = n_max. */
+struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u score_at; wn_u weighted; wn_u weight_at; };
 
 /* Farthest-point selection of k[s] tokens a segment on the similarity matrix A. The first pick is the best of first[]
  * (from row_second); then the unpicked token with the largest md[j], md[j] = min over the picks p of 1 - A(p, j)
  * (NaN distances are ignored: md keeps its value; md starts at +infinity, at NaN for tokens whose first[] is NaN, which so come last).
  * flag[i] = 1 for picks, else 0; order[seg[s]+t] = position of pick t (order_at may be WN_NONE). md: scratch. items = segs.
- * picks != 0: only picks pick_from .. pick_from+picks-1 (of at most k[s]); pick_from != 0: md and flag hold what the picks before left. */
-struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
+ * weighted = 1: the distance of j is (1 - A(p, j)) * weight[j]. picks != 0: only picks pick_from .. pick_from+picks-1 (of at most k[s]); pick_from != 0: md and flag hold what the picks before left. */
+struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; wn_u weighted; wn_u weight_at; };
 
 /* Greedy MAP of a determinantal point process, k[s] picks a segment. S: similarity matrix A. Kernel of row p, column j:
  *   mode 0: K = (rel[p] * S(p,j)) * rel[j];  mode 1: K = one_minus_weight * S(p,j) + weight * ((rel[p]*S(p,j))*rel[j]).
@@ -219,23 +219,24 @@ struct wn_args_neighbours { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_
 /* Where merged tokens go. e < src_seg[segs], p = src_pos[e].
  *   rule 0: rank[e] < k[s] (s: segment of e): keep[p] = 0, dest[p] = arg[e]  (ToMe: the k most similar sources)
  *   rule 1: keep[p] == 0: dest[p] = arg[e]  (VisionZip: what is not kept)
- * items = n_max. rank_at, k_at unused in rule 1. */
+ *   rule 2: rank[e] != 0: keep[p] = 0, dest[p] = arg[e]   (flags of links)
+ * items = n_max. rank_at is unused in rule 1, k_at in rules 1 and 2. */
 struct wn_args_dest { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u rule; wn_u rank_at; wn_u k_at; wn_u arg_at; wn_u keep_at; wn_u dest_at; };
 
 /* Regular set: dest[t*tokens + j] = ref[t] >= 0 ? ref[t]*tokens + j : WN_NONE. items = n_max. */
 struct wn_args_frame_dest { WN_HEAD; wn_u n_max; wn_u tokens; wn_u ref_at; wn_u dest_at; };
 
 /* map[i] for tokens that are not kept (map[i] == WN_NONE on entry): follow q = dest[q] from i until keep[q] != 0
- * (at most 64 steps; WN_NONE: dropped), then map2[i] = map[q], else WN_NONE; kept tokens: map2[i] = map[i].
+ * (at most `steps` of them, 0: 64; WN_NONE: dropped), then map2[i] = map[q], else WN_NONE; kept tokens: map2[i] = map[i].
  * dest_at WN_NONE: all others are dropped. pooled = 1: a dropped token of segment s goes to seg_new[s+1]-1, the row behind. items = n_max, i < seg[segs]. */
-struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u dest_at; wn_u map_at; wn_u map2_at; wn_u pooled; wn_u seg_new_at; };
+struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u dest_at; wn_u map_at; wn_u map2_at; wn_u pooled; wn_u seg_new_at; wn_u steps; };
 
 /* Members of each new row r (r < seg_new[segs], segment s): old positions i in [seg[s], seg[min(s+span, segs)]) with map2[i] == r and
  * i != from[r], ascending, as a linked list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE.
  * sizes_new[r] = (from[r] is WN_NONE ? 1 : size[from[r]]) + the members' sizes, ascending (sizes_at WN_NONE: 1 each); sizes_new_at WN_NONE: not wanted.
- * items = n_max (new rows). */
+ * ranged = 1: members lie in [W[begin_at + s], W[end_at + s]) instead. items = n_max (new rows). */
 struct wn_args_group { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u seg_new_at; wn_u span; wn_u map2_at; wn_u from_at; wn_u head_at; wn_u next_at;
-    wn_u sizes_at; wn_u sizes_new_at; };
+    wn_u sizes_at; wn_u sizes_new_at; wn_u ranged; wn_u begin_at; wn_u end_at; };
 
 /* dest, compact, resolve and group one after another, for small sets: all in one workgroup. arg_at WN_NONE: no dest;
  * rank_at WN_NONE: its rule 1. compact with keep as flags, invert 0, fresh_rows 1 and last 0; resolve without pooled; group with
@@ -249,13 +250,19 @@ struct wn_args_merge_lists { WN_HEAD; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u
  *   WN_MERGE_WAVG      (w_b x_b + sum w_i x_i) * recip_(w_b + sum w_i), weights from weight_at (WN_NONE: 1); no member: x_b unchanged
  *   WN_MERGE_ADD_MEAN  x_b + (sum x_i) * recip_(count); no member: x_b
  *   WN_MERGE_ADD_SUM   x_b + sum w_i x_i
- * Sums start from the base (WAVG: w_b*x_b; ADD_SUM: x_b) or 0 (ADD_MEAN), members in list order, one multiply and one add each. base WN_NONE: the row is
+ *   WN_MERGE_SUM_OVER  (x_b + sum x_i) * recip_(weight[base]); no member: x_b
+ *   WN_MERGE_BLEND     v*x_b + (1 - v)*((sum x_i) * recip_(count)), v = blend; no member: x_b
+ *   WN_MERGE_BLEND_FEW the same with v = max(recip_(count + 1), blend)
+ * Sums start from the base (WAVG: w_b*x_b; ADD_SUM, SUM_OVER: x_b) or 0 (ADD_MEAN, BLEND), members in list order, one multiply and one add each. base WN_NONE: the row is
  * left alone. B is f32, f16 or bf16. items = n_max * ceil(cols/2): an invocation does two neighbouring columns. */
 #define WN_MERGE_WAVG 0u
 #define WN_MERGE_ADD_MEAN 1u
 #define WN_MERGE_ADD_SUM 2u
+#define WN_MERGE_SUM_OVER 3u
+#define WN_MERGE_BLEND 4u
+#define WN_MERGE_BLEND_FEW 5u
 struct wn_args_merge { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_new_at; wn_u list_at; wn_u from_at; wn_u head_at; wn_u next_at; wn_u weight_at; wn_u rule; wn_u cols;
-    wn_u near_at; wn_u many; wn_u first; wn_u last; };
+    wn_u near_at; wn_u many; wn_u first; wn_u last; wn_f blend; };
 
 /* Row seg_new[s+1]-1 of B (the pooled rest) = sum over i of the old segment with keep[i] == 0, ascending, of weight[i] * A(list[i]);
  * sizes_new[that row] = sum of their sizes (sizes_at WN_NONE: 1 each; sizes_new_at WN_NONE: not wanted). B is f32, f16 or bf16. items = segs*ceil(cols/2): an invocation does two neighbouring columns. */
@@ -460,5 +467,97 @@ struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u ran
  * s <= segs write seg_out too (segs <= n_max). */
 struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u rows_at; wn_u sizes_at; wn_u map_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within;
     wn_u k_at; wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; };
+
+/* ---- density peaks (build_peaks; stages fastvid, flashvid, holitom, prunevid) ---------------------
+ * Points are the entries of a list: entry e of segment s is the position pos[e] of a set (pos_at WN_NONE: e), seg[s] <= e < seg[s+1]. A: the distances' matrix.
+ * NaN: a distance that is NaN is left out; a point without a distance has a density and a score of NaN, which ranks below all. */
+
+/* B(e, u) = (sum over d, ascending from 0, of (x_d - y_d)*(x_d - y_d)) * scale, x = A(list[pos[e]]), y = A(list[pos[seg[s] + u]]): the squared distance of entry e and entry u of its
+ * segment. An entry without a row: NaN. Columns past the segment are not written. B is f32. items = tiles of 4x4 as in sim_matrix. */
+struct wn_args_distances { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u list_at; wn_u cols; wn_f scale; };
+
+/* density[e] = exp_(-(v_0 + v_1 + ...) * recip_(m)), v_t the m smallest A(e, u), ascending (the point itself is one), m = min(k, k_at[s] (WN_NONE: no such limit), numbers in the
+ * row), at least 1; far[e] = the largest. No number: both NaN. items = n_max (GROUPS), e < seg[segs]. */
+struct wn_args_density { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k; wn_u k_at; wn_u density_at; wn_u far_at; };
+
+/* score[e] = sqrt_(v) * density[e], v = the smallest A(e, u) over the denser points u of the segment (density greater, or equal and u lower); none: the largest far[] of the segment.
+ * sqrt_(v) = v <= 0: 0; infinite: itself; else v * rsqrt_(v). items = n_max (GROUPS), e < seg[segs]. */
+struct wn_args_peaks { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u density_at; wn_u far_at; wn_u score_at; };
+
+/* p = pos[e]. flag[e] != 0 (a centre): keep[p] = 1. Else keep[p] = 0 and dest[p] = pos of the centre u of the segment with the smallest A(e, u), ties and all NaN to the lower u;
+ * no centre: WN_NONE. items = n_max (GROUPS), e < seg[segs]. */
+struct wn_args_nearest { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u flag_at; wn_u keep_at; wn_u dest_at; };
+
+/* out[to[i]] = values[from[i]] for i < seg[segs] (words; from_at, to_at WN_NONE: i); from[i] WN_NONE: WN_NONE; to[i] WN_NONE: nothing. items = n_max. */
+struct wn_args_lookup { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u from_at; wn_u to_at; wn_u values_at; wn_u out_at; };
+
+/* ---- temporal segments --------------------------------------------------------------------------
+ * Frames 0 .. frames-1 fall into spans, runs of neighbours: span k is starts[k] .. starts[k+1]-1; of[t] is the span of frame t. How many spans there are is known on the device
+ * alone: the others up to `frames` are empty (starts[k] = frames). Frames are the segments of a set. */
+
+/* B(s, c) = (sum over i of segment s, ascending from 0, of A(list[i], c)) * recip_(n); n == 0: 0; a row that is none adds 0. list_at WN_NONE: i. B f32. items = segs*cols. */
+struct wn_args_segment_mean { WN_HEAD; wn_u segs; wn_u seg_at; wn_u list_at; wn_u cols; };
+
+/* out[i] = dot32(A(list[i]), C(of[s])) * weight[i], s the segment of i (of_at WN_NONE: s; weight_at WN_NONE: no multiply). A row that is none: zeros. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_segment_dot { WN_HEAD; wn_u c_base; wn_u c_stride; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u of_at; wn_u cols; wn_u weight_at; wn_u out_at; };
+
+/* flag[t] = 1 where a span begins: t == 0, score[t] < bound, or score[t] is one of the `least` smallest of score[1 .. frames-1] (ties to the lower t, NaN behind all numbers). items = frames. */
+struct wn_args_cut { WN_HEAD; wn_u frames; wn_u score_at; wn_u flag_at; wn_u least; wn_f bound; };
+
+/* flag[t] != 0 or t == 0: a span begins. starts[frames+1], of[frames]; inner (WN_NONE: not wanted) [2*frames+1]: inner[2k] = starts[k], inner[2k+1] = min(starts[k] + 1, frames): the
+ * first frame of a span and its others as two segments. items = frames + 1. */
+struct wn_args_spans { WN_HEAD; wn_u frames; wn_u flag_at; wn_u starts_at; wn_u of_at; wn_u inner_at; };
+
+/* Regular set. run[t*tokens + j] = frames in a row up to t whose score at place j is > bound: score[t*tokens + j] > bound ? run of t-1 (0 for t == 0) + 1 : 0. items = tokens. */
+struct wn_args_runs { WN_HEAD; wn_u frames; wn_u tokens; wn_u score_at; wn_u run_at; wn_f bound; };
+
+/* count[t*frames + w] = number of places j with run[t*tokens + j] >= w, w = 1 .. t; 0 for other w. items = frames*frames. */
+struct wn_args_run_counts { WN_HEAD; wn_u frames; wn_u tokens; wn_u run_at; wn_u count_at; };
+
+/* The spans of the largest sum of gains: a span a .. b gains count[b*frames + b-a] * (b-a), at most `most` frames. total[t] = the best sum for frames 0 .. t; among equals the shortest last
+ * span; from[t] = where that one begins. flag[t] = 1 where a span of the best for all frames begins, else 0; W[gain_at] = its sum. Sums stay below 2^32. items = 1 (GROUPS). */
+struct wn_args_best_cuts { WN_HEAD; wn_u frames; wn_u most; wn_u count_at; wn_u total_at; wn_u from_at; wn_u flag_at; wn_u gain_at; };
+
+/* Spans from labels: frame t has the label t if keep[t] != 0, else dest[t]. A run is neighbours of one label. A run stays if no run of its label is longer and it has two frames or more. The
+ * frames between take, gap by gap in order, the label of the longer neighbour run, as it then is, up to the next gap; the left one among equals. flag[t] = 1 where the label changes,
+ * and for t == 0. label, length: scratch [frames]. items = 1 (GROUPS). */
+struct wn_args_label_runs { WN_HEAD; wn_u frames; wn_u keep_at; wn_u dest_at; wn_u label_at; wn_u length_at; wn_u flag_at; };
+
+/* Regular set, i = t*tokens + j, W frames in the span of t. t its first frame and W > 1: score[i] = (dot32(u, u) - W) * recip_(W*(W-1)), u_d = sum over the frames q of the span, ascending
+ * from 0, of A(rows[q*tokens + j], d) * inv[q*tokens + j]: the mean cosine of a place's tokens with each other. Else 0. items = frames*tokens (LANES). */
+struct wn_args_place_sim { WN_HEAD; wn_u frames; wn_u tokens; wn_u cols; wn_u rows_at; wn_u inv_at; wn_u starts_at; wn_u of_at; wn_u score_at; };
+
+/* Regular set, i = t*tokens + j. flag[i] = 1 where place j stands still in the span of t, which has W > 1 frames:
+ *   rule 0  value[last frame*tokens + j] >= W - 1 (u32: runs)    rule 1  value[first frame*tokens + j] > bound (f32)
+ * keep[i] = 0 where it does and t is not the first frame, else 1; dest[i] = the same place of the first frame where keep[i] is 0, else WN_NONE. items = frames*tokens. */
+struct wn_args_still { WN_HEAD; wn_u frames; wn_u tokens; wn_u rule; wn_u starts_at; wn_u of_at; wn_u value_at; wn_u flag_at; wn_u keep_at; wn_u dest_at; wn_f bound; };
+
+/* out[s] = what is left of the n entries of segment (frame) s, in IEEE doubles as Python computes it, each operation rounded to nearest even.
+ *   rule 0  q = (each * frames of the span of s) / (entries of the span); q >= 1: n, else ceil(n*q)
+ *   rule 1  q = min(ratio / ((all - W[gain_at]) / all), 1), ratio the double of the words ratio_high, ratio_low; ceil(n*q)
+ *   rule 2  the same q; round(n*q), half to even
+ * W[gain_at] < all. items = segs. */
+struct wn_args_share_counts { WN_HEAD; wn_u segs; wn_u seg_at; wn_u rule; wn_u starts_at; wn_u of_at; wn_u each; wn_u all; wn_u gain_at; wn_u ratio_high; wn_u ratio_low; wn_u out_at; };
+
+/* Span k: c = number of entries seg[2k+1] .. seg[2k+2]-1 with score > bound (seg: of spans and their inner parts, see spans, by entries), most = each * frames of the span;
+ * k_out[2k] = 0; k_out[2k+1] = c <= most ? c : most - 1 (most == 0: 0). items = segs (GROUPS). */
+struct wn_args_link_count { WN_HEAD; wn_u segs; wn_u seg_at; wn_u starts_at; wn_u score_at; wn_u each; wn_u k_at; wn_f bound; };
+
+/* A set in which the flagged tokens of spans of one frame stand twice, the second right behind the first. Each such frame has `many` flagged ones. seg_out, rows_out, index_out, sizes_out
+ * (sizes are there), flag_out = the flag for the first, 0 for the second; map[i] = the first one's new position. items = max(n_max, segs + 1), i < seg[segs]. */
+struct wn_args_twins { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_at; wn_u starts_at; wn_u of_at; wn_u many; wn_u rows_at; wn_u index_at; wn_u sizes_at; wn_u seg_out_at; wn_u rows_out_at;
+    wn_u index_out_at; wn_u sizes_out_at; wn_u flag_out_at; wn_u map_at; };
+
+/* FastVID's anchors. Frame t at place q of a span of S frames: k[t] = (S-1-q) % period == 0 ? min(context*S / ceil(S/period), its entries) : 0. Its sources are entries of a list: those of its
+ * own frame where context*S / ceil(S/period) == context, else all of its span; none where k[t] == 0. begin[t] = the first one; seg_out[t] = sources of the frames before;
+ * seg_far[t] = seg_out[t] + far. seg: of the list. items = frames + 1. */
+struct wn_args_anchors { WN_HEAD; wn_u frames; wn_u seg_at; wn_u starts_at; wn_u of_at; wn_u context; wn_u period; wn_u far; wn_u k_at; wn_u begin_at; wn_u seg_out_at; wn_u seg_far_at; };
+
+/* The sources of anchors, one after the other: e < seg[frames], frame f: p = pos[begin[f] + e - seg[f]], pos_out[e] = p, rows_out[e] = rows[p]. items = n_max. */
+struct wn_args_sources { WN_HEAD; wn_u n_max; wn_u frames; wn_u seg_at; wn_u begin_at; wn_u pos_at; wn_u rows_at; wn_u pos_out_at; wn_u rows_out_at; };
+
+/* Entry e of a list (frame f, position p = pos[e]) with keep[p] == 0: dest[p] = arg[x] of the best[x] over the anchors t of its span of which it is source x (x = src_seg[t] + e - begin[t]);
+ * ties, and all NaN, to the first; none: WN_NONE. items = n_max, e < seg[frames]. */
+struct wn_args_closest { WN_HEAD; wn_u n_max; wn_u frames; wn_u seg_at; wn_u pos_at; wn_u starts_at; wn_u of_at; wn_u src_seg_at; wn_u begin_at; wn_u best_at; wn_u arg_at; wn_u keep_at; wn_u dest_at; };
 
 #endif

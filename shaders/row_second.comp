@@ -9,9 +9,11 @@
 #include "reduce.glsl"
 
 // The distance as a key: the nearest is the largest; NaN counts as infinity.
-uint nearness(float similarity)
+uint nearness(float similarity, float weight)
 {
     precise float distance = 1.0 - similarity;
+    precise float weighted = distance * weight;
+    if (pc.weighted != 0u) distance = weighted;
     return score_key_smallest(is_nan(distance) ? uintBitsToFloat(0x7f800000u) : distance);
 }
 float distance_of(uint nearness)
@@ -27,10 +29,11 @@ void main()
     uint s = segment_of(i, pc.seg_at, pc.segs);
     uint begin = w_u(pc.seg_at + s), n = w_u(pc.seg_at + s + 1u) - begin;
 
+    float weight = pc.weighted != 0u ? w_f(pc.weight_at + i) : 1.0;
     uvec2 nearest = uvec2(0u, WN_NONE);    // key, column
     uint second = 0u;
     for (uint u = thread(); u < n; u += LOCAL) {
-        uint key = nearness(load_a(i, u));
+        uint key = nearness(load_a(i, u), weight);
         if (key > nearest.x) {
             second = nearest.x;
             nearest = uvec2(key, u);

@@ -44,7 +44,8 @@ void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memo
             take(m, pc->flag_at, pc->order_at, begin + t, p);
             const float *similarity = f32_row(&m->a, p);
             for (uint32_t j = begin; j < end; ++j) {
-                const float distance = 1.0f - similarity[j - begin];
+                const float apart = 1.0f - similarity[j - begin];
+                const float distance = pc->weighted ? apart * real(m, pc->weight_at, j) : apart;
                 if (distance < real(m, pc->md_at, j)) /* never true of a NaN */
                     set_real(m, pc->md_at, j, distance);
             }

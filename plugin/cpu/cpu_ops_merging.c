@@ -12,6 +12,11 @@ void cpu_dest(const struct wn_args_dest *pc, const wn_cpu_memory *m)
                     continue;
                 m->w[pc->keep_at + p] = 0;
             }
+            if (pc->rule == 2) {
+                if (m->w[pc->rank_at + e] == 0)
+                    continue;
+                m->w[pc->keep_at + p] = 0;
+            }
             if (m->w[pc->keep_at + p] == 0)
                 m->w[pc->dest_at + p] = m->w[pc->arg_at + e];
         }
@@ -29,7 +34,8 @@ void cpu_frame_dest(const struct wn_args_frame_dest *pc, const wn_cpu_memory *m)
 /* The new row of the token where the chain of destinations from i ends. */
 static uint32_t follow(const struct wn_args_resolve *pc, const wn_cpu_memory *m, uint32_t i)
 {
-    for (int step = 0; pc->dest_at != WN_NONE && step < 64; ++step) {
+    const uint32_t steps = pc->steps ? pc->steps : 64;
+    for (uint32_t step = 0; pc->dest_at != WN_NONE && step < steps; ++step) {
         i = m->w[pc->dest_at + i];
         if (i == WN_NONE)
             return WN_NONE;
@@ -59,7 +65,10 @@ static bool may_join(const struct wn_args_group *pc, const wn_cpu_memory *m, uin
         return false;
     const uint32_t s = segment_of(seg_new, pc->segs, r);
     const uint32_t end = pc->span < pc->segs - s ? s + pc->span : pc->segs;
-    return i >= seg[s] && i < seg[end] && (pc->from_at == WN_NONE || i != m->w[pc->from_at + r]);
+    const wn_cpu_span range = {pc->ranged ? m->w[pc->begin_at + s] : seg[s],
+                               pc->ranged ? m->w[pc->end_at + s] : seg[end]};
+    return i >= range.begin && i < range.end &&
+           (pc->from_at == WN_NONE || i != m->w[pc->from_at + r]);
 }
 
 void cpu_group(const struct wn_args_group *pc, const wn_cpu_memory *m)
@@ -167,11 +176,24 @@ static void add_row(float *sum, const float *x, float w, uint32_t cols)
         sum[c] += w * x[c];
 }
 
-/* What is made of the members' sum; x is the base's row. */
-static void finish_merge(uint32_t rule, float *sum, const float *x, float weight, uint32_t count,
-                         uint32_t cols)
+/* v*x + (1 - v)*mean */
+static void blend(const struct wn_args_merge *pc, float *sum, const float *x, uint32_t count)
 {
-    if (rule == WN_MERGE_WAVG) {
+    const float few = recip_((float)(count + 1)), factor = recip_((float)count);
+    const float v = pc->rule == WN_MERGE_BLEND_FEW && few > pc->blend ? few : pc->blend;
+    const float rest = 1.0f - v;
+    for (uint32_t c = 0; c < pc->cols; ++c) {
+        const float mean = sum[c] * factor, own = v * x[c];
+        sum[c] = own + rest * mean;
+    }
+}
+
+/* What is made of the members' sum; x is the base's row. */
+static void finish_merge(const struct wn_args_merge *pc, float *sum, const float *x, float weight,
+                         uint32_t count)
+{
+    const uint32_t rule = pc->rule, cols = pc->cols;
+    if (rule == WN_MERGE_WAVG || rule == WN_MERGE_SUM_OVER) {
         const float factor = recip_(weight);
         for (uint32_t c = 0; c < cols; ++c)
             sum[c] = sum[c] * factor;
@@ -179,6 +201,8 @@ static void finish_merge(uint32_t rule, float *sum, const float *x, float weight
         const float factor = recip_((float)count);
         for (uint32_t c = 0; c < cols; ++c)
             sum[c] = x[c] + sum[c] * factor;
+    } else if (rule != WN_MERGE_ADD_SUM) {
+        blend(pc, sum, x, count);
     }
 }
 
@@ -193,20 +217,20 @@ static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, ui
     const float base_weight = real_or_one(m, pc->weight_at, base);
     const float *x = wn_cpu_row(&m->a, base_row, cols, room);
     float weight = base_weight;
+    const bool from_base = pc->rule == WN_MERGE_ADD_SUM || pc->rule == WN_MERGE_SUM_OVER;
+    const bool weighs = pc->rule == WN_MERGE_WAVG || pc->rule == WN_MERGE_ADD_SUM;
     for (uint32_t c = 0; c < cols; ++c)
-        sum[c] = pc->rule == WN_MERGE_WAVG       ? base_weight * x[c]
-                 : pc->rule == WN_MERGE_ADD_MEAN ? 0.0f
-                                                 : x[c];
+        sum[c] = pc->rule == WN_MERGE_WAVG ? base_weight * x[c] : from_base ? x[c] : 0.0f;
     members list = members_of(pc, m, s, r);
     uint32_t count = 0;
     for (uint32_t i; (i = next_member(&list)) != WN_NONE; ++count) {
-        const float w = pc->rule == WN_MERGE_ADD_MEAN ? 1.0f : real_or_one(m, pc->weight_at, i);
+        const float w = weighs ? real_or_one(m, pc->weight_at, i) : 1.0f;
         add_row(sum, wn_cpu_row(&m->a, entry(m, pc->list_at, i), cols, room), w, cols);
-        weight += w;
+        weight += weighs ? w : 0.0f;
     }
     x = wn_cpu_row(&m->a, base_row, cols, room);
     if (count > 0)
-        finish_merge(pc->rule, sum, x, weight, count, cols);
+        finish_merge(pc, sum, x, weight, count);
     wn_cpu_store_row(&m->b, r, 0, cols, count > 0 ? sum : x);
 }
 

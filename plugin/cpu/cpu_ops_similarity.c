@@ -290,13 +290,13 @@ void cpu_sim_matrix(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m)
     }
 }
 
-/* The second smallest of 1 - row[n]; a NaN counts as infinity. */
-static float second_smallest(const float *row, uint32_t n)
+/* The second smallest of 1 - row[n], times weight[0] if there is one; a NaN counts as infinity. */
+static float second_smallest(const float *row, uint32_t n, const float *weight)
 {
     const float infinity = bits_f32(0x7f800000u);
     float least_one = infinity, second = infinity;
     for (uint32_t u = 0; u < n; ++u) {
-        const float distance = 1.0f - row[u];
+        const float distance = weight ? (1.0f - row[u]) * *weight : 1.0f - row[u];
         if (distance < least_one) {
             second = least_one;
             least_one = distance;
@@ -315,8 +315,11 @@ void cpu_row_second(const struct wn_args_row_second *pc, const wn_cpu_memory *m)
         const wn_cpu_span here = wn_cpu_overlap(all, seg[s], seg[s + 1]);
         for (uint32_t i = here.begin; i < here.end; ++i) {
             const float *row = f32_row(&m->a, i), own = row[i - seg[s]];
+            const float weight = pc->weighted ? real(m, pc->weight_at, i) : 1.0f;
             set_real(m, pc->score_at, i,
-                     is_nan(own) ? own : second_smallest(row, seg[s + 1] - seg[s]));
+                     is_nan(own) ? own
+                                 : second_smallest(row, seg[s + 1] - seg[s],
+                                                   pc->weighted ? &weight : NULL));
         }
     }
 }

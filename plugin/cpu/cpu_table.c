@@ -43,6 +43,11 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_sim_matrix:
         return word * (WN_CPU_STRIP * WN_CPU_SIM_PANEL +
                        (WN_CPU_STRIP + WN_CPU_DOT_BLOCK) * WN_CPU_SIM_DEPTH);
+    case WN_OP_segment_mean: return word * 2 * ARG(op, segment_mean, cols);
+    case WN_OP_segment_dot: return word * 2 * ARG(op, segment_dot, cols);
+    case WN_OP_place_sim: return word * 2 * ARG(op, place_sim, cols);
+    case WN_OP_distances:
+        return word * (WN_CPU_POINT_STRIP + WN_CPU_DOT_BLOCK) * ARG(op, distances, cols);
     case WN_OP_merge: return word * 2 * ARG(op, merge, cols);
     case WN_OP_pool_rest: return word * 2 * ARG(op, pool_rest, cols);
     case WN_OP_space_to_channel: return word * ARG(op, space_to_channel, cols);
@@ -91,6 +96,13 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_relevance: PRODUCT(relevance, n_max, cols, text_rows);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
+    case WN_OP_segment_mean: return UINT64_MAX;
+    case WN_OP_segment_dot: ROWS(segment_dot, n_max);
+    case WN_OP_place_sim: PRODUCT(place_sim, frames, tokens, cols);
+    case WN_OP_distances: PRODUCT(distances, n_max, width, cols);
+    case WN_OP_density: return 2 * ARG(op, density, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_peaks: return ARG(op, peaks, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_nearest: return ARG(op, nearest, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_row_second: return ARG(op, row_second, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_neighbours: return ARG(op, neighbours, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_greedy_maxmin:

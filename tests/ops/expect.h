@@ -43,6 +43,7 @@ void expect_selection(expectations *e);
 void expect_merging(expectations *e);
 void expect_greedy(expectations *e);
 void expect_running(expectations *e);
+void expect_spans(expectations *e);
 void expect_vit(expectations *e);
 
 #endif

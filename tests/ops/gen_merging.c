@@ -13,7 +13,8 @@ void gen_dest(ops_case *c)
 {
     const segments set = any_segments(c, any_size(c, 1031));
     const list src = any_list(c, &set, chance(c, 40) ? 100 : 50);
-    const uint32_t rule = below(c, 2), rank = ranks(c, &src.seg);
+    const uint32_t rule = below(c, 3);
+    const uint32_t rank = rule == 2 ? flags(c, src.seg.n, 30) : ranks(c, &src.seg);
     describe(c, "rule %u, sources %u, segments %u", rule, src.seg.n, set.segs);
     ADD(c, dest, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs, .src_seg_at = src.seg.at,
         .src_pos_at = src.pos, .rule = rule, .rank_at = rank, .k_at = counts(c, &src.seg),
@@ -114,7 +115,8 @@ void gen_resolve(ops_case *c)
     const bool pooled = chance(c, 30);
     ADD(c, resolve, m.old.n_max, BOUNDED(m.old), .keep_at = m.keep,
         .dest_at = pooled && chance(c, 50) ? WN_NONE : dest, .map_at = m.map,
-        .map2_at = array(c, n, WORDS), .pooled = pooled, .seg_new_at = m.seg_new);
+        .map2_at = array(c, n, WORDS), .pooled = pooled, .seg_new_at = m.seg_new,
+        .steps = chance(c, 50) ? 1 + below(c, 200) : 0);
 }
 
 /* Chains of destinations end at kept tokens, or nowhere; dest alone writes keep. */
@@ -160,7 +162,9 @@ static uint32_t add_group(ops_case *c, const merged_set *m, uint32_t *next)
     ADD(c, group, m->rows + slack, .n_max = m->rows + slack, SEG(m->old), .seg_new_at = m->seg_new,
         .span = m->span, .map2_at = m->map2, .from_at = m->from, .head_at = head, .next_at = *next,
         .sizes_at = chance(c, 70) ? positive(c, m->old.n) : WN_NONE,
-        .sizes_new_at = chance(c, 80) ? array(c, m->rows, REALS) : WN_NONE);
+        .sizes_new_at = chance(c, 80) ? array(c, m->rows, REALS) : WN_NONE, .ranged = chance(c, 30),
+        .begin_at = words_below(c, m->old.segs, m->old.n),
+        .end_at = words_below(c, m->old.segs, m->old.n + 1));
     return head;
 }
 
@@ -200,7 +204,7 @@ static uint32_t even(uint32_t n)
 
 void gen_merge(ops_case *c)
 {
-    const uint32_t cols = any_cols(c, 1024), rule = below(c, 3), many = 1 + below(c, 33);
+    const uint32_t cols = any_cols(c, 1024), rule = below(c, 6), many = 1 + below(c, 33);
     const merged_set m = any_merged_set(c, any_size(c, cols > 100 ? 65 : 300));
     const bool near = chance(c, 35);
     const uint32_t stride = even(cols + below(c, 5)), slack = below(c, 9);
@@ -217,7 +221,7 @@ void gen_merge(ops_case *c)
             .from_at = m.from, .head_at = head, .next_at = next,
             .weight_at = chance(c, 70) ? positive(c, m.old.n) : WN_NONE, .rule = rule, .cols = cols,
             .near_at = near ? any_neighbours(c, &m, many) : WN_NONE, .many = many, .first = m.first,
-            .last = m.last);
+            .last = m.last, .blend = 0.3f);
     use_a(c, op);
     write_pool(c, op, 2, stride);
 }

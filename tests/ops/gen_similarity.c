@@ -76,7 +76,8 @@ void gen_row_second(ops_case *c)
         s.n_max += 70000;
     make_matrix(c, &c->a, s.n, s.width, WINNOW_F32, any_flavour(c));
     describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
-    use_a(c, ADD(c, row_second, s.n_max, BOUNDED(s), .score_at = array(c, s.n_max, REALS)));
+    use_a(c, ADD(c, row_second, s.n_max, BOUNDED(s), .score_at = array(c, s.n_max, REALS),
+                 .weighted = chance(c, 40), .weight_at = reals(c, s.n, PLAIN)));
 }
 
 void gen_neighbours(ops_case *c)
@@ -141,7 +142,8 @@ void gen_greedy_maxmin(ops_case *c)
     wn_op *op =
         ADD(c, greedy_maxmin, s.segs, SEG(s), .k_at = counts(c, &s), .first_at = reals(c, s.n, f),
             .md_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
-            .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE);
+            .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE, .weighted = chance(c, 40),
+            .weight_at = reals(c, s.n, PLAIN));
     use_a(c, op);
     maybe_in_parts(c, op, WORD(greedy_maxmin, picks), WORD(greedy_maxmin, pick_from));
 }
