@@ -6,8 +6,8 @@ usage: stages.py --winnow FILE [OPTIONS]      (python3, numpy, torch)
   --winnow FILE     the built library, such as build/lib/libwinnow.so
   --device cpu|cuda PyTorch's; default cpu. cuda: CUDA events, inputs and outputs on the GPU
   --backend cpu|gpu Winnow's; default as --device. gpu: GPU timestamps of the whole pipeline
-  --select NAME     Winnow's device, by a part of its name
-  --threads N       PyTorch's; default all processors. Plain C takes one (--threads 1) or all of them
+  --select NAME     Winnow's device, by a part of its name; default with cuda: the GPU that PyTorch names
+  --threads N       of both; default all processors. Both are kept to so many processors
   --disable LIST    device features that Winnow is not to use (threads, avx512, avx2, fp16...)
   --clock wall|cpu  cpu: CPU time of the process, for machines that do other work; default wall
   --stage NAME      may be given several times; default: all
@@ -29,10 +29,12 @@ differ in the last bits of f32 (exact_inputs.py), and its later rounds follow fr
 
 Then both are timed: a warm-up, then medians of 5 to 25 runs, of 2 where one takes over 2 s; where one takes over 20 s
 it is the only one. PyTorch's times are of the call from tensors to tensors, with the memory that it takes for them,
-Winnow's of plan_run from host memory to host memory (gpu: timestamps). `in common`: the share of kept tokens that are
+Winnow's of plan_run from host memory to host memory (gpu: timestamps around the pipeline's operations: as PyTorch's
+tensors, inputs and outputs lie on the device, and copies from and to the host are in neither time). `in common`: the share of kept tokens that are
 the same where PyTorch computes in the narrow type itself. Floor: inputs read once, outputs written once; in brackets
-its share of what the device copies in Winnow's time (--clock wall alone). On a busy machine take --threads 1 --clock
-cpu: PyTorch's threads wait for each other.
+its share of what the device copies in Winnow's time (--clock wall alone). With --clock wall and --backend cpu the CPU
+time of all threads is told beside. On a busy machine, of which a warning tells, take --threads 1 --clock cpu: PyTorch's
+threads wait for each other.
 """
 import argparse
 import json
@@ -53,6 +55,7 @@ INCLUDE = os.path.join(HERE, "..", "..", "plugin", "include")
 SHAPES = {  # frames, side of the grid, channels: those of `winnow bench`
     "image": (1, 24, 1024), "large-image": (1, 48, 1152), "video": (32, 14, 3584), "long-video": (128, 14, 3584),
     "quick-image": (1, 12, 64), "quick-video": (6, 10, 64)}
+PLACES = {"cpu": "cpu", "cuda": "cuda"}  # where PyTorch's tensors lie
 TORCH = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 APART_MOST = {"f32": 2e-4, "f16": 2e-3, "bf16": 1.6e-2}
 
@@ -78,7 +81,7 @@ def to_torch(arrays, dtype, device, grid):
     out = {}
     for role, a in arrays.items():
         t = torch.from_numpy(a.view(np.int16)).view(torch.bfloat16) if dtype == "bf16" else torch.from_numpy(a)
-        out[role] = t.to(device)
+        out[role] = t.to(PLACES[device])
     return {**out, "grid": grid}
 
 
@@ -151,6 +154,8 @@ class Clock:
         self.events = kind == "wall" and device == "cuda"
 
     def of(self, call):
+        """(milliseconds, CPU milliseconds of all threads)."""
+        cpu = time.process_time()
         if self.events:
             ends = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
             torch.cuda.synchronize()
@@ -158,10 +163,12 @@ class Clock:
             call()
             ends[1].record()
             torch.cuda.synchronize()
-            return ends[0].elapsed_time(ends[1])
-        start = self.now()
-        call()
-        return 1e3 * (self.now() - start)
+            ms = ends[0].elapsed_time(ends[1])
+        else:
+            start = self.now()
+            call()
+            ms = 1e3 * (self.now() - start)
+        return ms, 1e3 * (time.process_time() - cpu)
 
 
 def runs_for(ms):
@@ -169,25 +176,39 @@ def runs_for(ms):
 
 
 def measure(one):
-    """Median of one() over enough runs, and all of them."""
+    """(median of one() over enough runs, all of them, the median of their CPU times)."""
     first = one()
-    if first > 20000:
-        return first, [first]
-    all_ms = [one()]
-    all_ms += [one() for _ in range(runs_for(all_ms[0]) - 1)]
-    return statistics.median(all_ms), all_ms
+    if first[0] > 20000:
+        return first[0], [first[0]], first[1]
+    times = [one()]
+    times += [one() for _ in range(runs_for(times[0][0]) - 1)]
+    all_ms = [ms for ms, _ in times]
+    return statistics.median(all_ms), all_ms, statistics.median(cpu for _, cpu in times)
 
 
 def time_both(args, case, plan, function, options):
     peer_clock, own_clock = Clock(args.clock, args.device), Clock(args.clock, "cpu")
+    stamped = args.backend == "gpu" and args.clock == "wall"
 
     def ours():
-        ms = own_clock.of(plan.run)
-        return plan.result.gpu_ns * 1e-6 if args.clock == "wall" and plan.result.gpu_ns else ms
-    peer_ms, all_peer = measure(lambda: peer_clock.of(lambda: function(case.tensors, options)))
-    own_ms, all_own = measure(ours)
+        ms, cpu = own_clock.of(plan.run)
+        if stamped and not plan.result.gpu_ns:
+            raise winnow_abi.Error("this device gives no timestamps, so there is no GPU time")
+        return plan.result.gpu_ns * 1e-6 if stamped else ms, cpu
+    peer_ms, all_peer, peer_cpu = measure(lambda: peer_clock.of(lambda: function(case.tensors, options)))
+    own_ms, all_own, own_cpu = measure(ours)
     return {"peer_ms": peer_ms, "winnow_ms": own_ms, "ratio": peer_ms / own_ms, "all_peer_ms": all_peer,
-            "all_winnow_ms": all_own}
+            "all_winnow_ms": all_own, "peer_cpu_ms": peer_cpu, "winnow_cpu_ms": own_cpu}
+
+
+def torch_bandwidth(args):
+    """Bytes a second of a copy by PyTorch, read and written."""
+    clock, n = Clock("wall", args.device), 1 << 26
+    source = torch.zeros(n, dtype=torch.float32, device=PLACES[args.device])
+    target = torch.ones_like(source)
+    target.copy_(source)
+    ms = statistics.median(clock.of(lambda: target.copy_(source))[0] for _ in range(9))
+    return 2 * 4 * n / (ms * 1e-3)
 
 
 class Case:
@@ -217,10 +238,14 @@ def bench(args, case):
         plan.close()
         return {**result, "refused": wrong}
     result.update(apart=apart, common=common, rows=plan.result.rows, dispatches=plan.result.dispatches,
-                  floor_bytes=plan.info.floor_bytes, **time_both(args, case, plan, function, options))
-    if args.bandwidth:
-        result["floor_share"] = plan.info.floor_bytes / (result["winnow_ms"] * 1e-3) / args.bandwidth
+                  floor_bytes=plan.info.floor_bytes)
+    try:
+        result.update(time_both(args, case, plan, function, options))
+    except (winnow_abi.Error, RuntimeError) as error:
+        result["refused"] = str(error).splitlines()[0]
     plan.close()
+    if args.bandwidth and "refused" not in result:
+        result["floor_share"] = plan.info.floor_bytes / (result["winnow_ms"] * 1e-3) / args.bandwidth
     return result
 
 
@@ -249,17 +274,20 @@ def figure(ms):
     return "%.2f" % ms if ms < 10 else "%.1f" % ms if ms < 100 else "%.0f" % ms
 
 
-def cells(r):
+def cells(r, cpu):
     share = " (%.1f%%)" % (100 * r["floor_share"]) if "floor_share" in r else ""
     common = [] if r["dtype"] == "f32" else [" %.0f%% in common" % (100 * r["common"])]
     return ["`%s`" % r["spec"], "%d x %d x %d" % tuple(r["shape"]), r["dtype"] + "".join(common),
             figure(r["peer_ms"]), figure(r["winnow_ms"]), "%.2f" % r["ratio"], "%d" % r["dispatches"],
-            "%.1f%s" % (r["floor_bytes"] / 1e6, share)]
+            "%.1f%s" % (r["floor_bytes"] / 1e6, share)] + (
+                [figure(r["peer_cpu_ms"]), figure(r["winnow_cpu_ms"])] if cpu else [])
 
 
-def print_table(results, markdown):
+def print_table(results, markdown, cpu):
+    """cpu: with CPU times beside."""
     head = ["pipeline", "shape", "dtype", "PyTorch ms", "Winnow ms", "PyTorch / Winnow", "dispatches", "floor MB"]
-    table = [head] + [cells(r) for r in results if "refused" not in r]
+    head += ["PyTorch CPU ms", "Winnow CPU ms"] if cpu else []
+    table = [head] + [cells(r, cpu) for r in results if "refused" not in r]
     if markdown:
         table.insert(1, ["---"] * 3 + ["---:"] * (len(head) - 3))
         print("\n".join("| " + " | ".join(row) + " |" for row in table))
@@ -302,8 +330,8 @@ def read_args():
         sys.exit(print(__doc__.strip()))
     if not args.winnow:
         stop("--winnow is needed (see --help)")
-    if args.device == "cuda" and not torch.cuda.is_available():
-        stop("this PyTorch finds no CUDA device")
+    if args.device == "cuda":
+        check_cuda(args)
     args.backend = args.backend or {"cpu": "cpu", "cuda": "gpu"}[args.device]
     args.dtype = split_list(args.dtype, TORCH, "dtype")
     shapes = "quick-image,quick-video" if args.quick else args.shapes + (",long-video" if args.large else "")
@@ -312,17 +340,39 @@ def read_args():
     return args
 
 
+def check_cuda(args):
+    if args.clock == "cpu":
+        stop("--clock cpu counts no GPU's time (leave it out)")
+    if not torch.version.cuda:
+        stop("PyTorch %s was built without CUDA (install one with)" % torch.__version__)
+    if not torch.cuda.is_available():
+        stop("PyTorch %s finds no CUDA device (nvidia-smi tells whether the driver does)" % torch.__version__)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # f32 is f32 on both sides
+    args.select = args.select or torch.cuda.get_device_name()
+
+
 def set_threads(args):
-    processors = len(os.sched_getaffinity(0))
-    args.threads = args.threads or processors
+    """Plain C takes one thread or one for each processor that it may use, so these are made fewer."""
+    may_use = sorted(os.sched_getaffinity(0))
     off = [name for name in args.disable.split(",") if name]
+    args.threads = args.threads or (1 if "threads" in off else len(may_use))
+    if args.threads < 1 or args.threads > len(may_use):
+        stop("--threads %d: this process may use %d processors" % (args.threads, len(may_use)))
     if args.backend == "cpu" and args.threads == 1 and "threads" not in off:
         off.append("threads")
-    if args.backend == "cpu" and args.threads != (1 if "threads" in off else processors):
-        stop("plain C takes %s here (--threads, --disable threads)" % (
-            "one thread" if "threads" in off else "%d threads, or one" % processors))
+    if args.backend == "cpu" and args.threads > 1 and "threads" in off:
+        stop("plain C takes one thread without threads (--threads %d, --disable threads)" % args.threads)
     args.disable = ",".join(off)
+    if args.backend == args.device == "cpu" and args.threads > 1:
+        os.sched_setaffinity(0, may_use[:args.threads])
     torch.set_num_threads(args.threads)
+
+
+def check_same_device(args, library):
+    if args.device == "cuda" and torch.cuda.get_device_name() not in library.about["device"]:
+        library.close()
+        stop("Winnow would run on %s, PyTorch on %s (--select; is the GPU's Vulkan driver installed?)" % (
+            library.about["device"], torch.cuda.get_device_name()))
 
 
 def check_abi():
@@ -334,16 +384,38 @@ def check_abi():
         stop("winnow_abi.py and winnow.h differ: " + "; ".join(wrong))
 
 
+def processor():
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return "%d x %s" % (os.cpu_count(), names[0] if names else "unknown")
+
+
+def warn_if_busy(args):
+    load = os.getloadavg()[0]
+    if args.clock == "wall" and args.backend == "cpu" and load > 0.3:
+        say("stages.py: warning: the machine does other work (load %.1f), which --clock wall counts too" % load)
+    return load
+
+
 def main():
     args = read_args()
     check_abi()
+    load = warn_if_busy(args)
     try:
         library = winnow_abi.Library(args.winnow, args.backend, args.disable, args.select)
     except (winnow_abi.Error, OSError) as error:
         stop(str(error))
+    check_same_device(args, library)
     args.bandwidth = library.bandwidth() if args.clock == "wall" else 0
-    about = {**library.about, "torch": torch.__version__, "torch_device": args.device, "threads": args.threads,
-             "clock": args.clock, "seed": args.seed, "copy_bytes_per_second": args.bandwidth}
+    about = {**library.about, "backend": args.backend, "torch": torch.__version__, "torch_device": args.device,
+             "torch_name": torch.cuda.get_device_name() if args.device == "cuda" else "CPU", "processor": processor(),
+             "threads": args.threads, "clock": args.clock, "seed": args.seed, "load": load,
+             "date": time.strftime("%Y-%m-%d %H:%M"), "copy_bytes_per_second": args.bandwidth}
+    if args.clock == "wall":
+        about["torch_copy_bytes_per_second"] = torch_bandwidth(args)
     say(", ".join("%s %s" % pair for pair in about.items()))
     with torch.inference_mode():
         results = [r for name in args.shapes for r in bench_shape(args, library, name)]
@@ -351,7 +423,7 @@ def main():
     if args.json:
         with open(args.json, "w") as file:
             json.dump({**about, "results": results}, file, indent=1)
-    print_table(results, args.markdown)
+    print_table(results, args.markdown, args.clock == "wall" and args.backend == args.device == "cpu")
     sys.exit(1 if any("refused" in r for r in results) else 0)
 
 

@@ -43,7 +43,7 @@ Host = struct("winnow_host", *u32("struct_size", "reserved"), ("allocator", Allo
               ("log_user", c.c_void_p))
 DeviceDesc = struct("winnow_device_desc", ("struct_size", c.c_uint32), ("backend", c.c_int32),
                     ("host", c.POINTER(Host)), ("selector", c.c_char_p), ("disable", c.c_char_p),
-                    ("loader_path", c.c_char_p))
+                    ("loader_path", c.c_char_p), ("cache_path", c.c_char_p))
 DeviceInfo = struct("winnow_device_info", ("struct_size", c.c_uint32), ("backend", c.c_int32), ("kind", c.c_int32),
                     ("api_version", c.c_uint32), ("name", c.c_char * 256), ("driver", c.c_char * 256),
                     ("features", c.c_char * 256), ("disabled", c.c_char * 256), *u32("subgroup_size", "max_workgroup"),
@@ -58,7 +58,7 @@ Tensor = struct("winnow_tensor", ("data", c.c_void_p), ("row_stride", c.c_uint64
 Run = struct("winnow_run", *u32("struct_size", "reserved"), ("shape", Shape), ("in", Tensor * ROLE_SLOTS),
              ("out", Tensor * OUT_COUNT))
 Result = struct("winnow_result", *u32("struct_size", "rows", "nan_scores", "dispatches", "submissions"),
-                ("grid_out", c.c_uint32 * 3), ("gpu_ns", c.c_uint64))
+                ("grid_out", c.c_uint32 * 3), ("gpu_ns", c.c_uint64), *u32("recorded", "reserved"))
 HANDLE, HANDLE_OUT = c.c_void_p, c.POINTER(c.c_void_p)
 FUNCTIONS = [  # of winnow_api, in its order; a name alone is not called here
     ("status_name", c.c_char_p, c.c_int32), ("get_extension", c.c_void_p, c.c_char_p), ("stage_count",),
@@ -107,7 +107,7 @@ class Library:
 
     def __init__(self, path, backend, disable="", selector=""):
         self.said = []
-        self.log = LOG(lambda _, level, text: self.said.append(text.decode()) if level == 0 else None)
+        self.log = LOG(lambda _, level, text: self.said.append(text.decode()))  # a refusal is the last line
         self.host = sized(Host, log=self.log)
         self.dll = c.CDLL(os.path.abspath(path))
         self.dll.winnow_get_api.restype = c.POINTER(Api)
