@@ -61,6 +61,9 @@ static int check(const values *v, const arg_list *operands)
     if (v->llm && !v->model) {
         return cli_misuse("bench e2e: --llm: its vision model is not named (add --model FILE)");
     }
+    if (v->engine.cache && v->engine.backend && strcmp(v->engine.backend, "cpu") == 0) {
+        return cli_misuse("--cache: plain C compiles nothing (leave it out, or take a GPU)");
+    }
     if (v->rounds > E2E_ROUNDS_MAX) {
         return cli_misuse("bench e2e: --rounds %u: they are at most %d", v->rounds, E2E_ROUNDS_MAX);
     }
@@ -324,8 +327,8 @@ const command command_bench_e2e = {
     "\n"
     "Without llama.cpp, or without a language model for --model, PREFILL is left out.\n"
     "--stages measures each stage (or each --pipeline) at the settings of 'winnow bench', by itself\n"
-    "on what the encoder shows of the same frames, and tells its share of the encoder's time. Text\n"
-    "and attention of a language model, which no encoder has, are then made up.\n"
+    "on what the encoder shows of the same frames, and tells its share of the encoder's time. Text,\n"
+    "attention of a language model and the like, which no encoder has, are then made up.\n"
     "\nExamples:\n"
     "  winnow bench e2e\n"
     "  winnow bench e2e film.mp4 --model mmproj.gguf --llm model.gguf --pipeline budget=256\n"

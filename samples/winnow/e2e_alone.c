@@ -5,16 +5,17 @@
 #include "e2e.h"
 #include "say.h"
 
-/* Roles of a layer, for which a stage stands in front of a projector that goes token by token. */
+/* Roles of a layer, for which a stage stands in front of a projector that goes token by token; all
+ * that an encoder shows; and what is then made up. */
 enum {
     LAYER_ROLES = 1 << WINNOW_ROLE_KEYS | 1 << WINNOW_ROLE_QUERIES | 1 << WINNOW_ROLE_CLS |
                   1 << WINNOW_ROLE_CLS_ATTENTION,
-    SEEDED_ROLES =
-        1 << WINNOW_ROLE_TEXT | 1 << WINNOW_ROLE_IMAGE_EMBEDS | 1 << WINNOW_ROLE_LLM_ATTENTION
+    SHOWN_ROLES = LAYER_ROLES | 1 << WINNOW_ROLE_TOKENS | 1 << WINNOW_ROLE_SIZES,
+    SEEDED_ROLES = ((1 << WINNOW_ROLE_COUNT) - 1) & ~SHOWN_ROLES
 };
 /* Sizes of what is made up: a CLIP's text space, which no encoder's channels are fewer than, and the
  * heads of a language model of 7B. */
-enum { TEXT_ROWS = 8, TEXT_DIM = 512, LLM_HEADS = 28 };
+enum { TEXT_ROWS = 8, TEXT_DIM = 512, LLM_HEADS = 28, FRAME_DIM = 1152 };
 enum { TAP_FINAL, TAP_KEYS, TAP_QUERIES, TAP_ATTENTION, TAP_COUNT };
 
 /* ---- what the encoder shows ---- */
@@ -33,6 +34,7 @@ static void set_shapes(e2e_shown *s, const film_encoder *e, const film *f)
                               .heads = m->heads,
                               .llm_heads = LLM_HEADS,
                               .text_rows = TEXT_ROWS,
+                              .frame_dim = FRAME_DIM,
                               .text_dim = m->width < TEXT_DIM ? m->width : TEXT_DIM};
     s->behind = s->front;
     s->behind.tokens = grid[1] * grid[2];
