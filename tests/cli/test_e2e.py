@@ -112,9 +112,8 @@ def prompt_is_counted(d):
                             *ON], capture_output=True)
         expect(p.returncode == 0, f"{p.stderr!r}")
         lines = [line.split() for line in open(trace, encoding="utf-8") if line.split()[0] in ("text", "rows")]
-        before = [line for line in lines]
-        rows = sum(len(line) - 1 for line in before if line[0] == "rows")
-        text = sum(len(line) - 1 for line in before if line[0] == "text")
+        rows = sum(len(line) - 1 for line in lines if line[0] == "rows")
+        text = sum(len(line) - 1 for line in lines if line[0] == "text")
         expect((rows, text) == (29, min(texts)), f"winnow-ask decodes {rows} rows and {text} tokens of text")
 
 
