@@ -393,6 +393,7 @@ const command command_bench = {
     "run. GMAC is 10^9 multiply-adds of a call, in linear layers and attention; a GFLOP is 10^9\n"
     "operations, two for each. OF PROD is the share of what the device does in one large matrix\n"
     "product by the same operation, FASTER the encoder's time without a pipeline over the row's.\n"
+    "\n'winnow bench e2e --help': from pixels to the first token, with a language model.\n"
     "\nExamples:\n"
     "  winnow bench\n"
     "  winnow bench --stage divprune --dtype f16 --json\n"
