@@ -59,6 +59,10 @@ void bench_measure(bench_figures *out, engine *e, const bench_call *call, bool o
             out->failed = true;
             return;
         }
+        if (!out->first_ms) {
+            out->first_ms = seconds * 1e3;
+        }
+        out->recorded += result.recorded;
         if (i < 0 && seconds > tired_seconds) {
             i = 0;
         }
@@ -112,6 +116,7 @@ static winnow_plan *plan_for(bench_figures *out, engine *e, const winnow_pipelin
         e->api->plan_destroy(plan);
         return NULL;
     }
+    out->barriers = info.barriers;
     out->floor_bytes = info.floor_bytes;
     out->workspace_bytes = info.workspace_bytes;
     return plan;
@@ -164,9 +169,12 @@ void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *in
     } else if (!bench_inputs_make(inputs, roles)) {
         snprintf(out->skipped, sizeof out->skipped, "out of memory for its inputs");
     } else {
+        double start = cli_seconds();
         winnow_plan *plan = plan_for(out, e, pipeline, inputs, roles);
+        double planned_ms = (cli_seconds() - start) * 1e3;
         if (plan) {
             run_plan(out, e, plan, inputs, roles, once);
+            out->start_ms = planned_ms + out->first_ms;
             e->api->plan_destroy(plan);
         }
     }

@@ -9,7 +9,12 @@ typedef struct bench_figures {
     char skipped[ENGINE_MESSAGE_SIZE]; /* why the device cannot do it; "" when it was measured */
     bool failed;                       /* it planned, but the run failed: a defect */
     uint32_t repetitions, rows, dispatches, submissions;
+    uint32_t barriers; /* between the operations of a run */
+    uint32_t
+        recorded; /* runs that recorded their commands, of first + repetitions; the first does */
     double gpu_ms, wall_ms; /* medians; gpu_ms is 0 without timestamps */
+    double first_ms;        /* of the first run */
+    double start_ms;        /* from nothing but a device to the first result; 0: not taken */
     uint64_t floor_bytes, workspace_bytes;
 } bench_figures;
 

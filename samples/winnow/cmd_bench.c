@@ -122,22 +122,24 @@ static const char *cell(double value, const char *format, char *text, size_t siz
 static void print_head(bench *b)
 {
     if (b->head) {
-        printf("\n%s\n%-34s %7s %9s %9s %5s %4s %9s %8s %7s %10s %8s\n", b->head, "STAGE", "ROWS",
-               "GPU ms", "WALL ms", "DISP", "SUB", "FLOOR MB", "GB/s", "OF COPY", "PLAIN C ms",
-               "FASTER");
+        printf("\n%s\n%-34s %7s %9s %9s %9s %5s %4s %4s %9s %8s %7s %10s %8s\n", b->head, "STAGE",
+               "ROWS", "START ms", "GPU ms", "WALL ms", "DISP", "BARR", "SUB", "FLOOR MB", "GB/s",
+               "OF COPY", "PLAIN C ms", "FASTER");
         b->head = NULL;
     }
 }
 
 static void print_row(const bench *b, const bench_case *c, const bench_figures *f, double cpu_ms)
 {
-    char gpu[24], rate[24], share[24], cpu[24], faster[24];
+    char start[24], gpu[24], rate[24], share[24], cpu[24], faster[24];
     if (f->skipped[0]) {
         printf("%-34s  %s\n", c->spec, f->skipped);
         return;
     }
-    printf("%-34s %7u %9s %9.3f %5u %4u %9.2f %8s %7s %10s %8s\n", c->spec, f->rows,
-           cell(f->gpu_ms, "%.3f", gpu, sizeof gpu), f->wall_ms, f->dispatches, f->submissions,
+    printf("%-34s %7u %9s %9s %9.3f %5u %4u %4u %9.2f %8s %7s %10s %8s\n", c->spec, f->rows,
+           cell(f->start_ms, "%.1f", start, sizeof start),
+           cell(f->gpu_ms, "%.3f", gpu, sizeof gpu), f->wall_ms, f->dispatches, f->barriers,
+           f->submissions,
            (double)f->floor_bytes / 1e6, cell(bandwidth(f) / 1e9, "%.2f", rate, sizeof rate),
            cell(b->copy > 0 ? 100 * bandwidth(f) / b->copy : 0, "%.1f%%", share, sizeof share),
            cell(cpu_ms, "%.2f", cpu, sizeof cpu),
@@ -167,6 +169,9 @@ static cJSON *row_object(const bench *b, const bench_case *c, const bench_figure
     cJSON_AddNumberToObject(object, "wall_ms", f->wall_ms);
     cJSON_AddNumberToObject(object, "dispatches", f->dispatches);
     cJSON_AddNumberToObject(object, "submissions", f->submissions);
+    cJSON_AddNumberToObject(object, "barriers", f->barriers);
+    cJSON_AddNumberToObject(object, "recorded", f->recorded);
+    cJSON_AddNumberToObject(object, "start_ms", f->start_ms);
     cJSON_AddNumberToObject(object, "floor_bytes", (double)f->floor_bytes);
     cJSON_AddNumberToObject(object, "workspace_bytes", (double)f->workspace_bytes);
     cJSON_AddNumberToObject(object, "bytes_per_second", bandwidth(f));
@@ -382,6 +387,8 @@ const command command_bench = {
     "[OPTIONS]",
     "Medians of at least five runs (of two where one takes over 2 seconds, of one over 20) with\n"
     "seeded inputs; what would take over a minute a run is left out.\n"
+    "START is from the spec to the first result: planning, the driver's compiling (less of it with\n"
+    "--cache, or where stages before had the same operations), the first run.\n"
     "FLOOR is the least that has to move: inputs read once, outputs written once; GB/s is the floor\n"
     "over the GPU's time, OF COPY its share of what the device copies. PLAIN C is one run of the\n"
     "backend without a GPU, FASTER how many times the wall time goes into it.\n"

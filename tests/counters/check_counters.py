@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Dispatches, submissions and planned bytes of every stage, from `winnow bench --quick --json`, against the pinned ones.
+"""Dispatches, barriers, submissions, recordings and planned bytes of every stage, from `winnow bench --quick --json`, against the pinned ones.
 
 usage: check_counters.py WINNOW PINNED.json [--write]
 
@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-COUNTERS = ("rows", "dispatches", "submissions", "floor_bytes")
+COUNTERS = ("rows", "dispatches", "barriers", "submissions", "recorded", "floor_bytes", "workspace_bytes")
 
 
 def counted(row):
@@ -45,6 +45,9 @@ def main():
         elif got[case].get("submissions", 1) != 1:
             bad += 1
             print("%s: %d submissions, and a pipeline is one" % (case, got[case]["submissions"]))
+        elif got[case].get("recorded", 1) != 1:
+            bad += 1
+            print("%s: commands recorded %d times for runs of one shape" % (case, got[case]["recorded"]))
     print("%d passed, %d failed" % (len(got) - bad, bad))
     return 1 if bad or not got else 0
 
