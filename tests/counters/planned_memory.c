@@ -19,6 +19,8 @@ static const struct {
     {"prumerge", "neighbours of each kept token: K x N"},
     {"prumerge-plus", "as prumerge"},
     {"budget", "divprune, where it chooses that"},
+    {"union", "divprune is among its stages"},
+    {"cascade", "as union"},
 };
 
 static const char *square(const char *stage)
