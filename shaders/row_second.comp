@@ -45,6 +45,6 @@ void main()
     uint other = group_max(best.y == nearest.y ? second : nearest.x);
     if (thread() != 0u) return;
 
-    float own = load_a(i, i - begin);
+    float own = is_nan(weight) ? weight : load_a(i, i - begin);
     w_set_f(pc.score_at + i, is_nan(own) ? own : distance_of(n == 1u ? best.x : other));
 }

@@ -316,10 +316,11 @@ void cpu_row_second(const struct wn_args_row_second *pc, const wn_cpu_memory *m)
         for (uint32_t i = here.begin; i < here.end; ++i) {
             const float *row = f32_row(&m->a, i), own = row[i - seg[s]];
             const float weight = pc->weighted ? real(m, pc->weight_at, i) : 1.0f;
-            set_real(m, pc->score_at, i,
-                     is_nan(own) ? own
-                                 : second_smallest(row, seg[s + 1] - seg[s],
-                                                   pc->weighted ? &weight : NULL));
+            set_real(
+                m, pc->score_at, i,
+                is_nan(own) || is_nan(weight)
+                    ? bits_f32(0x7fc00000u)
+                    : second_smallest(row, seg[s + 1] - seg[s], pc->weighted ? &weight : NULL));
         }
     }
 }

@@ -77,7 +77,7 @@ void gen_row_second(ops_case *c)
     make_matrix(c, &c->a, s.n, s.width, WINNOW_F32, any_flavour(c));
     describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
     use_a(c, ADD(c, row_second, s.n_max, BOUNDED(s), .score_at = array(c, s.n_max, REALS),
-                 .weighted = chance(c, 40), .weight_at = reals(c, s.n, PLAIN)));
+                 .weighted = chance(c, 40), .weight_at = reals(c, s.n, any_flavour(c))));
 }
 
 void gen_neighbours(ops_case *c)
