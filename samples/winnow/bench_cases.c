@@ -50,6 +50,7 @@ static const struct {
     {"motion", "rate=0.75"},
     {"dycoke", "rate=0.7"},
     {"dycoke-kv", "rate=0.7"},
+    {"fastvid", "keep=10%"},
     {"vidcom2", "keep=25%"},
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},

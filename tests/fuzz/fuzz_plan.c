@@ -52,6 +52,9 @@ static const char *const stages[] = {
     "cascade=keep=%u:of=evs*3+vispruner+cdpruner",
     "cascade=keep=%u0%%:of=fastv+fastervlm*2",
     "dycoke=rate=0.%u:mode=merge",
+    "fastvid=keep=%u",
+    "fastvid=keep=%u0%%:period=2:segments=2",
+    "fastvid=keep=60%%:period=%u:threshold=-1",
 };
 
 typedef struct input {

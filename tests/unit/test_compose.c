@@ -12,10 +12,12 @@ static const winnow_shape shape = {.frames = FRAMES,
                                    .grid_w = COLUMNS,
                                    .key_dim = 4,
                                    .heads = 2,
-                                   .llm_heads = 2};
+                                   .llm_heads = 2,
+                                   .frame_dim = 3};
 #define ROLES                                                                      \
     (1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES | 1u << WINNOW_ROLE_KEYS | \
-     1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_LLM_ATTENTION)
+     1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_LLM_ATTENTION |           \
+     1u << WINNOW_ROLE_FRAME_EMBEDS | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP)
 
 static void what_does_not_go_together(void **state)
 {
@@ -42,6 +44,7 @@ static void what_does_not_go_together(void **state)
         {"flatten,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
         {"flatten,avg-pool=factor=2", "avg-pool", WINNOW_E_SHAPE},
         {"evs=rate=0.5,flatten,dycoke", "dycoke", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,fastvid", "fastvid", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
@@ -110,6 +113,8 @@ static void what_goes_together(void **state)
         {"motion=rate=0.5:mode=merge,divprune=keep=3", 9, 5, {0, 0, 0}},
         {"motion=rate=0.5:model=affine,tome=r=1", 33, 5, {0, 0, 0}},
         {"evs=rate=0.25,tome=r=4", 42, 5, {0, 0, 0}},
+        {"fastvid=keep=6:segments=3", 18, 5, {0, 0, 0}},
+        {"fastvid=keep=6:threshold=-1:segments=1:period=3:context=0.5,tome=r=1", 15, 5, {0, 0, 0}},
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
@@ -192,6 +197,7 @@ static void smaller_runs_of_a_large_plan(void **state)
                                         "dycoke",
                                         "prumerge",
                                         "avg-pool=stride=3",
+                                        "fastvid=keep=4:segments=2",
                                         "visionzip=dominant=2:contextual=2"};
     const winnow_api *api = test_api();
     winnow_device *device = test_device(NULL);
