@@ -55,6 +55,9 @@ static const char *const stages[] = {
     "fastvid=keep=%u",
     "fastvid=keep=%u0%%:period=2:segments=2",
     "fastvid=keep=60%%:period=%u:threshold=-1",
+    "flashvid=keep=%u",
+    "flashvid=keep=%u0%%:mode=official:segments=2",
+    "flashvid=keep=40%%:alpha=0.%u:selection=attn_div:segment=-1",
 };
 
 typedef struct input {
