@@ -52,6 +52,7 @@ static const struct {
     {"dycoke-kv", "rate=0.7"},
     {"fastvid", "keep=10%"},
     {"flashvid", "keep=25%"},
+    {"holitom", "keep=10%"},
     {"vidcom2", "keep=25%"},
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},

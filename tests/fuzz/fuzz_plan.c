@@ -58,6 +58,8 @@ static const char *const stages[] = {
     "flashvid=keep=%u",
     "flashvid=keep=%u0%%:mode=official:segments=2",
     "flashvid=keep=40%%:alpha=0.%u:selection=attn_div:segment=-1",
+    "holitom=keep=%u",
+    "holitom=keep=%u0%%:still=0:contextual=0.5:merge=mean",
 };
 
 typedef struct input {
