@@ -53,6 +53,7 @@ static const struct {
     {"fastvid", "keep=10%"},
     {"flashvid", "keep=25%"},
     {"holitom", "keep=10%"},
+    {"prunevid", "still=0.8"},
     {"vidcom2", "keep=25%"},
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},

@@ -60,6 +60,8 @@ static const char *const stages[] = {
     "flashvid=keep=40%%:alpha=0.%u:selection=attn_div:segment=-1",
     "holitom=keep=%u",
     "holitom=keep=%u0%%:still=0:contextual=0.5:merge=mean",
+    "prunevid=still=0.%u",
+    "prunevid=still=-1:segments=0.%u:clusters=0.3",
 };
 
 typedef struct input {

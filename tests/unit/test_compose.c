@@ -47,6 +47,7 @@ static void what_does_not_go_together(void **state)
         {"evs=rate=0.5,fastvid", "fastvid", WINNOW_E_SHAPE},
         {"flatten,flashvid", "flashvid", WINNOW_E_SHAPE},
         {"divprune=keep=4,holitom", "holitom", WINNOW_E_SHAPE},
+        {"divprune=keep=4,prunevid", "prunevid", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
@@ -120,6 +121,8 @@ static void what_goes_together(void **state)
         {"divprune=keep=12,flashvid=keep=4:expansion=1:alpha=1", 12, 5, {0, 0, 0}},
         {"flashvid=keep=10:link=0:segment=-1:segments=1,flatten,divprune=keep=9", 9, 5, {0, 0, 0}},
         {"holitom=keep=25%:still=1,flatten,divprune=keep=18", 18, 5, {0, 0, 0}},
+        {"avg-pool=factor=2,prunevid=still=1", 18, 5, {0, 0, 0}},
+        {"prunevid=still=1,flatten,divprune=keep=36", 36, 5, {0, 0, 0}},
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
@@ -205,6 +208,7 @@ static void smaller_runs_of_a_large_plan(void **state)
                                         "fastvid=keep=4:segments=2",
                                         "flashvid=keep=4:mode=official",
                                         "holitom=keep=4:still=0:contextual=0.5",
+                                        "prunevid=still=0",
                                         "visionzip=dominant=2:contextual=2"};
     const winnow_api *api = test_api();
     winnow_device *device = test_device(NULL);
