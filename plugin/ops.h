@@ -18,7 +18,7 @@ enum wn_op_kind {
 };
 #undef OP
 
-enum wn_grouping { WN_THREADS, WN_LANES, WN_GROUPS };
+enum wn_grouping { WN_THREADS, WN_LANES, WN_GROUPS, WN_ROWS, WN_TEAMS, WN_GROUPING_COUNT };
 
 #define WN_WEIGHT_PARTS 16 /* buffers that an encoder's weights may be spread over */
 

@@ -39,13 +39,14 @@ layout(push_constant, std430) uniform push_block { ARGS pc; };
 #define TYPE_WORDS 3u
 
 layout(local_size_x = 64, local_size_x_id = 0) in;
-#define LOCAL gl_WorkGroupSize.x                    // invocations a workgroup: a power of two, 32..1024
+#define LOCAL gl_WorkGroupSize.x                    // invocations a workgroup: a power of two, 32..1024 (ROWS: from 8 on)
 layout(constant_id = 1) const uint A_TYPE = TYPE_F32;
 layout(constant_id = 2) const uint B_TYPE = TYPE_F32;
 layout(constant_id = 3) const uint C_TYPE = TYPE_F32;      // WN_C only
 layout(constant_id = 4) const uint WINDOW_SHIFT = 25u;     // WN_WINDOWS only
 layout(constant_id = 5) const uint SUBGROUP_SIZE = 32u;    // WN_SUBGROUP only
 layout(constant_id = 6) const uint BROADCASTS = 1u;        // WN_SUBGROUP only: same() tells the compiler what it knows
+layout(constant_id = 10) const uint QUADS = 1u;            // rows.glsl: four words in one load come sooner than in four
 
 layout(set = 0, binding = 0, std430) readonly buffer a0_block { uint a0[]; };
 layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_block { uint b0[]; };
@@ -65,6 +66,11 @@ layout(set = 0, binding = 12, std430) buffer out4_block { uint out4[]; };
 layout(set = 0, binding = 13, std430) buffer out5_block { uint out5[]; };
 #ifdef WN_C
 layout(set = 0, binding = 14, std430) readonly buffer c0_block { uint c0[]; };
+#endif
+#ifndef WN_WINDOWS    // the same memory four words at once, and two
+layout(set = 0, binding = 0, std430) readonly buffer a0_quads_block { uvec4 a0_quads[]; };
+layout(set = 0, binding = 0, std430) readonly buffer a0_twos_block { uvec2 a0_twos[]; };
+layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_quads_block { uvec4 b0_quads[]; };
 #endif
 #ifdef WN_STORAGE16    // the same memory in halves; never with WN_WINDOWS
 layout(set = 0, binding = 0, std430) readonly buffer a0_halves { uint16_t a0h[]; };

@@ -5,78 +5,77 @@
 //   SUM_OVER  (x_b + sum x_i) / weight of the base       no member: x_b
 //   BLEND     v x_b + (1 - v) (sum x_i) / count          no member: x_b; BLEND_FEW: v = max(1/(count + 1), blend)
 // Sums in list order, one multiply and one add each; division by recip_.
-// THREADS: an invocation two neighbouring columns of a row. Shared: none. Cost: one load of A a member and column.
+// ROWS: a workgroup a row, or a part of its columns. Shared: none.
+// Cost: one load of A a member and column.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define ARGS wn_args_merge
 #include "common.glsl"
+#include "rows.glsl"
 
-float weight_of(uint i) { return pc.weight_at == WN_NONE ? 1.0 : w_f(pc.weight_at + i); }
-
-// Columns c and c+1 of x_i.
-vec2 x_of(uint i, uint c, bool has_second)
-{
-    uint row = w_u(pc.list_at + i);
-    if (!is_row(row)) return vec2(0.0);
-    return vec2(load_a(row, c), has_second ? load_a(row, c + 1u) : 0.0);
-}
+float weight_of(uint i) { return pc.weight_at == WN_NONE ? 1.0 : w_f(same_in_group(pc.weight_at + i)); }
 
 // Member number k of row r, after member `before`; list: where near[] of the row starts.
 uint member(uint r, uint list, uint k, uint before)
 {
-    if (pc.near_at != WN_NONE) return k < pc.many ? w_u(list + k) : WN_NONE;
-    return w_u(k == 0u ? pc.head_at + r : pc.next_at + before);
+    uint at = k == 0u ? pc.head_at + r : pc.next_at + before;
+    if (pc.near_at != WN_NONE) at = list + min(k, pc.many - 1u);
+    uint i = w_u(same_in_group(at));
+    return pc.near_at != WN_NONE && k >= pc.many ? WN_NONE : i;
 }
 
-void main()
+void merge_columns(uint how, uint r, uint base, uint list, uint c, uint end)
 {
-    uint pairs = (pc.cols + 1u) >> 1, r = item() / pairs, c = 2u * (item() % pairs);
-    if (r >= pc.n_max || r >= w_u(pc.seg_new_at + pc.segs)) return;
-    uint base = w_u(pc.from_at + r);
-    if (base == WN_NONE) return;
-    bool has_second = c + 1u < pc.cols;
-    uint list = WN_NONE;
-    if (pc.near_at != WN_NONE) {
-        uint s = segment_of(r, pc.seg_new_at, pc.segs);
-        list = pc.near_at + (r - (s + 1u) * pc.first - s * pc.last) * pc.many;
-    }
-
-    vec2 x_base = x_of(base, c, has_second);
-    precise vec2 sum = x_base;
+    runs x_base = a_runs(how, w_u(pc.list_at + base), c, end), sum = x_base;
     precise float weight = 0.0;
     if (pc.rule == WN_MERGE_WAVG) {
         weight = weight_of(base);
-        sum = vec2(weight) * x_base;
+        sum = scaled(x_base, weight);
     } else if (pc.rule == WN_MERGE_SUM_OVER) {
         weight = weight_of(base);
     } else if (pc.rule != WN_MERGE_ADD_SUM) {
-        sum = vec2(0.0);
+        sum = no_runs;
     }
 
     uint count = 0u;
     for (uint i = member(r, list, 0u, base); i != WN_NONE; i = member(r, list, count, i)) {
         float w = pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_ADD_SUM ? weight_of(i) : 1.0;
-        precise vec2 wx = vec2(w) * x_of(i, c, has_second);
-        sum = sum + wx;
+        sum = plus(sum, scaled(a_runs(how, w_u(same_in_group(pc.list_at + i)), c, end), w));
         if (pc.rule == WN_MERGE_WAVG) weight = weight + w;
         ++count;
     }
 
-    precise vec2 y = sum;
+    runs y = sum;
     if (count == 0u) {
         y = x_base;
     } else if (pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_SUM_OVER) {
-        y = sum * vec2(recip_(weight));
+        y = scaled(sum, recip_(weight));
     } else if (pc.rule == WN_MERGE_ADD_MEAN) {
-        precise vec2 mean = sum * vec2(recip_(float(count)));
-        y = x_base + mean;
+        y = plus(x_base, scaled(sum, recip_(float(count))));
     } else if (pc.rule != WN_MERGE_ADD_SUM) {
         float few = recip_(float(count + 1u));
         precise float v = pc.rule == WN_MERGE_BLEND_FEW && few > pc.blend ? few : pc.blend;
         precise float rest = 1.0 - v;
-        precise vec2 mean = sum * vec2(recip_(float(count)));
-        precise vec2 own = vec2(v) * x_base, others = vec2(rest) * mean;
-        y = own + others;
+        y = plus(scaled(x_base, v), scaled(scaled(sum, recip_(float(count))), rest));
     }
-    store_b2(r, c, y.x, y.y, has_second);
+    b_set_runs(how, r, c, end, y);
+}
+
+void main()
+{
+    uint rows = min(pc.n_max, w_u(pc.seg_new_at + pc.segs)), parts = row_parts(rows, pc.cols);
+    bool whole = rows_are_whole();
+    for (uint k = group_index(); k < rows * parts; k += group_count()) {
+        uint r = row_of_part(k, parts), base = w_u(pc.from_at + r), list = WN_NONE;
+        if (base == WN_NONE) continue;
+        if (pc.near_at != WN_NONE) {
+            uint s = segment_of(r, pc.seg_new_at, pc.segs);
+            list = pc.near_at + (r - (s + 1u) * pc.first - s * pc.last) * pc.many;
+        }
+        uvec2 columns = columns_of_part(k, parts, pc.cols);
+        uint c = first_column(columns), end = columns.y;
+        for (; whole && has_columns(WIDE, c, end); c += 4u * NEXT_COLUMN) merge_columns(WIDE, r, base, list, c, end);
+        for (; whole && has_columns(WHOLE, c, end); c += NEXT_COLUMN) merge_columns(WHOLE, r, base, list, c, end);
+        for (; c < end; c += NEXT_COLUMN) merge_columns(REST, r, base, list, c, end);
+    }
 }

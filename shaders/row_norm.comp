@@ -1,27 +1,20 @@
 // row_norm: inv[i] = 1 / max(|x|, eps), x = A(list[i]), from s = dot32(x, x).
-// LANES: 32 invocations a token, each sums its strided part. Shared: the tree of dot32 (reduce.glsl).
-// Cost: cols loads and multiply-adds a token.
+// TEAMS: a team a token. Shared: dot32 without subgroups. Cost: cols loads and multiply-adds a token.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define ARGS wn_args_row_norm
 #include "common.glsl"
 #include "reduce.glsl"
+#include "teams.glsl"
 
 void main()
 {
-    uint i = lanes_item(), l = lane();
-    bool is_token = i < w_u(pc.seg_at + pc.segs);
-    uint entry = is_token ? list_entry(pc.list_at, i) : WN_NONE;
-
-    precise float p = 0.0;
-    if (is_row(entry)) {
-        uint x = a_row(entry);
-        for (uint d = l; d < pc.cols; d += 32u) {
-            float v = a_element(x + d);
-            precise float vv = v * v;
-            p = p + vv;
-        }
+    uint n = w_u(pc.seg_at + pc.segs);
+    for (uint first = first_item(); first < n; first += items_step()) {
+        uint i = first + team();
+        uint entry = i < n ? list_entry(pc.list_at, i) : WN_NONE;
+        float s = square_of_row(a_row(entry), pc.cols, is_row(entry));
+        if (i < n && member() == 0u)
+            w_set_f(pc.inv_at + i, is_row(entry) ? norm_factor(s, pc.eps2, pc.inv_eps) : 0.0);
     }
-    float s = dot32(p);
-    if (is_token && l == 0u) w_set_f(pc.inv_at + i, is_row(entry) ? norm_factor(s, pc.eps2, pc.inv_eps) : 0.0);
 }

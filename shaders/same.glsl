@@ -16,4 +16,13 @@ uint same(uint x)
 #endif
     return x;
 }
+
+// x, which is the same in the whole workgroup.
+uint same_in_group(uint x)
+{
+#ifdef WN_SUBGROUP
+    if (BROADCASTS != 0u) x = subgroupBroadcastFirst(x);
+#endif
+    return x;
+}
 #endif

@@ -1,45 +1,58 @@
 // space_to_channel: output cell (t, y, x) gets the f*f input cells (y*f + di, x*f + dj) side by side as channels:
 // (di*f + dj)*cols + c, for layout CHANNEL c*f*f + di*f + dj. Cells outside: zero, or the edge's cell.
-// THREADS: an invocation two neighbouring channels of a cell. Shared: none. Cost: one load of A a channel.
+// ROWS: a workgroup an input cell, or a part of it, which is a copy; where the channels of cells lie between each other, or
+// share words, an output cell in pairs of channels. Shared: none. Cost: one load of A a channel.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define ARGS wn_args_space_to_channel
 #include "common.glsl"
+#include "rows.glsl"
 
 #define PAD_EDGE 2u
 
-// Channel `channel` of output cell (y, x) of frame t.
-float value(uint t, uint y, uint x, uint channel)
+// What the list says of input cell di*f + dj of output cell (t, y, x).
+uint entry_of(uint t, uint y, uint x, uint cell)
 {
-    uint f = pc.factor, area = f * f;
-    bool split = pc.layout_ == WN_LAYOUT_CHANNEL;
-    uint cell = split ? channel % area : channel / pc.cols;    // di*f + dj
-    uint c = split ? channel / area : channel % pc.cols;
-
-    uint position = t * pc.h * pc.w;
-    if (pc.layout_ == WN_LAYOUT_BLOCKS) {
-        position += (y * pc.ow + x) * area + cell;
-    } else {
-        uint yy = y * f + cell / f, xx = x * f + cell % f;
-        if (pc.pad == PAD_EDGE) {
-            yy = min(yy, pc.h - 1u);
-            xx = min(xx, pc.w - 1u);
-        }
-        if (yy >= pc.h || xx >= pc.w) return 0.0;
-        position += yy * pc.w + xx;
+    uint f = pc.factor, position = t * pc.h * pc.w, di = cell / f;
+    uint yy = y * f + di, xx = x * f + (cell - di * f);
+    if (pc.layout_ == WN_LAYOUT_BLOCKS) return w_u(pc.rows_at + position + (y * pc.ow + x) * f * f + cell);
+    if (pc.pad == PAD_EDGE) {
+        yy = min(yy, pc.h - 1u);
+        xx = min(xx, pc.w - 1u);
     }
-    uint row = w_u(pc.rows_at + position);
-    return is_row(row) ? load_a(row, c) : 0.0;
+    return yy < pc.h && xx < pc.w ? w_u(pc.rows_at + position + yy * pc.w + xx) : WN_NONE;
+}
+
+float channel_of(uint t, uint y, uint x, uint channel)
+{
+    uint area = pc.factor * pc.factor;
+    bool split = pc.layout_ == WN_LAYOUT_CHANNEL;
+    uint whole = channel / (split ? area : pc.cols), rest = channel - whole * (split ? area : pc.cols);
+    uint entry = entry_of(t, y, x, split ? rest : whole);
+    return is_row(entry) ? load_a(entry, split ? whole : rest) : 0.0;
 }
 
 void main()
 {
-    uint channels = pc.factor * pc.factor * pc.cols, pairs = (channels + 1u) >> 1;
-    uint o = item() / pairs, channel = 2u * (item() % pairs);
-    if (o >= pc.frames * pc.oh * pc.ow) return;
-    uint t = o / (pc.oh * pc.ow), y = o / pc.ow % pc.oh, x = o % pc.ow;
-
-    bool has_second = channel + 1u < channels;
-    uint r = pc.layout_ == WN_LAYOUT_COLUMN ? (t * pc.ow + x) * pc.oh + y : o;
-    store_b2(r, channel, value(t, y, x, channel), has_second ? value(t, y, x, channel + 1u) : 0.0, has_second);
+    uint area = pc.factor * pc.factor, channels = area * pc.cols;
+    bool is_copy = pc.layout_ != WN_LAYOUT_CHANNEL && (B_WIDE || (pc.cols & 1u) == 0u);
+    uint runs = is_copy ? area : 1u, all = pc.frames * pc.oh * pc.ow * runs, parts = row_parts(all, channels / runs);
+    for (uint k = group_index(); k < all * parts; k += group_count()) {
+        uint run = row_of_part(k, parts), o = run / runs, cell = run - o * runs;
+        uint line = o / pc.ow, x = o - line * pc.ow, t = line / pc.oh, y = line - t * pc.oh;
+        uint r = pc.layout_ == WN_LAYOUT_COLUMN ? (t * pc.ow + x) * pc.oh + y : o;
+        uvec2 columns = columns_of_part(k, parts, channels / runs);
+        if (is_copy) {
+            uint entry = entry_of(t, y, x, cell), to = b_row(r) + cell * pc.cols + columns.x;
+            uint n = columns.y - columns.x;
+            copy_columns(a_row(entry) + columns.x, to, is_row(entry) ? n : 0u);
+            clear_columns(to, is_row(entry) ? 0u : n);
+            continue;
+        }
+        for (uint c = columns.x + UNIT * gl_LocalInvocationIndex; c < columns.y; c += UNIT * LOCAL) {
+            bool has_second = c + 1u < columns.y;
+            float second = IN_PAIRS && has_second ? channel_of(t, y, x, c + 1u) : 0.0;
+            b_set_unit(b_row(r) + c, vec2(channel_of(t, y, x, c), second), has_second);
+        }
+    }
 }

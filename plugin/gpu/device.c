@@ -7,6 +7,8 @@
 #include "gpu/device.h"
 
 enum { THREADS_LOCAL = 128, GROUP_LOCAL_CPU = 32, GROUP_LOCAL = 256, GROUP_LOCAL_MOST = 1024 };
+/* On a CPU an invocation costs as much to begin as some tens of loads, so that few do much. */
+enum { ROWS_LOCAL_CPU = 8, TEAMS_LOCAL_CPU = 32, SHARING_GROUPS_CPU = 64 };
 enum { SHARED_PER_INVOCATION = 28, SHARED_FIXED = 2048 }; /* bytes that shaders/reduce.glsl takes */
 
 /* The physical devices of an instance, in the loader's order. */
@@ -257,6 +259,9 @@ static void choose_workgroups(wn_gpu *gpu)
         group /= 2;
     gpu->local[WN_THREADS] = gpu->local[WN_LANES] = threads;
     gpu->local[WN_GROUPS] = group;
+    gpu->local[WN_ROWS] = cpu ? ROWS_LOCAL_CPU : threads;
+    gpu->local[WN_TEAMS] = cpu ? TEAMS_LOCAL_CPU : threads;
+    gpu->groups_most = cpu ? SHARING_GROUPS_CPU : UINT32_MAX;
 }
 
 /* Windows are powers of two of words; a binding that starts between two aligned offsets loses up

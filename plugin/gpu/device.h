@@ -84,7 +84,8 @@ typedef struct wn_gpu {
     wn_caps caps;
     wn_enabled enabled;
     uint32_t features;     /* bits 1 << wn_feature in use */
-    uint32_t local[3];     /* invocations a workgroup, by wn_grouping */
+    uint32_t local[WN_GROUPING_COUNT]; /* invocations a workgroup */
+    uint32_t groups_most;  /* workgroups of operations that any number can do (ROWS, TEAMS) */
     uint32_t window_shift; /* log2 of a window's words */
 
     /* Around the queue: ours, and the host's if it lent any. */

@@ -177,7 +177,7 @@ fail:
 static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *types,
                                    VkPipeline *out)
 {
-    enum { CONSTANTS = 10 };
+    enum { CONSTANTS = 11 };
     winnow_status status = WINNOW_OK;
     const enum wn_build build = build_of(gpu, kind, types);
     const bool cooperative = build == WN_BUILD_COOPERATIVE;
@@ -192,11 +192,12 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                                         !wn_caps_slow_compiler(&gpu->caps),
                                         gpu->caps.coop_m,
                                         gpu->caps.coop_n,
-                                        gpu->caps.coop_k};
+                                        gpu->caps.coop_k,
+                                        !wn_caps_slow_compiler(&gpu->caps)};
     VkSpecializationMapEntry entries[CONSTANTS];
     for (uint32_t i = 0; i < CONSTANTS; i++)
         entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
-    /* No shader but the cooperative one has the last three: their sizes may be 0. */
+    /* No shader but the cooperative one has coop_m, n and k: their sizes may be 0. */
     const VkSpecializationInfo constants = {CONSTANTS, entries, sizeof values, values};
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,

@@ -315,13 +315,18 @@ static uint64_t tiles_of(const wn_op *op)
 
 static uint64_t groups_of(const wn_gpu *gpu, const wn_op *op, const wn_types *types)
 {
-    static const uint32_t lanes[] = {[WN_THREADS] = 1, [WN_LANES] = 32, [WN_GROUPS] = 0};
+    static const uint32_t lanes[WN_GROUPING_COUNT] = {
+        [WN_THREADS] = 1, [WN_LANES] = 32, [WN_ROWS] = 1, [WN_TEAMS] = 32};
     const enum wn_grouping grouping = wn_op_grouping(op->kind);
     const uint64_t local = gpu->local[grouping];
     const uint64_t invocations = (uint64_t)op->items * lanes[grouping];
     if (wn_is_cooperative(gpu, op->kind, types))
         return tiles_of(op);
-    return grouping == WN_GROUPS ? op->items : (invocations + local - 1) / local;
+    if (grouping == WN_GROUPS)
+        return op->items;
+    const uint64_t groups = (invocations + local - 1) / local;
+    const bool shares = grouping == WN_ROWS || grouping == WN_TEAMS;
+    return shares && groups > gpu->groups_most ? gpu->groups_most : groups;
 }
 
 /* Too many workgroups for x fold into y; shaders count and check bounds. */
