@@ -71,6 +71,7 @@ layout(set = 0, binding = 14, std430) readonly buffer c0_block { uint c0[]; };
 layout(set = 0, binding = 0, std430) readonly buffer a0_quads_block { uvec4 a0_quads[]; };
 layout(set = 0, binding = 0, std430) readonly buffer a0_twos_block { uvec2 a0_twos[]; };
 layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_quads_block { uvec4 b0_quads[]; };
+layout(set = 0, binding = 4, std430) WN_COHERENT buffer b0_twos_block { uvec2 b0_twos[]; };
 #endif
 #ifdef WN_STORAGE16    // the same memory in halves; never with WN_WINDOWS
 layout(set = 0, binding = 0, std430) readonly buffer a0_halves { uint16_t a0h[]; };

@@ -15,9 +15,19 @@ void main()
         w_set_u(pc.score_at + i, 0x7f800000u);
         return;
     }
-    uint row = token / pc.cols_per_frame * pc.rows_per_frame, col = token % pc.cols_per_frame;
+    uint frame = token / pc.cols_per_frame, x = a_row(frame * pc.rows_per_frame) + token - frame * pc.cols_per_frame;
     precise float sum = 0.0;
-    for (uint h = 0u; h < pc.heads; ++h) sum = sum + load_a(row + h, col);
+    uint h = 0u;
+    for (; h + 4u <= pc.heads; h += 4u) {    // loads that do not wait for each other
+        float v0 = a_element(x), v1 = a_element(x + pc.a_stride);
+        float v2 = a_element(x + 2u * pc.a_stride), v3 = a_element(x + 3u * pc.a_stride);
+        sum = sum + v0;
+        sum = sum + v1;
+        sum = sum + v2;
+        sum = sum + v3;
+        x += 4u * pc.a_stride;
+    }
+    for (; h < pc.heads; ++h, x += pc.a_stride) sum = sum + a_element(x);
     precise float score = sum * pc.scale;
     w_set_f(pc.score_at + i, score);
 }

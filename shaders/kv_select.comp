@@ -21,7 +21,17 @@ void average_heads()
 {
     for (uint j = thread(); j < pc.count; j += LOCAL) {
         precise float sum = 0.0;
-        for (uint h = 0u; h < pc.heads; ++h) sum = sum + load_a(h, pc.first + j);
+        uint x = a_row(0u) + pc.first + j, h = 0u;
+        for (; h + 4u <= pc.heads; h += 4u) {    // loads that do not wait for each other
+            float v0 = a_element(x), v1 = a_element(x + pc.a_stride);
+            float v2 = a_element(x + 2u * pc.a_stride), v3 = a_element(x + 3u * pc.a_stride);
+            sum = sum + v0;
+            sum = sum + v1;
+            sum = sum + v2;
+            sum = sum + v3;
+            x += 4u * pc.a_stride;
+        }
+        for (; h < pc.heads; ++h, x += pc.a_stride) sum = sum + a_element(x);
         precise float v = sum * pc.inv_heads;
         w_set_f(pc.cur_at + j, v);
     }

@@ -1,52 +1,58 @@
 // relevance: rel[i] = scale * sum over the text rows m of cos(A(index[i]), B(m)).
-// LANES: 32 invocations a token; two text rows at a time share the loads of x. Shared: the tree of dot32.
+// TEAMS: a team a token; two text rows at a time share the loads of x. Shared: dot32 without subgroups.
 // Cost: 1.5 * cols * text_rows loads a token.
 #version 460
 #extension GL_GOOGLE_include_directive : require
 #define ARGS wn_args_relevance
 #include "common.glsl"
 #include "reduce.glsl"
+#include "teams.glsl"
+
+// x.y, y.y, x.z, z.z of a row of A and two of B.
+vec4 products(uint x, uint y, uint z, bool has_x)
+{
+    parts xy = no_parts, yy = no_parts, xz = no_parts, zz = no_parts;
+    uint d = has_x ? 0u : pc.cols, whole = pc.cols & ~31u;
+    bool quads = has_quads(x) && are_quads(y | z, B_WIDE);
+    for (; quads && d < whole; d += 32u) {
+        parts a = a_quads(x + d), b = b_quads(y + d), c = b_quads(z + d);
+        xy = add_products(xy, a, b);
+        yy = add_products(yy, b, b);
+        xz = add_products(xz, a, c);
+        zz = add_products(zz, c, c);
+    }
+    for (; d < pc.cols; d += 32u) {
+        parts a = a_parts(x + d, pc.cols - d), b = b_parts(y + d, pc.cols - d), c = b_parts(z + d, pc.cols - d);
+        xy = add_products(xy, a, b);
+        yy = add_products(yy, b, b);
+        xz = add_products(xz, a, c);
+        zz = add_products(zz, c, c);
+    }
+    return team_sums(vec4(sum_of(xy), sum_of(yy), sum_of(xz), sum_of(zz)));
+}
 
 void main()
 {
-    uint i = lanes_item(), l = lane();
-    bool is_token = i < w_u(pc.seg_at + pc.segs);
-    uint entry = is_token ? w_u(pc.index_at + i) : WN_NONE;
-    bool has_x = is_row(entry);
-    uint x = has_x ? a_row(entry) : 0u;
+    uint n = w_u(pc.seg_at + pc.segs);
+    for (uint first = first_item(); first < n; first += items_step()) {
+        uint i = first + team(), entry = i < n ? w_u(pc.index_at + i) : WN_NONE;
+        bool has_x = is_row(entry);
+        uint x = a_row(entry);
+        float x_factor = norm_factor(square_of_row(x, pc.cols, has_x), COS_EPS2, COS_INV_EPS);
 
-    precise float p = 0.0;
-    if (has_x) {
-        for (uint d = l; d < pc.cols; d += 32u) {
-            float v = a_element(x + d);
-            precise float vv = v * v;
-            p = p + vv;
-        }
-    }
-    float x_factor = norm_factor(dot32(p), COS_EPS2, COS_INV_EPS);
-
-    precise float sum = 0.0;
-    for (uint m = 0u; m < pc.text_rows; m += 2u) {
-        bool has_second = m + 1u < pc.text_rows;
-        uint y = b_row(m), z = has_second ? b_row(m + 1u) : y;
-        precise vec4 parts = vec4(0.0);    // x.y, y.y, x.z, z.z
-        if (has_x) {
-            for (uint d = l; d < pc.cols; d += 32u) {
-                float xd = a_element(x + d), yd = b_element(y + d), zd = b_element(z + d);
-                precise vec4 products = vec4(xd * yd, yd * yd, xd * zd, zd * zd);
-                parts = parts + products;
-            }
-        }
-        vec4 dots = dot32(parts);
-        precise float f = x_factor * norm_factor(dots.y, COS_EPS2, COS_INV_EPS);
-        precise float c = dots.x * f;
-        sum = sum + c;
-        if (has_second) {
-            f = x_factor * norm_factor(dots.w, COS_EPS2, COS_INV_EPS);
-            c = dots.z * f;
+        precise float sum = 0.0;
+        for (uint m = 0u; m < pc.text_rows; m += 2u) {
+            bool has_second = m + 1u < pc.text_rows;
+            vec4 dots = products(x, b_row(m), b_row(has_second ? m + 1u : m), has_x);
+            precise float f = x_factor * norm_factor(dots.y, COS_EPS2, COS_INV_EPS);
+            precise float c = dots.x * f;
             sum = sum + c;
+            precise float g = x_factor * norm_factor(dots.w, COS_EPS2, COS_INV_EPS);
+            precise float e = dots.z * g;
+            precise float both = sum + e;
+            sum = has_second ? both : sum;
         }
+        precise float rel = sum * pc.scale;
+        if (i < n && member() == 0u) w_set_f(pc.rel_at + i, has_x ? rel : 0.0);
     }
-    precise float rel = sum * pc.scale;
-    if (is_token && l == 0u) w_set_f(pc.rel_at + i, has_x ? rel : 0.0);
 }

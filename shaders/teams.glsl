@@ -60,18 +60,26 @@ parts b_parts(uint at, uint n)
     return v;
 }
 
-// Whether the rows of A from x on can be read by quads: four words at once, of 16-bit types two or four.
-bool has_quads(uint x)
+// Whether rows from `at` on, of A or of B, can be read by quads: four words at once, of 16-bit types two or four.
+const bool B_WIDE = B_TYPE == TYPE_F32 || B_TYPE == TYPE_WORDS;
+bool are_quads(uint at, bool wide)
 {
 #ifdef WN_WINDOWS
     return false;
 #else
-    return PARTS >= 4u && (x & (A_WIDE ? 3u : PARTS - 1u)) == 0u;
+    return PARTS >= 4u && (at & (wide ? 3u : PARTS - 1u)) == 0u;
 #endif
 }
+bool has_quads(uint x) { return are_quads(x, A_WIDE); }
 vec4 halves_of(uvec2 words) { return vec4(a_halves(words.x), a_halves(words.y)); }
+vec4 b_halves_of(uvec2 words)
+{
+    uvec4 h = uvec4(words.x & 0xffffu, words.x >> 16, words.y & 0xffffu, words.y >> 16);
+    if (B_TYPE == TYPE_BF16) return uintBitsToFloat(h << 16);
+    return vec4(f16_to_f32(h.x), f16_to_f32(h.y), f16_to_f32(h.z), f16_to_f32(h.w));
+}
 
-// The member's elements of the 32 of A from `at` on, where has_quads(at).
+// The member's elements of the 32 of A or B from `at` on, which are quads.
 parts a_quads(uint at)
 {
     parts v = no_parts;
@@ -86,6 +94,25 @@ parts a_quads(uint at)
         v.high = halves_of(words.zw);
     } else {
         v.low = halves_of(a0_twos[first >> 2]);
+    }
+#endif
+    return v;
+}
+
+parts b_quads(uint at)
+{
+    parts v = no_parts;
+#ifndef WN_WINDOWS
+    uint first = at + PARTS * member();
+    if (B_WIDE) {
+        v.low = uintBitsToFloat(b0_quads[first >> 2]);
+        if (PARTS == 8u) v.high = uintBitsToFloat(b0_quads[(first >> 2) + 1u]);
+    } else if (PARTS == 8u) {
+        uvec4 words = b0_quads[first >> 3];
+        v.low = b_halves_of(words.xy);
+        v.high = b_halves_of(words.zw);
+    } else {
+        v.low = b_halves_of(b0_twos[first >> 2]);
     }
 #endif
     return v;
