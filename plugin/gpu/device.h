@@ -103,8 +103,6 @@ typedef struct wn_gpu {
     bool cache_grew; /* beyond what the file had */
     /* Made on demand under cache_lock, shared by all plans, destroyed with the device. */
     pthread_mutex_t cache_lock;
-    VkShaderModule modules[WN_OP_COUNT][WN_BUILD_COUNT];
-    uint8_t variants[WN_OP_COUNT][WN_BUILD_COUNT]; /* WN_SPIRV_* bits of the modules */
     VkPipeline pipelines[WN_OP_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT][WINNOW_DTYPE_COUNT]
                         [2]; /* by types of A, B and C, and whether A or B is windowed */
 } wn_gpu;
@@ -142,7 +140,7 @@ void wn_gpu_cache_note(wn_gpu *gpu, const void *code, size_t code_bytes, const v
 
 /* program.c */
 winnow_status wn_layouts_create(wn_gpu *gpu);
-void wn_programs_destroy(wn_gpu *gpu); /* layouts, modules, pipelines; half made is fine */
+void wn_programs_destroy(wn_gpu *gpu); /* layouts, pipelines; half made is fine */
 /* What a pipeline is made for: the types of A, B and C (WINNOW_F32 where there is none). */
 typedef struct wn_types {
     uint32_t a, b, c;

@@ -1,6 +1,6 @@
 /* program.c: one pipeline layout for all, and the pipelines of a device. */
 #include "gpu/device.h"
-#include "gpu/spirv.h"
+#include "gpu/specialize.h"
 
 enum { SPIRV_HEADER_WORDS = 5, OP_CAPABILITY = 17 };
 
@@ -119,11 +119,6 @@ void wn_programs_destroy(wn_gpu *gpu)
         if (pipelines[i])
             vk->DestroyPipeline(gpu->device, pipelines[i], NULL);
     }
-    VkShaderModule *modules = &gpu->modules[0][0];
-    for (size_t i = 0; i < sizeof gpu->modules / sizeof *modules; i++) {
-        if (modules[i])
-            vk->DestroyShaderModule(gpu->device, modules[i], NULL);
-    }
     if (gpu->cache)
         vk->DestroyPipelineCache(gpu->device, gpu->cache, NULL);
     if (gpu->layout)
@@ -152,25 +147,25 @@ static enum wn_build build_of(const wn_gpu *gpu, uint32_t kind, const wn_types *
     return types->windowed ? WN_BUILD_WINDOWED : WN_BUILD_USUAL;
 }
 
-static winnow_status make_module(wn_gpu *gpu, uint32_t kind, enum wn_build build)
+/* constants: by their ids in common.glsl and coop_matmul.glsl. */
+static winnow_status make_module(wn_gpu *gpu, const wn_spirv *code, const uint32_t *constants,
+                                 uint32_t count, VkShaderModule *out)
 {
     winnow_status status = WINNOW_OK;
-    VkShaderModule *module = &gpu->modules[kind][build];
-    if (*module)
-        return WINNOW_OK;
-    const uint32_t variant = build == WN_BUILD_COOPERATIVE
-                                 ? WN_SPIRV_COOPERATIVE
-                                 : choose_variant(gpu, kind, build == WN_BUILD_WINDOWED);
+    uint32_t *words;
+    size_t bytes;
+    WN_TRY(wn_specialize(&gpu->base.host, code, constants, count, &words, &bytes));
     const VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-        .codeSize = wn_spirv_table[kind][variant].bytes,
-        .pCode = wn_spirv_table[kind][variant].words,
+        .codeSize = bytes,
+        .pCode = words,
     };
-    gpu->variants[kind][build] = (uint8_t)variant;
-    WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL, module);
+    WN_VK(&gpu->base.host, &gpu->vk, CreateShaderModule, gpu->device, &info, NULL, out);
+    wn_free(&gpu->base.host, words);
     return WINNOW_OK;
 fail:
-    *module = VK_NULL_HANDLE;
+    wn_free(&gpu->base.host, words);
+    *out = VK_NULL_HANDLE;
     return status;
 }
 
@@ -181,7 +176,9 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
     winnow_status status = WINNOW_OK;
     const enum wn_build build = build_of(gpu, kind, types);
     const bool cooperative = build == WN_BUILD_COOPERATIVE;
-    const bool subgroup = cooperative || (gpu->variants[kind][build] & WN_SPIRV_SUBGROUP);
+    const uint32_t variant =
+        cooperative ? WN_SPIRV_COOPERATIVE : choose_variant(gpu, kind, build == WN_BUILD_WINDOWED);
+    const bool subgroup = cooperative || (variant & WN_SPIRV_SUBGROUP);
     const uint32_t values[CONSTANTS] = {cooperative ? 4 * gpu->caps.subgroup_size
                                                     : gpu->local[wn_op_grouping(kind)],
                                         types->a,
@@ -194,11 +191,9 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                                         gpu->caps.coop_n,
                                         gpu->caps.coop_k,
                                         !wn_caps_slow_compiler(&gpu->caps)};
-    VkSpecializationMapEntry entries[CONSTANTS];
-    for (uint32_t i = 0; i < CONSTANTS; i++)
-        entries[i] = (VkSpecializationMapEntry){i, i * (uint32_t)sizeof *values, sizeof *values};
     /* No shader but the cooperative one has coop_m, n and k: their sizes may be 0. */
-    const VkSpecializationInfo constants = {CONSTANTS, entries, sizeof values, values};
+    VkShaderModule module;
+    WN_TRY(make_module(gpu, &wn_spirv_table[kind][variant], values, CONSTANTS, &module));
     const VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
         .requiredSubgroupSize = gpu->caps.subgroup_size,
@@ -210,17 +205,18 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                   .pNext = control ? &size : NULL,
                   .flags = control ? VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT : 0,
                   .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-                  .module = gpu->modules[kind][build],
-                  .pName = "main",
-                  .pSpecializationInfo = &constants},
+                  .module = module,
+                  .pName = "main"},
         .layout = gpu->layout,
     };
     WN_VK(&gpu->base.host, &gpu->vk, CreateComputePipelines, gpu->device, gpu->cache, 1, &info,
           NULL, out);
-    const wn_spirv *code = &wn_spirv_table[kind][gpu->variants[kind][build]];
+    const wn_spirv *code = &wn_spirv_table[kind][variant];
     wn_gpu_cache_note(gpu, code->words, code->bytes, values, sizeof values);
+    gpu->vk.DestroyShaderModule(gpu->device, module, NULL);
     return WINNOW_OK;
 fail:
+    gpu->vk.DestroyShaderModule(gpu->device, module, NULL);
     *out = VK_NULL_HANDLE;
     return status;
 }
@@ -245,8 +241,6 @@ winnow_status wn_pipeline_get(wn_gpu *gpu, uint32_t kind, const wn_types *types,
     VkPipeline *slot = &gpu->pipelines[kind][types->a][types->b][types->c][types->windowed];
     pthread_mutex_lock(&gpu->cache_lock);
     if (!*slot)
-        status = make_module(gpu, kind, build_of(gpu, kind, types));
-    if (!*slot && status == WINNOW_OK)
         status = make_pipeline(gpu, kind, types, slot);
     *out = *slot;
     pthread_mutex_unlock(&gpu->cache_lock);
