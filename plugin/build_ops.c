@@ -26,6 +26,12 @@ static uint64_t strides(const wn_build *b, uint32_t n)
 /* Iterations of a reduction over the workgroup, roughly. */
 enum { REDUCTION = 80 };
 
+/* Of a tile of WN_TILE x WN_TILE products: loads of 8 dimensions into shared memory, and as many steps. */
+static uint64_t tile_cost(uint32_t cols)
+{
+    return 3ull * cols + 64;
+}
+
 /* -- counts ------------------------------------------------------------------------------------ */
 
 /* What `user` points at for a frame that keeps more: the same place in the other values. */
@@ -318,6 +324,7 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
     *best = build_array(b, sources->n_max);
     *arg = build_array(b, sources->n_max);
     struct wn_args_match args = {.n_max = sources->n_max,
+                                 .width = sources->width ? sources->width : 1,
                                  .segs = b->set.segs,
                                  .src_seg_at = sources->seg.at,
                                  .src_pos_at = sources->pos.at,
@@ -328,14 +335,13 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
                                  .cols = mat->cols,
                                  .best_at = best->at,
                                  .arg_at = arg->at};
-    /* Tiles of four targets; four sources may lie in four frames. */
-    const uint64_t tile = (uint64_t)mat->cols + 8, frames = b->set.segs < 4 ? b->set.segs : 4;
-    if (!build_loops_fit(b, WN_OP_match, tile * frames))
+    if (!build_loops_fit(b, WN_OP_match, tile_cost(mat->cols)))
         return;
-    const uint64_t most = b->loop_limit / (tile * frames) * 4;
+    const uint64_t most = b->loop_limit / tile_cost(mat->cols) * WN_TILE;
+    const uint64_t items = b->set.segs * (((uint64_t)args.width + WN_TILE - 1) / WN_TILE);
     args.most = most < targets->width ? (uint32_t)most : 0;
     do {
-        BUILD_OP(b, match, sources->n_max, mat, NULL, args, WRITES_W);
+        BUILD_OP(b, match, items, mat, NULL, args, WRITES_W);
         args.from += args.most;
     } while (args.most && args.from < targets->width && b->status == WINNOW_OK);
 }
@@ -412,8 +418,9 @@ wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, 
                                             .list_at = list.at,
                                             .inv_at = inv.at,
                                             .cols = mat->cols};
-    const uint64_t tiles = (uint64_t)((n + 3) / 4) * ((width + 3) / 4);
-    BUILD_OP(b, sim_matrix, tiles, mat, &sim, args, READS_W);
+    const uint64_t across = (width + WN_TILE - 1) / WN_TILE;
+    build_loops_fit(b, WN_OP_sim_matrix, tile_cost(mat->cols));
+    BUILD_OP(b, sim_matrix, b->set.segs * across * across, mat, &sim, args, READS_W);
     return sim;
 }
 

@@ -17,6 +17,7 @@ static const struct {
     {"host_import", WN_FEATURE_HOST_IMPORT},
     {"timestamps", WN_FEATURE_TIMESTAMPS},
     {"cooperative_matrix", WN_FEATURE_COOPERATIVE_MATRIX},
+    {"broadcast", WN_FEATURE_BROADCAST},
     {"avx2", WN_FEATURE_AVX2},
     {"avx512", WN_FEATURE_AVX512},
     {"threads", WN_FEATURE_THREADS},

@@ -20,6 +20,10 @@ enum wn_feature {
      * Software devices are slower with them (lavapipe 26: 2.4 times, and seconds to compile), so
      * that only a host that lends one with them on gets them there. */
     WN_FEATURE_COOPERATIVE_MATRIX,
+    /* Tiles of products whose rows pass from lane to lane by broadcasts; else through shared memory. For drivers that
+     * run on a CPU, whose lanes are those of a vector: a broadcast is one instruction there, a load as many as there
+     * are lanes, and a barrier parks every invocation. Needs SUBGROUP, of 8 or 4 lanes. */
+    WN_FEATURE_BROADCAST,
     /* plain C */
     WN_FEATURE_AVX2,    /* wider vectors: the same operations in the same order */
     WN_FEATURE_AVX512,  /* wider still */

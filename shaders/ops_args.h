@@ -163,16 +163,18 @@ struct wn_args_mark { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u from_at;
 /* For each source e (e < src_seg[segs], in segment s): over the targets u of the same segment, the one of
  * highest cos = dotseq(x, y) * (inv[p] * inv[q]) with p = src_pos[e], q = dst_pos[u] (WN_NONE as src_pos_at: p = e),
  * x = A(list[p]), y = A(list[q]); a list entry WN_NONE/negative has dot 0. Ties and all-NaN: the lower u.
- * best[e] = that cos, arg[e] = q. No target: best = NaN bits 0x7fc00000, arg = WN_NONE. items = n_max sources
- * (a shader may take several sources an invocation). most != 0: only the targets at places from .. from+most-1 of each segment; from != 0: best and
+ * best[e] = that cos, arg[e] = q. No target: best = NaN bits 0x7fc00000, arg = WN_NONE. width = most sources a segment;
+ * items = segs * ceil(width/WN_TILE): WN_TILE sources of a segment (LANES). most != 0: only the targets at places from .. from+most-1 of each segment; from != 0: best and
  * arg already hold the best of the places before. (Some drivers stop a shader after 65535 loop iterations: long work is dealt in parts.) */
-struct wn_args_match { WN_HEAD; wn_u n_max; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u dst_seg_at; wn_u dst_pos_at;
+#define WN_TILE 32u /* rows and columns of a tile of products */
+struct wn_args_match { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u dst_seg_at; wn_u dst_pos_at;
     wn_u list_at; wn_u inv_at; wn_u cols; wn_u best_at; wn_u arg_at; wn_u from; wn_u most; };
 
 /* B(e, u) = cos of source e (as in match) with token u of its segment of the whole set (q = seg[s] + u).
- * Columns past the segment are not written. B is f32. width = most tokens a segment. items = number of 4x4 tiles =
- * ceil(n_max/4) * ceil(width/4): tile k covers sources 4*(k / ceil(width/4)).. and columns 4*(k % ceil(width/4)).. ;
- * the four sources of a tile may lie in different segments. */
+ * Columns past the segment are not written. B is f32. width = most tokens a segment, and most sources. With a =
+ * ceil(width/WN_TILE), items = segs * a*a tiles of WN_TILE x WN_TILE (LANES): tile k covers sources WN_TILE*(k/a % a).. and
+ * columns WN_TILE*(k % a).. of segment k / (a*a). src_pos_at WN_NONE (the sources are the tokens): the products of two
+ * tokens are the same numbers either way round, so a shader may make one half of the matrix and write both. */
 struct wn_args_sim_matrix { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u seg_at;
     wn_u list_at; wn_u inv_at; wn_u cols; };
 

@@ -155,6 +155,10 @@ static void judge_subgroup(wn_caps *caps, const query *q)
         (caps->subgroup_ops & needed) == needed && size >= 4 && size <= 128 &&
         (size & (size - 1)) == 0 && (caps->subgroup_control || caps->subgroup_fixed))
         caps->features |= 1u << WN_FEATURE_SUBGROUP;
+    if ((caps->features >> WN_FEATURE_SUBGROUP & 1u) && (size == 8 || size == 4) &&
+        (caps->subgroup_ops & VK_SUBGROUP_FEATURE_BALLOT_BIT) &&
+        caps->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU)
+        caps->features |= 1u << WN_FEATURE_BROADCAST;
 }
 
 static void judge(wn_caps *caps, const query *q)
@@ -333,10 +337,12 @@ static int32_t kind_of(VkPhysicalDeviceType type)
 
 uint32_t wn_caps_wanted(const wn_caps *caps, uint32_t mask)
 {
-    const uint32_t features = caps->features & ~mask;
+    uint32_t features = caps->features & ~mask;
     const bool software = caps->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
-    if (software || !(features >> WN_FEATURE_SUBGROUP & 1u))
-        return features & ~(1u << WN_FEATURE_COOPERATIVE_MATRIX);
+    if (software)
+        features &= ~(1u << WN_FEATURE_COOPERATIVE_MATRIX);
+    if (!(features >> WN_FEATURE_SUBGROUP & 1u))
+        features &= ~(1u << WN_FEATURE_COOPERATIVE_MATRIX | 1u << WN_FEATURE_BROADCAST);
     return features;
 }
 

@@ -288,6 +288,8 @@ winnow_status wn_gpu_finish(wn_gpu *gpu, uint32_t mask)
         gpu->features &= ~(1u << WN_FEATURE_HOST_IMPORT);
     if (!wn_cooperative_runs(gpu))
         gpu->features &= ~(1u << WN_FEATURE_COOPERATIVE_MATRIX);
+    if (!wn_gpu_has(gpu, WN_FEATURE_SUBGROUP))
+        gpu->features &= ~(1u << WN_FEATURE_BROADCAST);
     choose_workgroups(gpu);
     choose_windows(gpu);
     wn_caps_info(&gpu->caps, mask, &gpu->base.info);

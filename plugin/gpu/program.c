@@ -172,7 +172,7 @@ fail:
 static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *types,
                                    VkPipeline *out)
 {
-    enum { CONSTANTS = 11 };
+    enum { CONSTANTS = 13 };
     winnow_status status = WINNOW_OK;
     const enum wn_build build = build_of(gpu, kind, types);
     const bool cooperative = build == WN_BUILD_COOPERATIVE;
@@ -190,7 +190,9 @@ static winnow_status make_pipeline(wn_gpu *gpu, uint32_t kind, const wn_types *t
                                         gpu->caps.coop_m,
                                         gpu->caps.coop_n,
                                         gpu->caps.coop_k,
-                                        !wn_caps_slow_compiler(&gpu->caps)};
+                                        !wn_caps_slow_compiler(&gpu->caps),
+                                        subgroup && wn_gpu_has(gpu, WN_FEATURE_BROADCAST),
+                                        wn_caps_loop_limit(&gpu->caps) != UINT32_MAX};
     /* No shader but the cooperative one has coop_m, n and k: their sizes may be 0. */
     VkShaderModule module;
     WN_TRY(make_module(gpu, &wn_spirv_table[kind][variant], values, CONSTANTS, &module));

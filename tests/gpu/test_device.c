@@ -117,7 +117,7 @@ static void test_mask(void **state)
     (void)state;
     static const char *const names[] = {"subgroup",           "storage16",   "timeline",
                                         "push_descriptor",    "host_import", "timestamps",
-                                        "cooperative_matrix", "fp16"};
+                                        "cooperative_matrix", "broadcast",   "fp16"};
     winnow_device *all = create("", NULL), *device;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *listed = strcmp(names[i], "fp16") ? names[i] : "storage16";
@@ -129,7 +129,7 @@ static void test_mask(void **state)
     }
     wn_gpu_backend.device_destroy(all);
     device = create("", " subgroup,,fp16, timeline ,push_descriptor,host_import,timestamps,"
-                        "cooperative_matrix,");
+                        "cooperative_matrix,broadcast");
     assert_string_equal(device->info.features, "");
     wn_gpu_backend.device_destroy(device);
     assert_int_equal(wn_gpu_device_create(&host, "", "subgruop", NULL, &device), WINNOW_E_ARGUMENT);

@@ -39,10 +39,11 @@ void gen_match(ops_case *c)
     make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
     describe(c, "sources %u, targets %u, segments %u, cols %u, dtype %u", src.seg.n, dst.seg.n,
              set.segs, cols, c->a.dtype);
+    const uint32_t width = src.seg.width ? src.seg.width : 1;
     wn_op *op =
-        ADD(c, match, src.seg.n_max, .n_max = src.seg.n_max, .segs = set.segs,
-            .src_seg_at = src.seg.at, .src_pos_at = src.pos, .dst_seg_at = dst.seg.at,
-            .dst_pos_at = dst.pos == WN_NONE ? ramp(c, set.n) : dst.pos,
+        ADD(c, match, set.segs * ((width + WN_TILE - 1) / WN_TILE), .n_max = src.seg.n_max,
+            .width = width, .segs = set.segs, .src_seg_at = src.seg.at, .src_pos_at = src.pos,
+            .dst_seg_at = dst.seg.at, .dst_pos_at = dst.pos == WN_NONE ? ramp(c, set.n) : dst.pos,
             .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols,
             .best_at = array(c, src.seg.n_max, REALS), .arg_at = array(c, src.seg.n_max, WORDS));
     use_a(c, op);
@@ -60,7 +61,7 @@ void gen_sim_matrix(ops_case *c)
     make_pool(c, 3 + (uint64_t)(src.seg.n_max + 1) * stride, WINNOW_F32);
     describe(c, "sources %u of %u, tokens %u, segments %u, cols %u, dtype %u", src.seg.n,
              src.seg.n_max, set.n, set.segs, cols, c->a.dtype);
-    const uint64_t tiles = (uint64_t)((src.seg.n_max + 3) / 4) * ((width + 3) / 4);
+    const uint64_t across = (width + WN_TILE - 1) / WN_TILE, tiles = set.segs * across * across;
     wn_op *op =
         ADD(c, sim_matrix, tiles, .n_max = src.seg.n_max, .width = width, .segs = set.segs,
             .src_seg_at = src.seg.at, .src_pos_at = src.pos, .seg_at = set.at,
