@@ -6,10 +6,6 @@
 layout(constant_id = 11) const uint BROADCAST_TILES = 0u;
 // 1: a load is a loop over the lanes, as in Mesa before 25: the fewer the better, even if sums have to leave the registers.
 layout(constant_id = 12) const uint LOOPED_LOADS = 0u;
-#ifndef WN_WINDOWS    // the same memory as a0
-layout(set = 0, binding = 0, std430) readonly buffer a0_pairs_block { uvec2 a0_pairs[]; };
-layout(set = 0, binding = 0, std430) readonly buffer a0_quads_block { uvec4 a0_quads[]; };
-#endif
 
 // How many of cols elements of a row can be loaded by fours: none where rows may start elsewhere.
 uint by_fours(uint cols)
@@ -24,7 +20,7 @@ vec4 a_four(uint at)
 #ifndef WN_WINDOWS
     if (QUADS != 0u) {
         if (A_WIDE) return uintBitsToFloat(a0_quads[at >> 2]);
-        uvec2 pair = a0_pairs[at >> 2];
+        uvec2 pair = a0_twos[at >> 2];
         return vec4(a_halves(pair.x), a_halves(pair.y));
     }
 #endif

@@ -45,7 +45,7 @@ vec4 c_four(uint row, uvec4 j)
 
 #ifdef WN_SUBGROUP
 // The same of four neighbours, if the lane has such.
-const bool C_QUADS = A_QUADS != 0u && LOOPED_LOADS == 0u;
+const bool C_QUADS = QUADS != 0u && LOOPED_LOADS == 0u;
 layout(set = 0, binding = 14, std430) readonly buffer c0_pairs_block { uvec2 c0_pairs[]; };
 layout(set = 0, binding = 14, std430) readonly buffer c0_quads_block { uvec4 c0_quads[]; };
 vec4 c_quad(uint row, uvec4 j)
