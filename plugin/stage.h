@@ -8,7 +8,7 @@
 
 #include "host.h"
 
-#define WN_MAX_OPTIONS 6
+#define WN_MAX_OPTIONS 8
 #define WN_LIST_MOST   4 /* stages that an option names */
 
 /* A parsed option (winnow_option_info says what it may be). */

@@ -144,8 +144,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
                              .width = b->set.width,
                              .regular = false,
                              .exact = false};
-    wn_merge m = build_merge_begin(b, keep, after, 0, 0);
-    build_merge_members(b, &m, keep, dest, 1, true);
+    wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 1);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     if (v[MERGE].choice == 0)
         build_merge_blend(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_BLEND,

@@ -98,8 +98,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
                        dest);
     }
     const wn_bounds after = {.n_max = width * frames, .width = width};
-    wn_merge m = build_merge_begin(b, keep, after, 0, 0);
-    build_merge_members(b, &m, keep, dest, 1, true);
+    wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 1);
     const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
     build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, WN_NO_ARR);
     build_merge_end(b, &m, &out);

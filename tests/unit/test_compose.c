@@ -272,6 +272,39 @@ static void a_small_output_is_left_alone(void **state)
     api->device_destroy(device);
 }
 
+static void what_depends_on_the_content_is_a_bound(void **state)
+{
+    (void)state;
+    const struct {
+        const char *spec;
+        uint32_t exact, most;
+    } rows[] = {
+        {"fastvid=keep=6", 0, 18},           {"fastvid=keep=6:period=1", 1, 18},
+        {"fastvid=keep=6:context=0", 1, 18}, {"flashvid=keep=6", 0, 27},
+        {"flashvid=keep=6:alpha=1", 1, 24},  {"flashvid=keep=6:mode=official", 0, 27},
+        {"holitom=keep=6", 0, 25},           {"prunevid", 0, 72},
+    };
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    for (size_t i = 0; i < LENGTH(rows); ++i) {
+        test_run run;
+        winnow_plan *plan;
+        winnow_plan_info info = {.struct_size = sizeof info};
+        test_run_open(&run, &shape, ROLES, 3, TOKENS * FRAMES, DIM);
+        assert_int_equal(test_plan(device, rows[i].spec, &run, WINNOW_PLAN_HOST_MEMORY, &plan),
+                         WINNOW_OK);
+        assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
+        assert_int_equal(info.rows_exact, rows[i].exact);
+        assert_int_equal(info.rows_max, rows[i].most);
+        assert_int_equal(api->plan_run(plan, &run.run, &run.result), WINNOW_OK);
+        assert_true(run.result.rows <= info.rows_max);
+        assert_true(!info.rows_exact || run.result.rows == info.rows_max);
+        api->plan_destroy(plan);
+        test_run_close(&run);
+    }
+    api->device_destroy(device);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +313,7 @@ int main(void)
         cmocka_unit_test(a_film_is_one_picture_when_flat),
         cmocka_unit_test(smaller_runs_of_a_large_plan),
         cmocka_unit_test(a_small_output_is_left_alone),
+        cmocka_unit_test(what_depends_on_the_content_is_a_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
