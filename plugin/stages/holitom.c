@@ -131,7 +131,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
     wn_arr run, gain;
     const wn_spans spans = find_segments(b, v, &run, &gain);
     const wn_arr still = build_still(b, &spans, 0, run, 0.0f);
-    const wn_list standing = build_list(b, still, false), moving = build_list(b, still, true);
+    wn_list standing = build_list(b, still, false);
+    const wn_list moving = build_list(b, still, true);
+    standing.n_max = frames / 2 * b->set.width; /* in first frames of two or more */
     const wn_arr keep = build_fill(b, b->set.n_max, 0), dest = build_fill(b, b->set.n_max, WN_NONE);
     const wn_arr total = share(b, v, &moving, gain, 1, all);
     const wn_arr clusters = share(b, v, &standing, gain, 2, all);

@@ -92,7 +92,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr still = build_still(b, &spans, 1, score, (float)v[STILL].number);
     const wn_arr keep = build_fill(b, b->set.n_max, 0), dest = build_fill(b, b->set.n_max, WN_NONE);
     for (uint32_t moves = 0; moves < 2; ++moves) {
-        const wn_list list = build_list(b, still, moves == 1);
+        wn_list list = build_list(b, still, moves == 1);
+        if (!moves)
+            list.n_max = frames / 2 * b->set.width; /* in first frames of two or more */
         const wn_arr count = build_list_counts(b, &list, clusters_of, v);
         build_clusters(b, frames, &list, &b->set.mat, b->set.rows, NEAREST, WN_NO_ARR, count, keep,
                        dest);

@@ -21,7 +21,23 @@ static const struct {
     {"budget", "divprune, where it chooses that"},
     {"union", "divprune is among its stages"},
     {"cascade", "as union"},
+    {"fastvid", "clusters by the distances of all pairs that are left: N x N a frame"},
+    {"flashvid", "similarities and distances of all pairs: 2 N x N a frame, and trees as rows"},
+    {"holitom", "distances of all pairs that stand still, and what stands still as rows"},
+    {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
+
+/* Stages that cluster tokens which they merged before, and hold these as f32 rows beside the tokens. */
+static const char *const merging_twice[] = {"flashvid", "holitom", "prunevid"};
+
+static bool merges_twice(const char *stage)
+{
+    for (size_t i = 0; i < sizeof merging_twice / sizeof *merging_twice; i++) {
+        if (strcmp(merging_twice[i], stage) == 0)
+            return true;
+    }
+    return false;
+}
 
 static const char *square(const char *stage)
 {
@@ -82,7 +98,9 @@ static bool check(const engine *e, const winnow_stage_info *stage, const char *s
         printf("%-34s %s\n", spec, e->api->status_name(status));
         return status == WINNOW_E_ROLE; /* it runs inside an encoder alone */
     }
-    const uint64_t room = why ? square_bytes(shape) : 0;
+    const uint64_t rows =
+        merges_twice(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
+    const uint64_t room = (why ? square_bytes(shape) : 0) + rows;
     const double floor = (double)info.floor_bytes, workspace = (double)info.workspace_bytes;
     const double ratio = (workspace + floor) / floor;
     const bool good = workspace <= (double)room + (most - 1) * floor;
