@@ -174,6 +174,9 @@ void wn_role_extent(const winnow_shape *shape, uint32_t role, uint64_t *rows, ui
 winnow_status build_fail(wn_build *b, winnow_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* False, and an error, where an invocation would run more loop iterations than the driver allows. */
+bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
+
 /* Inside an encoder's layer: its attention. Fails with E_ROLE elsewhere. */
 wn_mat build_look(wn_build *b, enum wn_look what);
 
@@ -192,6 +195,25 @@ wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t 
 wn_arr build_relevance(wn_build *b, float scale);
 void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
                        float offset, float tiny);
+
+/* -- centres of frames ------------------------------------------------------------------------- */
+/* Rows of a matrix in segments; list WN_NO_ARR: row i is token i. */
+typedef struct wn_rows {
+    wn_mat mat;
+    wn_arr list, seg;
+    uint32_t segs, n_max, width;
+} wn_rows;
+wn_rows build_set_rows(const wn_build *b);
+wn_rows build_all_rows(wn_build *b, const wn_mat *mat); /* as one segment */
+wn_mat build_rows_part(const wn_mat *mat, uint32_t first, uint32_t rows);
+/* Lengths, or their inverses, over the channels with mask != 0 (WN_NO_ARR: all). */
+wn_arr build_lengths(wn_build *b, const wn_rows *rows, wn_arr mask, bool inverse, float eps);
+/* out(s, c): the sum of column c over segment s, of squared distances from centre's row where that is given; divided
+ * by the tokens of `span` segments of `over` (WN_NO_ARR: not). out is neither rows->mat nor centre. */
+void build_column_sum(wn_build *b, const wn_rows *rows, wn_arr weight, const wn_mat *centre,
+                      wn_arr over, uint32_t span, const wn_mat *out);
+wn_arr build_value_mean(wn_build *b, wn_arr values); /* a number a frame from one a token */
+wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global);

@@ -141,6 +141,21 @@ static inline float sqrt_(float v)
     return is_inf(v) ? v : v * rsqrt_(v);
 }
 
+/* The number of a score key; 0, the key of NaN, is below them all. */
+static inline float number_of(uint32_t key)
+{
+    if (key == 0)
+        return bits_f32(0xff800000u);
+    return bits_f32((key & 0x80000000u) ? key & 0x7fffffffu : ~key);
+}
+
+/* The nearest whole number, ties to even; 0 <= x. */
+static inline float round_even_(float x)
+{
+    const float up = x + 12582912.0f, whole = up - 12582912.0f;
+    return x < 4194304.0f ? whole : x;
+}
+
 static inline uint16_t f32_to_bf16(float x)
 {
     const uint32_t u = f32_bits(x);

@@ -105,6 +105,21 @@ float sqrt_(float v)
     return v <= 0.0 ? 0.0 : is_inf(v) ? v : root;
 }
 
+// The number of a score key; 0, the key of NaN, is below them all.
+float number_of(uint key)
+{
+    if (key == 0u) return uintBitsToFloat(0xff800000u);
+    return uintBitsToFloat((key & 0x80000000u) != 0u ? key & 0x7fffffffu : ~key);
+}
+
+// The nearest whole number, ties to even; 0 <= x.
+float round_even_(float x)
+{
+    precise float up = x + 12582912.0;
+    precise float whole = up - 12582912.0;
+    return x < 4194304.0 ? whole : x;
+}
+
 // Round to nearest even by integers: no driver's rounding mode matters.
 uint f32_to_bf16(float x)
 {

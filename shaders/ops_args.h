@@ -561,5 +561,35 @@ struct wn_args_sources { WN_HEAD; wn_u n_max; wn_u frames; wn_u seg_at; wn_u beg
 /* Entry e of a list (frame f, position p = pos[e]) with keep[p] == 0: dest[p] = arg[x] of the best[x] over the anchors t of its span of which it is source x (x = src_seg[t] + e - begin[t]);
  * ties, and all NaN, to the first; none: WN_NONE. items = n_max, e < seg[frames]. */
 struct wn_args_closest { WN_HEAD; wn_u n_max; wn_u frames; wn_u seg_at; wn_u pos_at; wn_u starts_at; wn_u of_at; wn_u src_seg_at; wn_u begin_at; wn_u best_at; wn_u arg_at; wn_u keep_at; wn_u dest_at; };
+/* ---- Centres and shares of frames -----------------------------------------------------------------
+ * centre_*: a token beside the centre of its segment. */
+
+/* out[i] = the length of x = A(list[i]) over the channels c with mask[c] != 0 (mask_at WN_NONE: all; list_at WN_NONE: i; no row: all zeros): s = dot32(x, x) with 0 for the others;
+ * inverse = 1: 1 / max(|x|, eps) as row_norm computes it from s; 0: s <= eps2 ? 0 : s infinite or NaN ? s : s * rsqrt_(s). items = n_max (LANES), i < seg[segs]. */
+struct wn_args_row_length { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u mask_at; wn_u out_at; wn_u cols; wn_u inverse; wn_f eps2; wn_f inv_eps; };
+
+/* B(s, c) = f * sum over the tokens i of segment s, ascending, from 0, of v: x = A(list[i], c) (list_at WN_NONE: i; no row: 0), weight_at given: x = x * weight[i];
+ * square = 1: d = x - C(0, c), v = d*d; else v = x. A NaN v counts as 0. f = recip_(float(n)), n = over[(s+1)*span] - over[s*span] (n = 0: f = 0; over_at WN_NONE: no multiply).
+ * A segment has at most 65535 tokens (see `match`: long loops). B f32. items = segs * ceil(cols/2): two neighbouring columns. B is neither A nor C. */
+struct wn_args_column_sum { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u list_at; wn_u weight_at; wn_u cols; wn_u square; wn_u over_at; wn_u span; };
+
+/* Likeness of a token to the centre of its segment and to the one of all, over the channels with mask[d] != 0 (mask_at WN_NONE: all). x_d = A(list[i], d) * inv[i];
+ * u = sum of (x_d - C(segs, d)*fa)^2, w = sum of (x_d - C(s, d)*fs)^2 in dot32's order, fs = recip_(float(tokens of s)), fa = factor[0] (factor_at WN_NONE: recip_(float(all tokens)));
+ * g(y) = (((e(4y) + e(2y)) + e(y)) + e(0.5y)) + e(0.25y), e(z) = exp_(-z). all[i] = g(u), sum[i] = g(u) + g(w). items = n_max (LANES), i < seg[segs]. */
+struct wn_args_centre_gauss { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u inv_at; wn_u mask_at; wn_u cols; wn_u factor_at; wn_u all_at; wn_u sum_at; };
+
+/* mean[s] = (sum of v[i] over segment s in dot32's order) * recip_(their number), NaN left out of both; none: NaN. items = segs (LANES). */
+struct wn_args_value_mean { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u mean_at; };
+
+/* p[i] = e_i * recip_(l), i < n, e_i = exp_((x[i] - m)*scale), m = the greatest x (scale < 0: the least) that is no NaN; an e that is NaN counts as 0; l = their sum in dot32's order;
+ * l = 0: all p = 0. items = 1. */
+struct wn_args_softmax { WN_HEAD; wn_u n; wn_u x_at; wn_u p_at; wn_f scale; };
+
+/* VidCom2's counts: mean = (sum of p in dot32's order) * recip_(float(segs)); k[s] = round_even_(min(base*((1 + p[s]) - mean), 1) * float(n)), n the tokens of segment s, at least 1, at
+ * most n. round_even_: to the nearest, ties to even. items = 1. */
+struct wn_args_frame_shares { WN_HEAD; wn_u segs; wn_u seg_at; wn_u p_at; wn_u k_at; wn_f base; };
+
+/* out[i] = flag[i] != 0 ? v[i] : v[i]*factor. items = n_max, i < seg[segs]. */
+struct wn_args_prefer { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; wn_u flag_at; wn_u out_at; wn_f factor; };
 
 #endif

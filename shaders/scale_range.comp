@@ -7,13 +7,6 @@
 #include "common.glsl"
 #include "reduce.glsl"
 
-// The number of a score key; 0, the key of NaN, is below them all.
-float number_of(uint key)
-{
-    if (key == 0u) return uintBitsToFloat(0xff800000u);
-    return uintBitsToFloat((key & 0x80000000u) != 0u ? key & 0x7fffffffu : ~key);
-}
-
 void main()
 {
     uint s = group_index();

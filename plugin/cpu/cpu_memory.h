@@ -92,6 +92,15 @@ void wn_cpu_dots32(const float *x, const float *y, uint32_t n, float *xx, float 
 /* dot32(x, 1). */
 float wn_cpu_sum32(const float *x, uint32_t n) WN_CPU_NAME(wn_cpu_sum32);
 
+/* The end of dot32: the partial sums, pairwise. */
+static inline float tree32(float p[32])
+{
+    for (uint32_t step = 1; step < 32; step *= 2)
+        for (uint32_t l = 0; l < 32; l += 2 * step)
+            p[l] += p[l + step];
+    return p[0];
+}
+
 /* flag[i] = 1 for the k best of score[n] (floats by their bits), else 0; k <= n. */
 void wn_cpu_flag_best(const uint32_t *score, uint32_t *flag, uint32_t n, uint32_t k, bool smallest)
     WN_CPU_NAME(wn_cpu_flag_best);

@@ -3,15 +3,6 @@
 
 #include <math.h>
 
-/* The end of dot32: the partial sums, pairwise. */
-static float tree32(float p[32])
-{
-    for (uint32_t step = 1; step < 32; step *= 2)
-        for (uint32_t l = 0; l < 32; l += 2 * step)
-            p[l] += p[l + step];
-    return p[0];
-}
-
 /* Position of place r of a segment that begins at `begin`. */
 static uint32_t at_place(const wn_cpu_memory *m, uint32_t order_at, uint32_t begin, uint32_t r)
 {

@@ -35,6 +35,9 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
     case WN_OP_shift_sim: return word * 2 * ARG(op, shift_sim, cols);
+    case WN_OP_row_length: return word * ARG(op, row_length, cols);
+    case WN_OP_column_sum: return word * 2 * ARG(op, column_sum, cols);
+    case WN_OP_centre_gauss: return word * 2 * ARG(op, centre_gauss, cols);
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
@@ -94,6 +97,9 @@ uint64_t wn_cpu_work(const wn_op *op)
         return op->items * ARG(op, motion_fit, tokens) *
                (ARG(op, motion_fit, shifts) + ARG(op, motion_fit, turns));
     case WN_OP_relevance: PRODUCT(relevance, n_max, cols, text_rows);
+    case WN_OP_row_length: ROWS(row_length, n_max);
+    case WN_OP_column_sum: return UINT64_MAX; /* a part is a column's tokens or more */
+    case WN_OP_centre_gauss: ROWS(centre_gauss, n_max);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
     case WN_OP_segment_mean: return UINT64_MAX;

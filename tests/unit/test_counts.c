@@ -49,6 +49,10 @@ static const row exact_rows[] = {
     {"evs=rate=0.7", 32, 196, 1881},
     {"evs=rate=0", 3, 7, 21},
     {"evs=rate=0.999", 5, 9, 9},
+    {"vidcom2=rate=0.9:total=exact", 10, 10, 10}, /* int(9.999...), but a token a frame */
+    {"vidcom2=rate=0.9:total=exact", 10, 100, 99},
+    {"vidcom2=keep=7:total=exact", 3, 20, 21},
+    {"vidcom2=keep=50:total=exact", 3, 20, 60},
     {"dycoke=rate=0.9", 2, 100, 109},
     {"dycoke=rate=0.7", 5, 196, 370 + 196},
     {"dycoke=rate=0.7", 6, 196, 624},

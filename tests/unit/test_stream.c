@@ -100,6 +100,110 @@ static kept evs_by_hand(const float *tokens, const uint32_t *pushes, double rate
     return out;
 }
 
+/* -- VidCom2: each push by itself, beside the mean of all rows so far --------------------------- */
+
+enum { HALF = DIM / 2 };
+
+/* The HALF channels of least variance over n rows. */
+static void quiet_channels(const float *rows, uint32_t n, bool *taken)
+{
+    double variance[DIM] = {0};
+    for (uint32_t c = 0; c < DIM; ++c) {
+        double mean = 0;
+        for (uint32_t i = 0; i < n; ++i)
+            mean += (double)rows[i * DIM + c] / n;
+        for (uint32_t i = 0; i < n; ++i)
+            variance[c] += pow((double)rows[i * DIM + c] - mean, 2);
+    }
+    for (uint32_t c = 0; c < DIM; ++c) {
+        uint32_t less = 0;
+        for (uint32_t k = 0; k < DIM; ++k)
+            less += variance[k] < variance[c];
+        taken[c] = less < HALF;
+    }
+}
+
+static void unit_row(const double *row, const bool *taken, double *out)
+{
+    double s = 0;
+    for (uint32_t c = 0; c < DIM; ++c)
+        s += taken[c] ? row[c] * row[c] : 0;
+    for (uint32_t c = 0; c < DIM; ++c)
+        out[c] = taken[c] ? row[c] / sqrt(s) : 0;
+}
+
+static double gaussians(const double *x, const double *centre)
+{
+    double far = 0, sum = 0;
+    for (uint32_t c = 0; c < DIM; ++c)
+        far += (x[c] - centre[c]) * (x[c] - centre[c]);
+    for (double a = 0.125; a < 3; a *= 2)
+        sum += exp(-far / (2 * a));
+    return sum;
+}
+
+/* V and V + F of n rows. */
+static void vidcom2_scores(const float *rows, uint32_t n, const double *memory, double *all,
+                           double *sum)
+{
+    bool taken[DIM];
+    double unit[ALL][DIM], centre[DIM], frame[FRAMES][DIM] = {{0}};
+    quiet_channels(rows, n, taken);
+    unit_row(memory, taken, centre);
+    for (uint32_t i = 0; i < n; ++i) {
+        double row[DIM];
+        for (uint32_t c = 0; c < DIM; ++c)
+            row[c] = (double)rows[i * DIM + c];
+        unit_row(row, taken, unit[i]);
+        for (uint32_t c = 0; c < DIM; ++c)
+            frame[i / TOKENS][c] += unit[i][c] / TOKENS;
+    }
+    for (uint32_t i = 0; i < n; ++i) {
+        all[i] = gaussians(unit[i], centre);
+        sum[i] = all[i] + gaussians(unit[i], frame[i / TOKENS]);
+    }
+}
+
+static void vidcom2_counts(const double *all, uint32_t frames, double base, uint32_t *k)
+{
+    double mean[FRAMES] = {0}, least = INFINITY, total = 0;
+    for (uint32_t t = 0; t < frames; ++t) {
+        for (uint32_t i = 0; i < TOKENS; ++i)
+            mean[t] += all[t * TOKENS + i] / TOKENS;
+        least = fmin(least, mean[t]);
+    }
+    for (uint32_t t = 0; t < frames; ++t)
+        total += exp(-(mean[t] - least) / 0.01);
+    for (uint32_t t = 0; t < frames; ++t) {
+        const double share = exp(-(mean[t] - least) / 0.01) / total;
+        const double count = rint(fmin(base * (1 + share - 1.0 / frames), 1) * TOKENS);
+        k[t] = count < 1 ? 1 : (uint32_t)count;
+    }
+}
+
+static kept vidcom2_by_hand(const float *tokens, const uint32_t *pushes, double base)
+{
+    kept out = {0};
+    double memory[DIM] = {0}, all[ALL], sum[ALL];
+    uint32_t k[FRAMES];
+    for (uint32_t frame = 0; *pushes; frame += *pushes++) {
+        const uint32_t n = *pushes * TOKENS, from = frame * TOKENS;
+        const float *rows = tokens + (size_t)from * DIM;
+        for (uint32_t i = 0; i < n * DIM; ++i)
+            memory[i % DIM] += (double)rows[i];
+        vidcom2_scores(rows, n, memory, all, sum);
+        vidcom2_counts(all, *pushes, base, k);
+        for (uint32_t i = 0; i < n; ++i) {
+            uint32_t better = 0;
+            for (uint32_t j = i / TOKENS * TOKENS; j < (i / TOKENS + 1) * TOKENS; ++j)
+                better += sum[j] < sum[i];
+            if (better < k[i / TOKENS])
+                out.indices[out.count++] = (int32_t)(from + i);
+        }
+    }
+    return out;
+}
+
 static const uint32_t partitions[][9] = {
     {8, 0}, {1, 3, 4, 0}, {4, 4, 0}, {3, 1, 2, 2, 0}, {1, 1, 1, 1, 1, 1, 1, 1, 0}, {5, 3, 0}};
 
@@ -111,6 +215,20 @@ static void evs_looks_back_over_pushes(void **state)
     for (size_t i = 0; i < LENGTH(partitions); ++i) {
         const kept got = in_pushes("evs=rate=0.6", &video, partitions[i]);
         const kept want = evs_by_hand(video.tokens, partitions[i], 0.6);
+        assert_int_equal(got.count, want.count);
+        assert_memory_equal(got.indices, want.indices, want.count * sizeof *want.indices);
+    }
+    test_run_close(&video);
+}
+
+static void vidcom2_remembers_the_rows_before(void **state)
+{
+    (void)state;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 14, ALL, DIM);
+    for (size_t i = 0; i < LENGTH(partitions); ++i) {
+        const kept got = in_pushes("vidcom2=keep=32%", &video, partitions[i]);
+        const kept want = vidcom2_by_hand(video.tokens, partitions[i], 0.32);
         assert_int_equal(got.count, want.count);
         assert_memory_equal(got.indices, want.indices, want.count * sizeof *want.indices);
     }
@@ -200,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evs_looks_back_over_pushes),
+        cmocka_unit_test(vidcom2_remembers_the_rows_before),
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
         cmocka_unit_test(motion_follows_the_camera_over_pushes),
         cmocka_unit_test(stages_without_memory_work_too),

@@ -1,0 +1,86 @@
+/* build_frames.c: centres of frames, shares of a budget, and what else stages for videos have in common. */
+#include "build.h"
+
+wn_rows build_set_rows(const wn_build *b)
+{
+    return (wn_rows){.mat = b->set.mat,
+                     .list = b->set.rows,
+                     .seg = b->set.seg,
+                     .segs = b->set.segs,
+                     .n_max = b->set.n_max,
+                     .width = b->set.width};
+}
+
+wn_rows build_all_rows(wn_build *b, const wn_mat *mat)
+{
+    const uint32_t range[2] = {0, mat->rows};
+    return (wn_rows){.mat = *mat,
+                     .list = WN_NO_ARR,
+                     .seg = build_const(b, range, 2),
+                     .segs = 1,
+                     .n_max = mat->rows,
+                     .width = mat->rows};
+}
+
+wn_mat build_rows_part(const wn_mat *mat, uint32_t first, uint32_t rows)
+{
+    const uint64_t element = mat->ref.dtype == WINNOW_F32 ? 4 : 2;
+    wn_mat part = *mat;
+    part.ref.offset += (uint64_t)first * mat->stride * element;
+    part.ref.bytes = (uint64_t)rows * mat->stride * element;
+    part.rows = rows;
+    return part;
+}
+
+wn_arr build_lengths(wn_build *b, const wn_rows *rows, wn_arr mask, bool inverse, float eps)
+{
+    const wn_arr out = build_array(b, rows->n_max);
+    const struct wn_args_row_length args = {.n_max = rows->n_max,
+                                            .segs = rows->segs,
+                                            .seg_at = rows->seg.at,
+                                            .list_at = rows->list.at,
+                                            .mask_at = mask.at,
+                                            .out_at = out.at,
+                                            .cols = rows->mat.cols,
+                                            .inverse = inverse,
+                                            .eps2 = eps * eps,
+                                            .inv_eps = 1.0f / eps};
+    BUILD_OP(b, row_length, rows->n_max, &rows->mat, NULL, args, WRITES_W);
+    return out;
+}
+
+void build_column_sum(wn_build *b, const wn_rows *rows, wn_arr weight, const wn_mat *centre,
+                      wn_arr over, uint32_t span, const wn_mat *out)
+{
+    const struct wn_args_column_sum args = {.segs = rows->segs,
+                                            .seg_at = rows->seg.at,
+                                            .list_at = rows->list.at,
+                                            .weight_at = weight.at,
+                                            .cols = rows->mat.cols,
+                                            .square = centre != NULL,
+                                            .over_at = over.at,
+                                            .span = span};
+    if (!build_loops_fit(b, WN_OP_column_sum, rows->width))
+        return;
+    BUILD_OP3(b, column_sum, (uint64_t)rows->segs * ((rows->mat.cols + 1) / 2), &rows->mat, out,
+              centre, args, READS_W);
+}
+
+wn_arr build_value_mean(wn_build *b, wn_arr values)
+{
+    const wn_arr mean = build_array(b, b->set.segs);
+    const struct wn_args_value_mean args = {
+        .segs = b->set.segs, .seg_at = b->set.seg.at, .v_at = values.at, .mean_at = mean.at};
+    if (build_loops_fit(b, WN_OP_value_mean, b->set.width / 32 + 1))
+        BUILD_OP(b, value_mean, b->set.segs, NULL, NULL, args, WRITES_W);
+    return mean;
+}
+
+wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale)
+{
+    const wn_arr p = build_array(b, n);
+    const struct wn_args_softmax args = {.n = n, .x_at = values.at, .p_at = p.at, .scale = scale};
+    if (build_loops_fit(b, WN_OP_softmax, n / 8 + 100))
+        BUILD_OP(b, softmax, 1, NULL, NULL, args, WRITES_W);
+    return p;
+}

@@ -1,0 +1,103 @@
+/* Random programs around the centres of segments and the shares of frames. */
+#include "case.h"
+
+#define SEG(s)     .segs = (s).segs, .seg_at = (s).at
+#define BOUNDED(s) .n_max = (s).n_max, SEG(s)
+
+static uint32_t any_mask(ops_case *c, uint32_t cols)
+{
+    return chance(c, 30) ? WN_NONE : flags(c, cols, 50);
+}
+
+static uint32_t any_list_of_rows(ops_case *c, uint32_t n)
+{
+    return chance(c, 30) ? WN_NONE : row_list(c, n, true);
+}
+
+void gen_row_length(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    const uint32_t zero = below(c, s.n);
+    for (uint32_t i = 0; i < cols; ++i) /* a row of zeros */
+        put_element(&c->a, zero, i, 0.0f);
+    describe(c, "n %u of %u, cols %u, dtype %u", s.n, s.n_max, cols, c->a.dtype);
+    use_a(c, ADD(c, row_length, s.n_max, BOUNDED(s), .list_at = any_list_of_rows(c, s.n),
+                 .mask_at = any_mask(c, cols), .out_at = array(c, s.n_max, REALS), .cols = cols,
+                 .inverse = below(c, 2), .eps2 = 1e-12f, .inv_eps = 1e6f));
+}
+
+void gen_column_sum(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024), squares = below(c, 2), span = chance(c, 30) ? 0 : 1;
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, 1, cols, WINNOW_F32, PLAIN, 0);
+    make_pool(c, (uint64_t)s.segs * (cols + 3), WINNOW_F32);
+    describe(c, "n %u, cols %u, segments %u, squares %u, dtype %u", s.n, cols, s.segs, squares,
+             c->a.dtype);
+    wn_op *op =
+        ADD(c, column_sum, (uint64_t)s.segs * ((cols + 1) / 2), SEG(s),
+            .list_at = any_list_of_rows(c, s.n),
+            .weight_at = chance(c, 50) ? WN_NONE : reals(c, s.n, any_flavour(c)), .cols = cols,
+            .square = squares, .over_at = chance(c, 30) ? WN_NONE : s.at, .span = span);
+    use_a(c, op);
+    use_c(c, op);
+    write_pool(c, op, 0, cols + below(c, 3));
+}
+
+void gen_centre_gauss(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, s.segs + 1, cols, WINNOW_F32, PLAIN, 0);
+    const uint32_t inv = array(c, s.n, REALS);
+    for (uint32_t i = 0; i < s.n; ++i) /* rows of about unit length */
+        c->w[inv + i] = f32_bits(1.0f / (float)(1 + below(c, cols)));
+    describe(c, "n %u of %u, cols %u, segments %u, dtype %u", s.n, s.n_max, cols, s.segs,
+             c->a.dtype);
+    wn_op *op = ADD(c, centre_gauss, s.n_max, BOUNDED(s), .list_at = any_list_of_rows(c, s.n),
+                    .inv_at = inv, .mask_at = any_mask(c, cols), .cols = cols,
+                    .factor_at = chance(c, 50) ? WN_NONE : positive(c, 1),
+                    .all_at = array(c, s.n_max, REALS), .sum_at = array(c, s.n_max, REALS));
+    use_a(c, op);
+    use_c(c, op);
+}
+
+void gen_value_mean(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    describe(c, "n %u, segments %u", s.n, s.segs);
+    ADD(c, value_mean, s.segs, SEG(s), .v_at = reals(c, s.n, any_flavour(c)),
+        .mean_at = array(c, s.segs, REALS));
+}
+
+void gen_softmax(ops_case *c)
+{
+    static const float scales[] = {1.0f, -100.0f, 1.0f / 0.7f};
+    const uint32_t n = any_size(c, 1031);
+    describe(c, "n %u", n);
+    ADD(c, softmax, 1, .n = n, .x_at = reals(c, n, any_flavour(c)), .p_at = array(c, n, REALS),
+        .scale = scales[below(c, 3)]);
+}
+
+void gen_frame_shares(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    const uint32_t p = array(c, s.segs, REALS);
+    for (uint32_t k = 0; k < s.segs; ++k)
+        c->w[p + k] = f32_bits((float)below(c, 1u << 24) / 16777216.0f / (float)s.segs);
+    describe(c, "n %u, segments %u", s.n, s.segs);
+    ADD(c, frame_shares, 1, SEG(s), .p_at = p, .k_at = array(c, s.segs, WORDS),
+        .base = 0.01f + 0.125f * (float)below(c, 8));
+}
+
+void gen_prefer(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    describe(c, "n %u of %u", s.n, s.n_max);
+    ADD(c, prefer, s.n_max, BOUNDED(s), .v_at = reals(c, s.n, any_flavour(c)),
+        .flag_at = flags(c, s.n, 40), .out_at = array(c, s.n_max, REALS), .factor = 1048576.0f);
+}
