@@ -192,6 +192,10 @@ wn_arr build_head_sum(wn_build *b, uint32_t role, float scale);
 wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list);
 wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
                        float none_value);
+/* Each token with the one at its place a frame before, the last of the push before in a stream; none: none_value. */
+wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value);
+/* Fails with a sentence unless a place is the same in all frames. */
+winnow_status build_need_aligned(wn_build *b);
 wn_arr build_relevance(wn_build *b, float scale);
 void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
                        float offset, float tiny);
@@ -216,6 +220,8 @@ wn_arr build_value_mean(wn_build *b, wn_arr values); /* a number a frame from on
 wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
+/* Those above the limit (equal: or at it); below: the others. */
+wn_arr build_above(wn_build *b, wn_arr values, float limit, bool equal, bool below);
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global);
 wn_arr build_rank(wn_build *b, wn_arr score, wn_arr seg, uint32_t n_max);
 

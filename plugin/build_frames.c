@@ -84,3 +84,60 @@ wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale)
         BUILD_OP(b, softmax, 1, NULL, NULL, args, WRITES_W);
     return p;
 }
+
+static wn_arr look_back(wn_build *b, bool follows)
+{
+    const wn_arr ref = build_const(b, NULL, b->set.segs);
+    uint32_t *data = build_const_data(b, ref);
+    for (uint32_t t = 0; data && t < b->set.segs; ++t)
+        data[t] = t ? t - 1 : follows ? (uint32_t)-2 : (uint32_t)-1;
+    return ref;
+}
+
+static void remember(wn_build *b, const wn_mat *history)
+{
+    /* The last frame's rows, and where they go: lists, since rows[] may be anything. */
+    const uint32_t n = b->set.width;
+    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
+    const wn_arr dst = build_counting(b, n, 1);
+    build_copy_rows(b, &b->set.mat, src, history, dst, n);
+}
+
+wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value)
+{
+    const bool streaming = b->in.streaming;
+    wn_mat history = {0};
+    if (streaming)
+        history = build_history(b, b->set.width, b->set.mat.cols);
+    const wn_arr ref = look_back(b, streaming && b->in.frames_before > 0);
+    const wn_arr score = build_frame_sim(b, streaming ? &history : NULL, ref, flags, none_value);
+    if (streaming)
+        remember(b, &history);
+    return score;
+}
+
+winnow_status build_need_aligned(wn_build *b)
+{
+    if (b->set.aligned)
+        return b->status;
+    return build_fail(
+        b, WINNOW_E_SHAPE,
+        "frames keep different places here, and it compares the same place in two frames "
+        "(put it before the stage that prunes)");
+}
+
+wn_arr build_above(wn_build *b, wn_arr values, float limit, bool equal, bool below)
+{
+    const wn_arr flags = build_array(b, b->set.n_max);
+    const struct wn_args_above args = {.n_max = b->set.n_max,
+                                       .segs = b->set.segs,
+                                       .seg_at = b->set.seg.at,
+                                       .v_at = values.at,
+                                       .flag_at = flags.at,
+                                       .equal = equal,
+                                       .below = below,
+                                       .stats_at = build_stats(b).at,
+                                       .limit = limit};
+    BUILD_OP(b, above, b->set.n_max, NULL, NULL, args, WRITES_W);
+    return flags;
+}

@@ -592,4 +592,8 @@ struct wn_args_frame_shares { WN_HEAD; wn_u segs; wn_u seg_at; wn_u p_at; wn_u k
 /* out[i] = flag[i] != 0 ? v[i] : v[i]*factor. items = n_max, i < seg[segs]. */
 struct wn_args_prefer { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; wn_u flag_at; wn_u out_at; wn_f factor; };
 
+/* flag[i] = yes != below (0 or 1), yes = v[i] > limit, or equal = 1: v[i] >= limit; a NaN v is never above: yes = 0. W[stats_at] += number of NaN (atomic). items = n_max,
+ * i < seg[segs]. */
+struct wn_args_above { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; wn_u flag_at; wn_u equal; wn_u below; wn_u stats_at; wn_f limit; };
+
 #endif

@@ -188,3 +188,15 @@ void cpu_prefer(const struct wn_args_prefer *pc, const wn_cpu_memory *m)
         set_real(m, pc->out_at, i, m->w[pc->flag_at + i] ? v : v * pc->factor);
     }
 }
+
+void cpu_above(const struct wn_args_above *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs], limit = score_key(pc->limit);
+    for (uint32_t i = 0; i < n; ++i) {
+        const float v = real(m, pc->v_at, i);
+        const uint32_t key = score_key(v);
+        const bool yes = key > limit || (pc->equal && key == limit);
+        m->w[pc->flag_at + i] = yes != (pc->below != 0);
+        m->w[pc->stats_at] += is_nan(v);
+    }
+}

@@ -70,11 +70,8 @@ static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
 
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (!b->set.aligned)
-        return build_fail(
-            b, WINNOW_E_SHAPE,
-            "frames keep different places here, and it compares the same place in two frames "
-            "(put it before the stage that prunes)");
+    if (build_need_aligned(b) != WINNOW_OK)
+        return b->status;
     if (b->in.streaming && v[MODE].choice == 1)
         return build_fail(
             b, WINNOW_E_UNSUPPORTED,

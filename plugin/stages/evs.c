@@ -9,40 +9,13 @@
 
 enum { RATE, COMPAT };
 
-static wn_arr look_back(wn_build *b, bool follows)
-{
-    const wn_arr ref = build_const(b, NULL, b->set.segs);
-    uint32_t *data = build_const_data(b, ref);
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        data[t] = t ? t - 1 : follows ? (uint32_t)-2 : (uint32_t)-1;
-    return ref;
-}
-
-static void remember(wn_build *b, const wn_mat *history)
-{
-    /* The last frame's rows, and where they go: lists, since rows[] may be anything. */
-    const uint32_t n = b->set.width;
-    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
-    const wn_arr dst = build_counting(b, n, 1);
-    build_copy_rows(b, &b->set.mat, src, history, dst, n);
-}
-
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (!b->set.aligned)
-        return build_fail(
-            b, WINNOW_E_SHAPE,
-            "frames keep different places here, and it compares the same place in two frames "
-            "(put it before the stage that prunes)");
+    if (build_need_aligned(b) != WINNOW_OK)
+        return b->status;
     const bool follows = b->in.streaming && b->in.frames_before > 0;
     const uint32_t flags = 1u | (v[COMPAT].choice == 1 ? 2u : 0u);
-    wn_mat history = {0};
-    if (b->in.streaming)
-        history = build_history(b, b->set.width, b->set.mat.cols);
-    const wn_arr ref = look_back(b, follows);
-    const wn_arr score = build_frame_sim(b, b->in.streaming ? &history : NULL, ref, flags, 255.0f);
-    if (b->in.streaming)
-        remember(b, &history);
+    const wn_arr score = build_frame_before(b, flags, 255.0f);
     const double share = (double)b->set.segs * b->set.width * (1.0 - v[RATE].number);
     uint32_t k = (uint32_t)share;
     if (!follows && k < b->set.width)

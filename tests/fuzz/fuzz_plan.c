@@ -50,6 +50,8 @@ static const char *const stages[] = {
     "vidcom2=keep=%u0%%",
     "vidcom2=keep=%u:total=exact",
     "vidcom2=rate=0.%u:total=exact",
+    "dtd=rate=0.%u",
+    "dtd=threshold=0.%u",
     "dycoke=rate=0.%u",
     "union=keep=%u:of=fastervlm+divprune+evs",
     "cascade=keep=%u:of=evs*3+vispruner+cdpruner",

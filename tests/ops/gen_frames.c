@@ -101,3 +101,13 @@ void gen_prefer(ops_case *c)
     ADD(c, prefer, s.n_max, BOUNDED(s), .v_at = reals(c, s.n, any_flavour(c)),
         .flag_at = flags(c, s.n, 40), .out_at = array(c, s.n_max, REALS), .factor = 1048576.0f);
 }
+
+void gen_above(ops_case *c)
+{
+    static const float limits[] = {0.7f, -0.25f, 0.0f, 1.0f};
+    const segments s = any_segments(c, any_size(c, 1031));
+    describe(c, "n %u of %u", s.n, s.n_max);
+    ADD(c, above, s.n_max, BOUNDED(s), .v_at = reals(c, s.n, any_flavour(c)),
+        .flag_at = array(c, s.n_max, WORDS), .equal = below(c, 2), .below = below(c, 2),
+        .stats_at = array(c, 1, WORDS), .limit = limits[below(c, 4)]);
+}

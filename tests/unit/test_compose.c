@@ -32,6 +32,7 @@ static void what_does_not_go_together(void **state)
         {"tome=r=4,bilinear-pool", "bilinear-pool", WINNOW_E_SHAPE},
         {"evs=rate=0.5,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
         {"evs=rate=0.5,dycoke", "dycoke", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,dtd", "dtd", WINNOW_E_SHAPE},
         {"dycoke,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
         {"divprune=keep=4,evs=rate=0.5", "evs", WINNOW_E_SHAPE}, /* other places in every frame */
         {"fastervlm=keep=4,dycoke", "dycoke", WINNOW_E_SHAPE},

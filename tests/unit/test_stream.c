@@ -221,6 +221,48 @@ static void evs_looks_back_over_pushes(void **state)
     test_run_close(&video);
 }
 
+/* DTD: the int(n * rate) most similar of every frame but the first go. */
+static kept dtd_by_hand(const float *tokens, double rate)
+{
+    kept out = {0};
+    const uint32_t dropped = (uint32_t)(TOKENS * rate);
+    for (uint32_t i = 0; i < ALL; ++i) {
+        uint32_t more_similar = 0;
+        for (uint32_t k = i / TOKENS * TOKENS; i >= TOKENS && k < (i / TOKENS + 1) * TOKENS; ++k)
+            more_similar += dissimilarity(tokens, k) < dissimilarity(tokens, i);
+        if (i < TOKENS || more_similar >= dropped)
+            out.indices[out.count++] = (int32_t)i;
+    }
+    return out;
+}
+
+static kept dtd_above_by_hand(const float *tokens, double threshold)
+{
+    kept out = {0};
+    for (uint32_t i = 0; i < ALL; ++i)
+        if (i < TOKENS || !(1 - dissimilarity(tokens, i) > threshold))
+            out.indices[out.count++] = (int32_t)i;
+    return out;
+}
+
+static void dtd_does_not_see_where_pushes_end(void **state)
+{
+    (void)state;
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 15, ALL, DIM);
+    for (size_t i = 0; i < LENGTH(partitions); ++i) {
+        const kept want[] = {dtd_by_hand(video.tokens, 0.7), dtd_above_by_hand(video.tokens, 0.1)};
+        const kept got[] = {in_pushes("dtd=rate=0.7", &video, partitions[i]),
+                            in_pushes("dtd=threshold=0.1", &video, partitions[i])};
+        for (int k = 0; k < 2; ++k) {
+            assert_int_equal(got[k].count, want[k].count);
+            assert_memory_equal(got[k].indices, want[k].indices,
+                                want[k].count * sizeof *want[k].indices);
+        }
+    }
+    test_run_close(&video);
+}
+
 static void vidcom2_remembers_the_rows_before(void **state)
 {
     (void)state;
@@ -318,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evs_looks_back_over_pushes),
+        cmocka_unit_test(dtd_does_not_see_where_pushes_end),
         cmocka_unit_test(vidcom2_remembers_the_rows_before),
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
         cmocka_unit_test(motion_follows_the_camera_over_pushes),
