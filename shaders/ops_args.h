@@ -103,8 +103,8 @@ struct wn_args_relevance { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u ind
     wn_u cols; wn_u text_rows; wn_f scale; };
 
 /* Per segment (global = 1: over all tokens at once, items = 1): lo = min, hi = max over v[i] that are not NaN;
- * hi - lo <= tiny: v = 1; else v = ((v - lo) + offset) * recip_(hi - lo). In place. items = segs. */
-struct wn_args_scale_range { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u global; wn_f offset; wn_f tiny; };
+ * hi - lo <= tiny: v = 1; else v = ((v - lo) + offset) * recip_((hi - lo) + more). In place. items = segs. */
+struct wn_args_scale_range { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u global; wn_f offset; wn_f tiny; wn_f more; };
 
 /* out[s*parts + p] = W[table_at + p*rows + (n - base)], n = seg[(s+1)*span] - seg[s*span]. items = segs*parts.
  * Counts that Python computes in double are tabled by the host for every n. */
@@ -595,5 +595,19 @@ struct wn_args_prefer { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; 
 /* flag[i] = yes != below (0 or 1), yes = v[i] > limit, or equal = 1: v[i] >= limit; a NaN v is never above: yes = 0. W[stats_at] += number of NaN (atomic). items = n_max,
  * i < seg[segs]. */
 struct wn_args_above { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; wn_u flag_at; wn_u equal; wn_u below; wn_u stats_at; wn_f limit; };
+
+/* Rows as a path: u_t = A(t) * inv[t]; p = u_t - u_(t-1), q = u_(t+1) - u_t; curve[t] = 1 - dot32(p, q) * (f(dot32(p, p)) * f(dot32(q, q))), f as in row_norm with eps 1e-6; 1 at both ends.
+ * items = n rows (LANES). */
+struct wn_args_curvature { WN_HEAD; wn_u n; wn_u cols; wn_u inv_at; wn_u curve_at; };
+
+/* c = dot32(A(list[i]), C(s)) * (inv[i] * centre_inv[s]), s the segment of i (list_at WN_NONE: i; no row: dot 0; an absent factor: 1); distance = 1: c = 1 - c. v[i] = c, add_at given:
+ * v[i] = c + add[i]. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_centre_cos { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u inv_at; wn_u centre_inv_at; wn_u cols; wn_u distance; wn_u add_at; wn_u v_at; };
+
+/* V-CAST's counts: k[s] tokens of the n of segment s, total[0] in all (it is at most all tokens). b = min(least, n); where the b add up to more than the total, all b = 0. k = b; with r = total - sum b > 0: g = w[s]
+ * (below 0 or NaN: 0; where they add up to 0: 1), raw = (g * recip_(max(sum of g in dot32's order, 1e-6))) * float(r), k = b + min(floor(raw), n - b). What is left then goes, all that it has room
+ * for, to the segment without full k of the largest raw - floor(raw) (the first of equals), then to the next. Where k add up to more than the total, segments with k > b lose one
+ * each, by ascending g, the first of equals first, again and again. mark_at: scratch, segs words. items = 1. */
+struct wn_args_allocate { WN_HEAD; wn_u segs; wn_u seg_at; wn_u w_at; wn_u total_at; wn_u least; wn_u mark_at; wn_u k_at; };
 
 #endif

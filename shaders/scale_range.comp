@@ -1,4 +1,4 @@
-// scale_range: v = ((v - lo) + offset) * 1/(hi - lo) over each segment, or over all tokens; lo, hi: its least
+// scale_range: v = ((v - lo) + offset) * 1/(hi - lo + more) over each segment, or over all tokens; lo, hi: its least
 // and greatest number. A range of at most `tiny` gives 1.
 // One workgroup a segment, each invocation keeps its strided tokens. Shared: two maxima. Cost: two passes.
 #version 460
@@ -26,7 +26,8 @@ void main()
     float hi = number_of(most), lo = least == 0u ? uintBitsToFloat(0x7f800000u) : number_of(~least);
     precise float range = hi - lo;
     bool is_flat = !is_nan(range) && range <= pc.tiny;
-    float factor = recip_(range);
+    precise float divisor = range + pc.more;
+    float factor = recip_(divisor);
     for (uint i = begin + thread(); i < end; i += LOCAL) {
         precise float moved = w_f(pc.v_at + i) - lo;
         precise float raised = moved + pc.offset;

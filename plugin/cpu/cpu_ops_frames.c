@@ -200,3 +200,165 @@ void cpu_above(const struct wn_args_above *pc, const wn_cpu_memory *m)
         m->w[pc->stats_at] += is_nan(v);
     }
 }
+
+/* room [cols] = row t as a unit vector. */
+static void unit_row(const struct wn_args_curvature *pc, const wn_cpu_memory *m, uint32_t t,
+                     float *room)
+{
+    const float inv = real(m, pc->inv_at, t);
+    wn_cpu_load_row(&m->a, t, pc->cols, room);
+    for (uint32_t d = 0; d < pc->cols; ++d)
+        room[d] *= inv;
+}
+
+void cpu_curvature(const struct wn_args_curvature *pc, const wn_cpu_memory *m)
+{
+    float *before = m->scratch, *own = before + pc->cols, *after = own + pc->cols;
+    for (uint32_t t = 0; t < pc->n; ++t) {
+        if (t == 0 || t + 1 == pc->n) {
+            set_real(m, pc->curve_at, t, 1.0f);
+            continue;
+        }
+        unit_row(pc, m, t - 1, before);
+        unit_row(pc, m, t, own);
+        unit_row(pc, m, t + 1, after);
+        for (uint32_t d = 0; d < pc->cols; ++d) {
+            before[d] = own[d] - before[d];
+            after[d] -= own[d];
+        }
+        float pp, pq, qq;
+        wn_cpu_dots32(before, after, pc->cols, &pp, &pq, &qq);
+        const float f = norm_factor(pp, 1e-12f, 1e6f) * norm_factor(qq, 1e-12f, 1e6f);
+        set_real(m, pc->curve_at, t, 1.0f - pq * f);
+    }
+}
+
+void cpu_centre_cos(const struct wn_args_centre_cos *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, seg[pc->segs]);
+    float *x_room = m->scratch, *y_room = x_room + pc->cols;
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        const uint32_t s = segment_of(seg, pc->segs, i), row = entry(m, pc->list_at, i);
+        const float *x = wn_cpu_row(&m->a, row, pc->cols, x_room);
+        const float *y = wn_cpu_row(&m->c, s, pc->cols, y_room);
+        const float dot = is_none(row) ? 0.0f : wn_cpu_dot32(x, y, pc->cols);
+        float c = dot * (real_or_one(m, pc->inv_at, i) * real_or_one(m, pc->centre_inv_at, s));
+        if (pc->distance)
+            c = 1.0f - c;
+        set_real(m, pc->v_at, i, pc->add_at == WN_NONE ? c : c + real(m, pc->add_at, i));
+    }
+}
+
+/* A budget being shared among segments. */
+typedef struct sharing {
+    const struct wn_args_allocate *pc;
+    const uint32_t *seg;
+    uint32_t *k;
+    float *mark;
+    uint32_t total, floor; /* floor: what each has at least, if it has so many */
+} sharing;
+
+static uint32_t tokens_of(const sharing *a, uint32_t s)
+{
+    return a->seg[s + 1] - a->seg[s];
+}
+
+static uint32_t base_of(const sharing *a, uint32_t s)
+{
+    return least(a->floor, tokens_of(a, s));
+}
+
+static float weight_of(const sharing *a, const wn_cpu_memory *m, uint32_t s, bool flat)
+{
+    const float w = real(m, a->pc->w_at, s);
+    return flat ? 1.0f : w > 0.0f ? w : 0.0f;
+}
+
+static uint32_t taken(const sharing *a)
+{
+    uint32_t sum = 0;
+    for (uint32_t s = 0; s < a->pc->segs; ++s)
+        sum += a->k[s];
+    return sum;
+}
+
+/* The segment whose mark is best; WN_NONE: all marks are NaN. */
+static uint32_t best_mark(const sharing *a, bool smallest)
+{
+    uint32_t best = WN_NONE, most = 0;
+    for (uint32_t s = 0; s < a->pc->segs; ++s) {
+        const uint32_t key = smallest ? score_key_smallest(a->mark[s]) : score_key(a->mark[s]);
+        if (key > most) {
+            most = key;
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void give_rest(sharing *a, uint32_t rest)
+{
+    while (rest) {
+        const uint32_t s = best_mark(a, false);
+        if (s == WN_NONE)
+            return;
+        const uint32_t give = least(rest, tokens_of(a, s) - a->k[s]);
+        a->k[s] += give;
+        a->mark[s] = bits_f32(0x7fc00000u);
+        rest -= give;
+    }
+}
+
+static void take_back(sharing *a, const wn_cpu_memory *m, uint32_t over, bool flat)
+{
+    while (over) {
+        for (uint32_t s = 0; s < a->pc->segs; ++s)
+            a->mark[s] = weight_of(a, m, s, flat);
+        for (uint32_t s; over && (s = best_mark(a, true)) != WN_NONE;) {
+            a->mark[s] = bits_f32(0x7fc00000u);
+            if (a->k[s] > base_of(a, s)) {
+                --a->k[s];
+                --over;
+            }
+        }
+    }
+}
+
+void cpu_allocate(const struct wn_args_allocate *pc, const wn_cpu_memory *m)
+{
+    sharing a = {.pc = pc,
+                 .seg = m->w + pc->seg_at,
+                 .k = m->w + pc->k_at,
+                 .mark = (float *)(void *)(m->w + pc->mark_at),
+                 .total = m->w[pc->total_at],
+                 .floor = pc->least};
+    for (uint32_t s = 0; s < pc->segs; ++s)
+        a.k[s] = base_of(&a, s);
+    if (taken(&a) > a.total) {
+        a.floor = 0;
+        for (uint32_t s = 0; s < pc->segs; ++s)
+            a.k[s] = 0;
+    }
+    const uint32_t rest = a.total - taken(&a);
+    if (!rest)
+        return;
+    float p[32] = {0};
+    for (uint32_t s = 0; s < pc->segs; ++s)
+        p[s % 32] += weight_of(&a, m, s, false);
+    const float sum = tree32(p);
+    const bool flat = !(sum > 0.0f);
+    const float all = flat ? (float)pc->segs : sum;
+    const float factor = recip_(all > 1e-6f ? all : 1e-6f);
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const float raw = (weight_of(&a, m, s, flat) * factor) * (float)rest;
+        const uint32_t whole = (uint32_t)raw, room = tokens_of(&a, s) - a.k[s];
+        a.k[s] += least(whole, room);
+        a.mark[s] = whole < room ? raw - (float)whole : bits_f32(0x7fc00000u);
+    }
+    const uint32_t sum_k = taken(&a);
+    if (sum_k < a.total)
+        give_rest(&a, a.total - sum_k);
+    else
+        take_back(&a, m, sum_k - a.total, flat);
+}

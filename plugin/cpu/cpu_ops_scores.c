@@ -188,7 +188,7 @@ static void scale_one_range(const struct wn_args_scale_range *pc, const wn_cpu_m
             set_real(m, pc->v_at, i, 1.0f);
         return;
     }
-    const float factor = recip_(width);
+    const float factor = recip_(width + pc->more);
     for (uint32_t i = begin; i < end; ++i)
         set_real(m, pc->v_at, i, ((real(m, pc->v_at, i) - low) + pc->offset) * factor);
 }

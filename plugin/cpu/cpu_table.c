@@ -38,6 +38,8 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_row_length: return word * ARG(op, row_length, cols);
     case WN_OP_column_sum: return word * 2 * ARG(op, column_sum, cols);
     case WN_OP_centre_gauss: return word * 2 * ARG(op, centre_gauss, cols);
+    case WN_OP_curvature: return word * 3 * ARG(op, curvature, cols);
+    case WN_OP_centre_cos: return word * 2 * ARG(op, centre_cos, cols);
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
@@ -100,6 +102,7 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_row_length: ROWS(row_length, n_max);
     case WN_OP_column_sum: return UINT64_MAX; /* a part is a column's tokens or more */
     case WN_OP_centre_gauss: ROWS(centre_gauss, n_max);
+    case WN_OP_centre_cos: ROWS(centre_cos, n_max);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
     case WN_OP_segment_mean: return UINT64_MAX;

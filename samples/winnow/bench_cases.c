@@ -57,6 +57,7 @@ static const struct {
     {"vidcom2", "keep=25%"},
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},
+    {"v-cast", "keep=25%"},
     {"dtd", "rate=0.75"},
     {"budget", "keep=25%"},
     {"flatten", ""},

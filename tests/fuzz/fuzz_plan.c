@@ -52,6 +52,8 @@ static const char *const stages[] = {
     "vidcom2=rate=0.%u:total=exact",
     "dtd=rate=0.%u",
     "dtd=threshold=0.%u",
+    "v-cast=keep=%u0%%",
+    "v-cast=keep=%u:min=0:temperature=0.02",
     "dycoke=rate=0.%u",
     "union=keep=%u:of=fastervlm+divprune+evs",
     "cascade=keep=%u:of=evs*3+vispruner+cdpruner",

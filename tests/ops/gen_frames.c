@@ -111,3 +111,40 @@ void gen_above(ops_case *c)
         .flag_at = array(c, s.n_max, WORDS), .equal = below(c, 2), .below = below(c, 2),
         .stats_at = array(c, 1, WORDS), .limit = limits[below(c, 4)]);
 }
+
+void gen_curvature(ops_case *c)
+{
+    const uint32_t n = any_size(c, 300), cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
+    describe(c, "n %u, cols %u, dtype %u", n, cols, c->a.dtype);
+    use_a(c, ADD(c, curvature, n, .n = n, .cols = cols, .inv_at = positive(c, n),
+                 .curve_at = array(c, n, REALS)));
+}
+
+void gen_centre_cos(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, s.segs, cols, WINNOW_F32, PLAIN, 0);
+    describe(c, "n %u of %u, cols %u, segments %u, dtype %u", s.n, s.n_max, cols, s.segs,
+             c->a.dtype);
+    wn_op *op = ADD(c, centre_cos, s.n_max, BOUNDED(s), .list_at = any_list_of_rows(c, s.n),
+                    .inv_at = chance(c, 50) ? WN_NONE : positive(c, s.n),
+                    .centre_inv_at = chance(c, 50) ? WN_NONE : positive(c, s.segs), .cols = cols,
+                    .distance = below(c, 2), .add_at = chance(c, 50) ? WN_NONE : positive(c, s.n),
+                    .v_at = array(c, s.n_max, REALS));
+    use_a(c, op);
+    use_c(c, op);
+}
+
+void gen_allocate(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    const uint32_t w = reals(c, s.segs, any_flavour(c)), total = words_below(c, 1, s.n + 1);
+    if (chance(c, 60)) /* one takes nearly all */
+        c->w[w + below(c, s.segs)] = f32_bits(40.0f);
+    describe(c, "n %u, segments %u, total %u", s.n, s.segs, c->w[total]);
+    ADD(c, allocate, 1, SEG(s), .w_at = w, .total_at = total, .least = below(c, 4),
+        .mark_at = array(c, s.segs, SCRATCH), .k_at = array(c, s.segs, WORDS));
+}

@@ -171,7 +171,7 @@ void gen_scale_range(ops_case *c)
             c->w[v + i] = f32_bits(0.7f);
     describe(c, "n %u, segments %u, global %d", s.n, s.segs, all);
     ADD(c, scale_range, all ? 1 : s.segs, .segs = s.segs, .seg_at = s.at, .v_at = v, .global = all,
-        .offset = 1e-6f, .tiny = 1e-12f);
+        .offset = 1e-6f, .tiny = 1e-12f, .more = chance(c, 50) ? 0.0f : 1e-3f);
 }
 
 void gen_count_map(ops_case *c)

@@ -56,6 +56,12 @@ static const row exact_rows[] = {
     {"dtd=rate=0.9", 3, 10, 10 + 2},
     {"dtd=rate=0.3", 3, 100, 100 + 2 * 70},
     {"dtd=rate=1", 3, 100, 100},
+    {"v-cast", 2, 9, 4}, /* round(4.5) */
+    {"v-cast=keep=1%", 5, 9, 5},
+    {"v-cast=keep=1%:min=0", 5, 9, 1},
+    {"v-cast=keep=3:min=0", 4, 9, 12},
+    {"v-cast=keep=100", 4, 9, 36},
+    {"v-cast", 1, 9, 9},
     {"dycoke=rate=0.9", 2, 100, 109},
     {"dycoke=rate=0.7", 5, 196, 370 + 196},
     {"dycoke=rate=0.7", 6, 196, 624},

@@ -339,15 +339,15 @@ static void motion_follows_the_camera_over_pushes(void **state)
     test_run_close(&video);
 }
 
-static void merging_into_the_past_is_refused(void **state)
+static void what_needs_other_frames_is_refused(void **state)
 {
     (void)state;
+    static const char *const specs[] = {"dycoke=mode=merge", "v-cast"};
     winnow_device *device = test_device(NULL);
-    winnow_plan *plan;
     test_run video;
     test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 13, ALL, DIM);
-    static const char *const specs[] = {"dycoke=mode=merge", "motion=mode=merge"};
     for (size_t i = 0; i < LENGTH(specs); ++i) {
+        winnow_plan *plan;
         assert_int_equal(test_plan(device, specs[i], &video, WINNOW_PLAN_STREAM, &plan),
                          WINNOW_E_UNSUPPORTED);
         assert_null(plan);
@@ -365,7 +365,7 @@ int main(void)
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
         cmocka_unit_test(motion_follows_the_camera_over_pushes),
         cmocka_unit_test(stages_without_memory_work_too),
-        cmocka_unit_test(merging_into_the_past_is_refused),
+        cmocka_unit_test(what_needs_other_frames_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
