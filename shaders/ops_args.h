@@ -610,4 +610,13 @@ struct wn_args_centre_cos { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u l
  * each, by ascending g, the first of equals first, again and again. mark_at: scratch, segs words. items = 1. */
 struct wn_args_allocate { WN_HEAD; wn_u segs; wn_u seg_at; wn_u w_at; wn_u total_at; wn_u least; wn_u mark_at; wn_u k_at; };
 
+/* Windows of `window` frames among those with taken[t] != 0 (taken_at WN_NONE: all): number r of them, from 0, is in window r / window. begin[k] = first frame of window k,
+ * begin[count[0]] = frames; ref[t] = begin of its window, -1 (none) for that first frame itself and for frames that are not taken. list_at: scratch, frames words. items = 1. */
+struct wn_args_frame_windows { WN_HEAD; wn_u frames; wn_u window; wn_u taken_at; wn_u list_at; wn_u ref_at; wn_u begin_at; wn_u count_at; };
+
+/* Regular set: token i is in frame i / tokens. Tokens of frames that are not taken (taken_at WN_NONE: all are) lose their flag. limit WN_NONE: no more. Else, where the tokens of the taken
+ * frames are at most `limit`: they all get flag 1. Else, where R flags are more than the limit: every window of count[0] (begin[], frames, as in frame_windows) loses its last
+ * ceil((R - limit) / count[0]) flags, and of all flags that are left only the first `limit` stay. items = 1. */
+struct wn_args_cut_windows { WN_HEAD; wn_u frames; wn_u tokens; wn_u taken_at; wn_u begin_at; wn_u count_at; wn_u flag_at; wn_u limit; };
+
 #endif

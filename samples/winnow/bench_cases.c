@@ -59,6 +59,7 @@ static const struct {
     {"cascade", "keep=25%:of=fastervlm+divprune"},
     {"v-cast", "keep=25%"},
     {"dtd", "rate=0.75"},
+    {"longvu", "threshold=0.7"},
     {"budget", "keep=25%"},
     {"flatten", ""},
 };

@@ -54,6 +54,8 @@ static const char *const stages[] = {
     "dtd=threshold=0.%u",
     "v-cast=keep=%u0%%",
     "v-cast=keep=%u:min=0:temperature=0.02",
+    "longvu=threshold=0.%u:window=2",
+    "longvu=window=3:keep=%u0%%",
     "dycoke=rate=0.%u",
     "union=keep=%u:of=fastervlm+divprune+evs",
     "cascade=keep=%u:of=evs*3+vispruner+cdpruner",

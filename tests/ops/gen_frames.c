@@ -148,3 +148,36 @@ void gen_allocate(ops_case *c)
     ADD(c, allocate, 1, SEG(s), .w_at = w, .total_at = total, .least = below(c, 4),
         .mark_at = array(c, s.segs, SCRATCH), .k_at = array(c, s.segs, WORDS));
 }
+
+/* Frames that are taken: WN_NONE, or flags. */
+static uint32_t any_taken(ops_case *c, uint32_t frames)
+{
+    return chance(c, 40) ? WN_NONE : flags(c, frames, 70);
+}
+
+void gen_frame_windows(ops_case *c)
+{
+    const uint32_t frames = any_size(c, 1031);
+    describe(c, "frames %u", frames);
+    ADD(c, frame_windows, 1, .frames = frames, .window = 1 + below(c, 9),
+        .taken_at = any_taken(c, frames), .list_at = array(c, frames, SCRATCH),
+        .ref_at = array(c, frames, WORDS), .begin_at = array(c, frames + 1, SCRATCH),
+        .count_at = array(c, 1, WORDS));
+}
+
+void gen_cut_windows(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 40), tokens = any_size(c, 300), all = frames * tokens;
+    const uint32_t taken = any_taken(c, frames), begin = array(c, frames + 1, WORDS);
+    uint32_t windows = 0;
+    for (uint32_t t = 0; t < frames; ++t)
+        if (t == 0 || chance(c, 25))
+            c->w[begin + windows++] = t;
+    c->w[begin + windows] = frames;
+    const uint32_t count = words_below(c, 1, 1);
+    c->w[count] = windows;
+    describe(c, "%u x %u, windows %u", frames, tokens, windows);
+    ADD(c, cut_windows, 1, .frames = frames, .tokens = tokens, .taken_at = taken, .begin_at = begin,
+        .count_at = count, .flag_at = flags(c, all, 60),
+        .limit = chance(c, 20) ? WN_NONE : 1 + below(c, all + 2));
+}

@@ -339,6 +339,25 @@ static void motion_follows_the_camera_over_pushes(void **state)
     test_run_close(&video);
 }
 
+static void longvu_has_windows_in_each_push(void **state)
+{
+    (void)state;
+    static const uint32_t halves[] = {4, 4, 0}, whole_film[] = {8, 0}, other[] = {3, 5, 0};
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 16, ALL, DIM);
+    const char *const spec = "longvu=window=4:threshold=0.2";
+    const kept want = in_pushes(spec, &video, whole_film), same = in_pushes(spec, &video, halves);
+    assert_int_equal(same.count, want.count);
+    assert_memory_equal(same.indices, want.indices, want.count * sizeof *want.indices);
+    const kept moved = in_pushes(spec, &video, other); /* windows begin at frames 0, 3 and 7 */
+    uint32_t in_frame[FRAMES] = {0};
+    for (uint32_t i = 0; i < moved.count; ++i)
+        ++in_frame[moved.indices[i] / TOKENS];
+    assert_true(in_frame[0] == TOKENS && in_frame[3] == TOKENS && in_frame[7] == TOKENS);
+    assert_true(in_frame[1] < TOKENS && in_frame[4] < TOKENS && in_frame[5] < TOKENS);
+    test_run_close(&video);
+}
+
 static void what_needs_other_frames_is_refused(void **state)
 {
     (void)state;
@@ -365,6 +384,7 @@ int main(void)
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
         cmocka_unit_test(motion_follows_the_camera_over_pushes),
         cmocka_unit_test(stages_without_memory_work_too),
+        cmocka_unit_test(longvu_has_windows_in_each_push),
         cmocka_unit_test(what_needs_other_frames_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
