@@ -278,6 +278,10 @@ typedef struct wn_merge {
 /* The new set (fresh rows) of the kept tokens; the rows are still to be written. */
 wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first,
                            uint32_t last);
+/* The same of all tokens but those with a flag. */
+wn_merge build_merge_without(wn_build *b, wn_arr gone, wn_bounds after);
+/* Where a token goes to the last one before it at its place that is not gone (regular sets). */
+void build_merge_runs(wn_build *b, wn_merge *m, wn_arr gone);
 /* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
                          bool sum_sizes);

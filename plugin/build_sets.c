@@ -130,7 +130,8 @@ static wn_set set_to_merge(wn_build *b, const wn_merge *m, wn_bounds after)
     return set;
 }
 
-wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last)
+static wn_merge merge_begin(wn_build *b, wn_arr flags, bool invert, wn_bounds after, uint32_t first,
+                            uint32_t last)
 {
     wn_merge m = {.old = b->set, .first = first, .last = last};
     wn_set set = set_to_merge(b, &m, after);
@@ -140,7 +141,8 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
     const struct wn_args_compact args = {.n_max = m.old.n_max,
                                          .segs = m.old.segs,
                                          .seg_at = m.old.seg.at,
-                                         .flag_at = keep.at,
+                                         .flag_at = flags.at,
+                                         .invert = invert,
                                          .rows_at = m.old.rows.at,
                                          .index_at = m.old.index.at,
                                          .sizes_at = m.old.sizes.at,
@@ -157,6 +159,16 @@ wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t f
     BUILD_OP(b, compact, 1, NULL, NULL, args, WRITES_W);
     b->set = set;
     return m;
+}
+
+wn_merge build_merge_begin(wn_build *b, wn_arr keep, wn_bounds after, uint32_t first, uint32_t last)
+{
+    return merge_begin(b, keep, false, after, first, last);
+}
+
+wn_merge build_merge_without(wn_build *b, wn_arr gone, wn_bounds after)
+{
+    return merge_begin(b, gone, true, after, 0, 0);
 }
 
 void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep)
@@ -280,6 +292,24 @@ wn_merge build_merge_lists(wn_build *b, wn_arr keep, wn_arr dest, const wn_match
     wn_merge m = build_merge_begin(b, keep, after, first, 0);
     build_merge_members(b, &m, keep, dest, span, true);
     return m;
+}
+
+void build_merge_runs(wn_build *b, wn_merge *m, wn_arr gone)
+{
+    m->map2 = build_array(b, m->old.n_max);
+    m->head = build_array(b, b->set.n_max);
+    m->next = build_array(b, m->old.n_max);
+    const struct wn_args_run_members args = {.frames = m->old.segs,
+                                             .tokens = m->old.width,
+                                             .gone_at = gone.at,
+                                             .map_at = m->map.at,
+                                             .map2_at = m->map2.at,
+                                             .head_at = m->head.at,
+                                             .next_at = m->next.at,
+                                             .sizes_at = m->old.sizes.at,
+                                             .sizes_new_at = b->set.sizes.at};
+    if (build_loops_fit(b, WN_OP_run_members, m->old.segs))
+        BUILD_OP(b, run_members, m->old.width, NULL, NULL, args, WRITES_W);
 }
 
 void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,

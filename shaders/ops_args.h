@@ -619,4 +619,9 @@ struct wn_args_frame_windows { WN_HEAD; wn_u frames; wn_u window; wn_u taken_at;
  * ceil((R - limit) / count[0]) flags, and of all flags that are left only the first `limit` stay. items = 1. */
 struct wn_args_cut_windows { WN_HEAD; wn_u frames; wn_u tokens; wn_u taken_at; wn_u begin_at; wn_u count_at; wn_u flag_at; wn_u limit; };
 
+/* Regular set: token t*tokens + j is at place j of frame t. gone[i] != 0: it joins the last token before it at its place that is not gone (none: dropped), whose new row is map[]. map2[i] = that row, or its own (dropped:
+ * WN_NONE). The members of row r but its own token as a list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE, ascending; sizes_new[r] = the sizes of the row's tokens, ascending (sizes_at WN_NONE:
+ * 1 each). items = tokens. */
+struct wn_args_run_members { WN_HEAD; wn_u frames; wn_u tokens; wn_u gone_at; wn_u map_at; wn_u map2_at; wn_u head_at; wn_u next_at; wn_u sizes_at; wn_u sizes_new_at; };
+
 #endif

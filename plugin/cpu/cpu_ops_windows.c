@@ -1,4 +1,4 @@
-/* Windows of frames. */
+/* Windows of frames, and runs of tokens along them. */
 #include "cpu_ops.h"
 
 static bool is_taken(const wn_cpu_memory *m, uint32_t taken_at, uint32_t t)
@@ -61,4 +61,27 @@ void cpu_cut_windows(const struct wn_args_cut_windows *pc, const wn_cpu_memory *
     uint32_t left = pc->limit;
     for (uint32_t k = 0; k < windows; ++k)
         left -= cut_one(flag, begin[k] * n, begin[k + 1] * n, cut, left);
+}
+
+void cpu_run_members(const struct wn_args_run_members *pc, const wn_cpu_memory *m)
+{
+    for (uint32_t j = 0; j < pc->tokens; ++j) {
+        uint32_t row = WN_NONE, *link = NULL;
+        for (uint32_t t = 0; t < pc->frames; ++t) {
+            const uint32_t i = t * pc->tokens + j;
+            const float size = real_or_one(m, pc->sizes_at, i);
+            if (!m->w[pc->gone_at + i]) {
+                row = m->w[pc->map_at + i];
+                link = m->w + pc->head_at + row;
+                set_real(m, pc->sizes_new_at, row, size);
+            } else if (row != WN_NONE) {
+                *link = i;
+                link = m->w + pc->next_at + i;
+                set_real(m, pc->sizes_new_at, row, real(m, pc->sizes_new_at, row) + size);
+            }
+            if (link)
+                *link = WN_NONE;
+            m->w[pc->map2_at + i] = row;
+        }
+    }
 }

@@ -60,6 +60,7 @@ static const struct {
     {"v-cast", "keep=25%"},
     {"dtd", "rate=0.75"},
     {"longvu", "threshold=0.7"},
+    {"framefusion", "cost=0.3"},
     {"budget", "keep=25%"},
     {"flatten", ""},
 };

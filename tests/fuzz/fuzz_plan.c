@@ -56,6 +56,8 @@ static const char *const stages[] = {
     "v-cast=keep=%u:min=0:temperature=0.02",
     "longvu=threshold=0.%u:window=2",
     "longvu=window=3:keep=%u0%%",
+    "framefusion=cost=0.%u:threshold=0.1",
+    "framefusion=cost=0.%u:prune=attention",
     "dycoke=rate=0.%u",
     "union=keep=%u:of=fastervlm+divprune+evs",
     "cascade=keep=%u:of=evs*3+vispruner+cdpruner",

@@ -181,3 +181,17 @@ void gen_cut_windows(ops_case *c)
         .count_at = count, .flag_at = flags(c, all, 60),
         .limit = chance(c, 20) ? WN_NONE : 1 + below(c, all + 2));
 }
+
+void gen_run_members(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 40), tokens = any_size(c, 300), all = frames * tokens;
+    const uint32_t gone = flags(c, all, 50), map = array(c, all, WORDS);
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < all; ++i)
+        c->w[map + i] = c->w[gone + i] ? WN_NONE : rows++;
+    describe(c, "%u x %u, rows %u", frames, tokens, rows);
+    ADD(c, run_members, tokens, .frames = frames, .tokens = tokens, .gone_at = gone, .map_at = map,
+        .map2_at = array(c, all, WORDS), .head_at = array(c, rows, WORDS),
+        .next_at = array(c, all, WORDS), .sizes_at = chance(c, 50) ? WN_NONE : positive(c, all),
+        .sizes_new_at = array(c, rows, REALS));
+}

@@ -361,7 +361,7 @@ static void longvu_has_windows_in_each_push(void **state)
 static void what_needs_other_frames_is_refused(void **state)
 {
     (void)state;
-    static const char *const specs[] = {"dycoke=mode=merge", "v-cast"};
+    static const char *const specs[] = {"dycoke=mode=merge", "v-cast", "framefusion"};
     winnow_device *device = test_device(NULL);
     test_run video;
     test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 13, ALL, DIM);
