@@ -34,7 +34,6 @@ static void what_does_not_go_together(void **state)
         {"evs=rate=0.5,dycoke", "dycoke", WINNOW_E_SHAPE},
         {"evs=rate=0.5,dtd", "dtd", WINNOW_E_SHAPE},
         {"evs=rate=0.5,longvu", "longvu", WINNOW_E_SHAPE},
-        {"longvu=select=0.8", "longvu", WINNOW_E_ROLE},
         {"evs=rate=0.5,framefusion", "framefusion", WINNOW_E_SHAPE},
         {"framefusion=prune=attention", "framefusion", WINNOW_E_ROLE},
         {"dycoke,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
