@@ -124,7 +124,7 @@ void b_set_quads(uint at, units r)
 units a_units(uint at, uint left)
 {
     uint last = (left - 1u) & ~(UNIT - 1u);
-    uvec4 c = min(NEXT_UNIT * uvec4(0u, 1u, 2u, 3u), uvec4(last));
+    uvec4 c = min(uvec4(0u, NEXT_UNIT, 2u * NEXT_UNIT, 3u * NEXT_UNIT), uvec4(last));
     bvec4 second = lessThan(c + 1u, uvec4(left));
     vec2 v0 = a_unit(at + c.x, second.x), v1 = a_unit(at + c.y, second.y);
     vec2 v2 = a_unit(at + c.z, second.z), v3 = a_unit(at + c.w, second.w);

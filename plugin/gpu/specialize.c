@@ -35,7 +35,8 @@ enum {
     GREATER_EQUAL = 174,
     LESS = 176,
     LESS_EQUAL = 178,
-    SHIFT_LEFT = 196
+    SHIFT_LEFT = 196,
+    NOT = 200
 };
 
 /* Words in the making, and what is known of each id: where in them its constant is defined, and its specialization
@@ -79,6 +80,7 @@ static bool evaluate(uint32_t op, uint32_t a, uint32_t b, uint32_t *out, bool *i
     case DIVIDE: *out = b ? a / b : 0; return b != 0;
     case REMAINDER: *out = b ? a % b : 0; return b != 0;
     case SHIFT_LEFT: *out = b < 32 ? a << b : 0; return b < 32;
+    case NOT: *out = ~a; return true;
     case LOGICAL_OR: *out = a | b; return true;
     case LOGICAL_AND: *out = a & b; return true;
     case LOGICAL_NOT: *out = !a; return true;
