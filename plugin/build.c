@@ -200,7 +200,7 @@ void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32
         [WINNOW_ROLE_CLS] = {s->frames, s->dim},
         [WINNOW_ROLE_CLS_ATTENTION] = {(uint64_t)s->frames * s->heads, s->tokens},
         [WINNOW_ROLE_TEXT] = {s->text_rows, s->text_dim},
-        [WINNOW_ROLE_IMAGE_EMBEDS] = {all, s->text_dim},
+        [WINNOW_ROLE_IMAGE_EMBEDS] = {all, s->image_dim ? s->image_dim : s->text_dim},
         [WINNOW_ROLE_LLM_ATTENTION] = {s->llm_heads, (uint32_t)all},
         [WINNOW_ROLE_FRAME_EMBEDS] = {s->frames, s->frame_dim},
         [WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW] = {s->frames, s->tokens},

@@ -197,6 +197,7 @@ wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value);
 /* Fails with a sentence unless a place is the same in all frames. */
 winnow_status build_need_aligned(wn_build *b);
 wn_arr build_relevance(wn_build *b, float scale);
+void build_power(wn_build *b, wn_arr values, double p); /* in place */
 void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
                        float offset, float tiny);
 
@@ -243,11 +244,28 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
 wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
                         wn_arr inv);
 
+/* The same into `out`. */
+void build_sim_rows(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv,
+                    const wn_mat *out);
+/* Cosines of rows of `from` (src: which, [rows]; WN_NO_ARR: the first; inv: of its rows) with all tokens of each frame,
+ * into `out` [frames*rows, width]. */
+void build_cross_sim(wn_build *b, const wn_mat *from, wn_arr src, wn_arr from_inv, uint32_t rows,
+                     const wn_mat *mat, wn_arr list, wn_arr inv, const wn_mat *out);
+/* Rows of similarities, `rows` a frame (0: one a token), become a softmax of them / temperature, times scale; by_tokens:
+ * and divided by the frame's tokens. */
+void build_row_softmax(wn_build *b, const wn_mat *sim, uint32_t rows, double temperature,
+                       double scale, bool by_tokens);
+/* Factors of rows that are no tokens of the set: all rows of `mat`. */
+wn_arr build_row_norms(wn_build *b, const wn_mat *mat);
+
 /* Greedy selections of `most` picks a frame at most, in as many operations as the driver's loop limit asks for. */
 void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const wn_mat *sim,
                          uint32_t most);
 void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat *sim,
                       const wn_mat *factor, uint32_t most);
+/* text: rows to cover besides the tokens themselves, args.extra a frame; NULL: none. */
+void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, const wn_mat *sim,
+                           const wn_mat *text, uint32_t most);
 /* VisPruner's rounds, at most `most` tokens dropped a frame. */
 void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim,
                       uint32_t most);
@@ -364,6 +382,8 @@ wn_axis build_axis(wn_build *b, uint32_t out, uint32_t taps);
 void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t first, uint32_t start,
                        uint32_t count);
 void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t tap, float weight);
+/* Columns of the source tokens' grid; of a square where none was given and they make one, else fails with a sentence. */
+uint32_t build_grid_width(wn_build *b);
 /* Fails with a sentence unless the set lies on a full grid. */
 winnow_status build_need_grid(wn_build *b);
 /* The set of frames x oh x ow after windows: lists and the assignment from the axes, sizes too where they are not known.

@@ -3,6 +3,22 @@
 #include "build.h"
 #include "numbers.h"
 
+#include <math.h>
+
+uint32_t build_grid_width(wn_build *b)
+{
+    const winnow_shape *shape = &b->in.shape;
+    const uint32_t side = (uint32_t)lrint(sqrt((double)shape->tokens));
+    if (shape->grid_w)
+        return shape->grid_w;
+    if (side * side != shape->tokens)
+        build_fail(b, WINNOW_E_SHAPE,
+                   "it goes by places in the picture, and %u tokens without a grid are no square "
+                   "(give the grid)",
+                   shape->tokens);
+    return side;
+}
+
 winnow_status build_need_grid(wn_build *b)
 {
     if (b->set.grid_h)

@@ -139,6 +139,21 @@ wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list)
     return inv;
 }
 
+wn_arr build_row_norms(wn_build *b, const wn_mat *mat)
+{
+    const wn_arr inv = build_array(b, mat->rows), seg = build_counting(b, 2, mat->rows);
+    const struct wn_args_row_norm args = {.n_max = mat->rows,
+                                          .segs = 1,
+                                          .seg_at = seg.at,
+                                          .list_at = WN_NONE,
+                                          .inv_at = inv.at,
+                                          .cols = mat->cols,
+                                          .eps2 = 1e-16f,
+                                          .inv_eps = 1e8f};
+    BUILD_OP(b, row_norm, mat->rows, mat, NULL, args, WRITES_W);
+    return inv;
+}
+
 wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
                        float none_value)
 {
@@ -161,6 +176,10 @@ wn_arr build_relevance(wn_build *b, float scale)
     const wn_mat images = build_role(b, WINNOW_ROLE_IMAGE_EMBEDS),
                  text = build_role(b, WINNOW_ROLE_TEXT);
     const wn_arr rel = build_array(b, b->set.n_max);
+    if (images.cols != text.cols && b->status == WINNOW_OK)
+        build_fail(b, WINNOW_E_SHAPE,
+                   "`text` has %u channels and `image_embeds` %u (give both in one space)",
+                   text.cols, images.cols);
     const struct wn_args_relevance args = {SET_SEG,
                                            .index_at = b->set.index.at,
                                            .rel_at = rel.at,
@@ -169,6 +188,13 @@ wn_arr build_relevance(wn_build *b, float scale)
                                            .scale = scale};
     BUILD_OP(b, relevance, b->set.n_max, &images, &text, args, WRITES_W);
     return rel;
+}
+
+void build_power(wn_build *b, wn_arr values, double p)
+{
+    const struct wn_args_power args = {SET_SEG, .v_at = values.at, .p = (float)p};
+    if (p != 1.0)
+        BUILD_OP(b, power, b->set.n_max, NULL, NULL, args, WRITES_W);
 }
 
 void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
@@ -385,11 +411,27 @@ void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat 
     } while (args.pick_from < most && b->status == WINNOW_OK);
 }
 
+void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, const wn_mat *sim,
+                           const wn_mat *text, uint32_t most)
+{
+    const uint64_t rows = (uint64_t)args.extra + b->set.width, own = strides(b, b->set.width);
+    const uint64_t first = rows / b->group_size + own + 2;
+    const uint64_t pick = (own / 4 + 1) * (rows / 4 + 6) + first + REDUCTION;
+    if (!build_loops_fit(b, WN_OP_greedy_coverage, first + pick))
+        return;
+    const uint64_t picks = (b->loop_limit - first) / pick;
+    args.picks = picks < most ? (uint32_t)picks : 0;
+    do {
+        BUILD_OP3(b, greedy_coverage, b->set.segs, sim, NULL, text, args, WRITES_W);
+        args.pick_from += args.picks;
+    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
+}
+
 void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim, uint32_t most)
 {
     const uint64_t width = b->set.width, half = (width + 1) / 2, own = strides(b, (uint32_t)half);
     const uint64_t start = 3 * strides(b, b->set.width) + strides(b, b->set.width) * REDUCTION;
-    const uint64_t round = 2 * own * (half / 8 + 10) + 4 * own;
+    const uint64_t round = 2 * own * (half / 8 + 10) + 4 * own + 1;
     if (!build_loops_fit(b, WN_OP_pair_prune, start + round))
         return;
     const uint64_t rounds = (b->loop_limit - start) / round;
@@ -403,12 +445,11 @@ void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat 
     } while (left && b->status == WINNOW_OK);
 }
 
-wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
-                        wn_arr inv)
+void build_sim_rows(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv,
+                    const wn_mat *out)
 {
     const uint32_t n = sources ? sources->n_max : b->set.n_max,
                    width = b->set.width ? b->set.width : 1;
-    const wn_mat sim = build_matrix(b, n, width);
     const struct wn_args_sim_matrix args = {.n_max = n,
                                             .width = width,
                                             .segs = b->set.segs,
@@ -420,8 +461,48 @@ wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, 
                                             .cols = mat->cols};
     const uint64_t across = (width + WN_TILE - 1) / WN_TILE;
     build_loops_fit(b, WN_OP_sim_matrix, tile_cost(mat->cols));
-    BUILD_OP(b, sim_matrix, b->set.segs * across * across, mat, &sim, args, READS_W);
+    BUILD_OP(b, sim_matrix, b->set.segs * across * across, mat, out, args, READS_W);
+}
+
+wn_mat build_sim_matrix(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list,
+                        wn_arr inv)
+{
+    const uint32_t n = sources ? sources->n_max : b->set.n_max,
+                   width = b->set.width ? b->set.width : 1;
+    const wn_mat sim = build_matrix(b, n, width);
+    build_sim_rows(b, sources, mat, list, inv, &sim);
     return sim;
+}
+
+void build_cross_sim(wn_build *b, const wn_mat *from, wn_arr src, wn_arr from_inv, uint32_t rows,
+                     const wn_mat *mat, wn_arr list, wn_arr inv, const wn_mat *out)
+{
+    const uint32_t width = b->set.width ? b->set.width : 1;
+    const struct wn_args_cross_sim args = {.segs = b->set.segs,
+                                           .seg_at = b->set.seg.at,
+                                           .rows = rows,
+                                           .width = width,
+                                           .src_at = src.at,
+                                           .c_inv_at = from_inv.at,
+                                           .list_at = list.at,
+                                           .inv_at = inv.at,
+                                           .cols = mat->cols};
+    const uint64_t tiles = (uint64_t)b->set.segs * rows * ((width + 3) / 4);
+    BUILD_OP3(b, cross_sim, tiles, mat, out, from, args, READS_W);
+}
+
+void build_row_softmax(wn_build *b, const wn_mat *sim, uint32_t rows, double temperature,
+                       double scale, bool by_tokens)
+{
+    const wn_arr row_seg = rows ? build_counting(b, b->set.segs + 1u, rows) : b->set.seg;
+    const struct wn_args_row_softmax args = {.segs = b->set.segs,
+                                             .row_seg_at = row_seg.at,
+                                             .seg_at = b->set.seg.at,
+                                             .by_tokens = by_tokens,
+                                             .factor = (float)(1.0 / temperature),
+                                             .scale = (float)scale};
+    const uint64_t most = rows ? (uint64_t)rows * b->set.segs : b->set.n_max;
+    BUILD_OP(b, row_softmax, most, NULL, sim, args, READS_W);
 }
 
 void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *to, wn_arr dst,

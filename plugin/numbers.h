@@ -78,6 +78,27 @@ static inline float exp_(float x)
     return is_nan(x) ? x : bits_f32(bits);
 }
 
+/* ln x of a normal x > 0: x = 2^e * m, m in 0.7..1.4, ln m = f - f*f/2 + f*f*f*q(f), f = m - 1. */
+static inline float log_(float x)
+{
+    const uint32_t u = f32_bits(x) - 0x3f350000u; /* 0.70703125 */
+    const float e = (float)((int32_t)u >> 23);
+    const float f = bits_f32((u & 0x7fffffu) + 0x3f350000u) - 1.0f;
+    float q = 0.0703768363f * f + -0.115146103f;
+    q = q * f + 0.116769987f;
+    q = q * f + -0.124201408f;
+    q = q * f + 0.142493228f;
+    q = q * f + -0.166680577f;
+    q = q * f + 0.200007148f;
+    q = q * f + -0.24999994f;
+    q = q * f + 0.333333312f;
+    const float ff = f * f;
+    float y = (q * f) * ff;
+    y = y + e * -2.12194440e-4f;
+    y = y - 0.5f * ff;
+    return (f + y) + e * 0.693359375f;
+}
+
 /* erf(x): 1 - e^(-t q(t)), t = |x| at most 4, with the sign of x; within 2e-7. */
 static inline float erf_(float x)
 {

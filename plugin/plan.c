@@ -27,12 +27,15 @@ static const size_field size_fields[] = {
     {"text_rows", offsetof(winnow_shape, text_rows)},
     {"text_dim", offsetof(winnow_shape, text_dim)},
     {"frame_dim", offsetof(winnow_shape, frame_dim)},
+    {"image_dim", offsetof(winnow_shape, image_dim)},
 };
 
 static uint32_t field_of(const winnow_shape *shape, const size_field *field)
 {
     uint32_t value;
     memcpy(&value, (const char *)shape + field->offset, sizeof value);
+    if (field->offset == offsetof(winnow_shape, image_dim) && !value)
+        return shape->text_dim;
     return value;
 }
 
@@ -40,7 +43,7 @@ static uint32_t field_of(const winnow_shape *shape, const size_field *field)
 static const uint8_t role_sizes[WINNOW_ROLE_COUNT][2] = {
     [WINNOW_ROLE_KEYS] = {5, 5},           [WINNOW_ROLE_QUERIES] = {5, 5},
     [WINNOW_ROLE_CLS_ATTENTION] = {6, 6},  [WINNOW_ROLE_TEXT] = {8, 9},
-    [WINNOW_ROLE_IMAGE_EMBEDS] = {9, 9},   [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
+    [WINNOW_ROLE_IMAGE_EMBEDS] = {11, 11},  [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
     [WINNOW_ROLE_FRAME_EMBEDS] = {10, 10}, [WINNOW_ROLE_CLS_ATTENTION_SHALLOW] = {6, 6},
     [WINNOW_ROLE_TEXT_ATTENTION] = {7, 8}, [WINNOW_ROLE_TEXT_KEYS] = {5, 8},
     [WINNOW_ROLE_ATTENTION] = {6, 6},

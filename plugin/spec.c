@@ -137,8 +137,8 @@ static const char *stage_name_at(const void *user, uint32_t i)
 }
 
 /* What stages take for encoders, but for those whose own options say where they run (laco). */
-static const char *const inside_names[] = {"layer", "layers", "attention"};
-enum { INSIDE_LAYER, INSIDE_LAYERS, INSIDE_ATTENTION, INSIDE_COUNT };
+static const char *const inside_names[] = {"layer", "layers", "attention", "shallow"};
+enum { INSIDE_LAYER, INSIDE_LAYERS, INSIDE_ATTENTION, INSIDE_SHALLOW, INSIDE_COUNT };
 
 static const char *option_name_at(const void *user, uint32_t i)
 {
@@ -336,14 +336,17 @@ static winnow_status parse_inside(const parser *p, uint32_t which, text value, w
 {
     static const char *const wants[] = {"a layer such as 6, or -2 for the last but one",
                                         "`all`, a layer such as 6, or a range such as 6..11",
-                                        "`class`, `received` or `pool`"};
+                                        "`class`, `received` or `pool`",
+                                        "a layer such as 2, or -20 from behind"};
     bool good = false;
     if (which == INSIDE_LAYER)
         good = inside->has_layer = parse_layer(value, &inside->layer);
     else if (which == INSIDE_LAYERS)
         good = inside->has_layers = parse_layers(value, inside);
-    else
+    else if (which == INSIDE_ATTENTION)
         good = parse_attention(value, inside);
+    else
+        good = inside->has_shallow = parse_layer(value, &inside->shallow);
     return good ? WINNOW_OK
                 : wn_fail(p->host, WINNOW_E_SPEC, "spec: %s is `%.*s` at character %d (give %s)",
                           inside_names[which], (int)value.size, value.at, place(p, value.at),
@@ -373,7 +376,9 @@ static winnow_status parse_option(const parser *p, wn_stage_use *use, text part,
         return parse_value(p, &stage->options[0], name, &use->values[0]);
     }
     const bool anywhere = stage->build && !stage->decode && !stage->only_inside;
-    const uint32_t count = stage->option_count + (anywhere ? INSIDE_COUNT : 0u);
+    const bool shallow = (stage->roles_needed | stage->roles_optional) & WN_SHALLOW_ROLES;
+    const uint32_t inside = shallow ? INSIDE_COUNT : INSIDE_SHALLOW;
+    const uint32_t count = stage->option_count + (anywhere ? inside : 0u);
     for (uint32_t i = 0; i < count; ++i) {
         const char *known = option_name_at(stage, i);
         if (!same(name, known))

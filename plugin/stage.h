@@ -37,6 +37,7 @@ typedef struct wn_stage {
     uint32_t option_count;                 /* at most WN_MAX_OPTIONS */
     uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */
     bool needs_grid;
+    uint8_t shallow_of_24; /* where an encoder of 24 layers takes the shallow roles from; others in proportion */
     bool flat_keys;     /* keys of all channels and attention of one head over them, where an encoder gives them */
     bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
     bool all_rows; /* inside an encoder's layer its set is all rows, the class token (index -1) first; they stay one set */
@@ -56,8 +57,9 @@ extern const uint32_t wn_stage_count;
 /* Options that every stage has, for encoders (vit/): where attention and keys come from, and where the stage runs. */
 enum wn_attention { WN_ATTENTION_DEFAULT, WN_ATTENTION_CLASS, WN_ATTENTION_RECEIVED, WN_ATTENTION_POOL };
 typedef struct wn_inside {
-    bool has_layer, has_layers;
+    bool has_layer, has_layers, has_shallow;
     int32_t layer;       /* of attention and keys; negative counts from behind */
+    int32_t shallow;     /* of the shallow roles */
     int32_t first, last; /* layers that it runs in */
     enum wn_attention attention;
 } wn_inside;
@@ -83,6 +85,12 @@ struct winnow_pipeline {
 
 /* Tokens that keep=... leaves of n, rounding share*n by `round` (trunc, rint); at least 1, at most n. */
 uint32_t wn_keep_count(const wn_value *keep, uint32_t n, double (*round)(double));
+
+/* Roles of an early layer. */
+enum {
+    WN_SHALLOW_ROLES =
+        1u << WINNOW_ROLE_CLS_ATTENTION_SHALLOW | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW
+};
 
 /* Roles that a stage needs or can use with its options: those of the stages that they name, too. */
 uint32_t wn_use_needs(const wn_stage_use *use);

@@ -36,13 +36,14 @@ void main()
     if (s >= pc.segs) return;
     uvec2 range = segment_range(s, pc.n_max, pc.seg_at);
     uint begin = range.x + pc.skip, first = begin + block * ITEM_TOKENS + lane() * OWN;
-    if (first >= range.y) return;
+    if (first >= range.y || range.x + pc.from >= range.y) return;
     uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.k_col + h * pc.head_dim);
     uint q_col = pc.q_col + h * pc.head_dim;
     vec4 sizes = pc.sizes_at == WN_NONE ? vec4(1.0) : sizes_of(first, range.y - 1u);
 
     precise vec4 sum = vec4(0.0);
-    for (uint i = begin; i < range.y; i += OTHERS) {
+    uint from = range.x + pc.from;
+    for (uint i = from; i < range.y; i += OTHERS) {
         uint count = min(OTHERS, range.y - i);
         uvec4 q0 = same4(token_rows(pc.list_at, i, range.y - 1u, q_col));
         uvec4 q1 = same4(token_rows(pc.list_at, i + 4u, range.y - 1u, q_col));
@@ -55,7 +56,7 @@ void main()
             sum = sum + p;
         }
     }
-    precise vec4 mean = sum * recip_(float(range.y - begin));
+    precise vec4 mean = sum * recip_(float(range.y - from));
     uint row = s * pc.heads + h;
     put(row, first, begin, mean.x);
     if (first + 1u < range.y) put(row, first + 1u, begin, mean.y);

@@ -53,6 +53,28 @@ float exp_(float x)
     return mix(uintBitsToFloat(bits), x, is_nan(x));
 }
 
+// ln x of a normal x > 0: x = 2^e * m, m in 0.7..1.4, ln m = f - f*f/2 + f*f*f*q(f), f = m - 1.
+float log_(float x)
+{
+    uint u = floatBitsToUint(x) - 0x3f350000u;    // 0.70703125
+    float e = float(int(u) >> 23);
+    precise float f = uintBitsToFloat((u & 0x7fffffu) + 0x3f350000u) - 1.0;
+    precise float q = 0.0703768363 * f + -0.115146103;
+    q = q * f + 0.116769987;
+    q = q * f + -0.124201408;
+    q = q * f + 0.142493228;
+    q = q * f + -0.166680577;
+    q = q * f + 0.200007148;
+    q = q * f + -0.24999994;
+    q = q * f + 0.333333312;
+    precise float ff = f * f;
+    precise float y = (q * f) * ff;
+    y = y + e * -2.12194440e-4;
+    y = y - 0.5 * ff;
+    precise float ln = (f + y) + e * 0.693359375;
+    return ln;
+}
+
 // erf(x): 1 - e^(-t q(t)), t = |x| at most 4, with the sign of x.
 float erf_(float x)
 {

@@ -44,6 +44,7 @@ typedef float wn_f;
 
 #define WN_NONE 0xffffffffu
 #define WN_HEAD wn_u a_base; wn_u a_stride; wn_u b_base; wn_u b_stride
+#define WN_HEAD3 WN_HEAD; wn_u c_base; wn_u c_stride /* with a third matrix C: see the vision encoder's */
 
 /* W[at .. at+n) = value. */
 struct wn_args_fill { WN_HEAD; wn_u n; wn_u at; wn_u value; };
@@ -97,6 +98,9 @@ struct wn_args_shift_sim { WN_HEAD; wn_u frames; wn_u tokens; wn_u grid_w; wn_u 
 struct wn_args_motion_fit { WN_HEAD; wn_u frames; wn_u tokens; wn_u grid_w; wn_u radius; wn_u ref_at; wn_u sim_at; wn_u moves_at;
     wn_u shifts; wn_u turns; wn_u score_at; wn_u dest_at; wn_u move_at; wn_f less; wn_f none_value; };
 
+/* v[i] = dot32(|x|, 1), x = A(list[i]); no row: 0. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_row_abs { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u v_at; wn_u cols; };
+
 /* rel[i] = scale * sum over m = 0..text_rows-1 of cos(A(index[i]), B(m)), each cos with dot32 and f
  * as in frame_sim; index[i] < 0: 0. A: image_embeds, B: text (read only). items = n_max. */
 struct wn_args_relevance { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u rel_at;
@@ -105,6 +109,9 @@ struct wn_args_relevance { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u ind
 /* Per segment (global = 1: over all tokens at once, items = 1): lo = min, hi = max over v[i] that are not NaN;
  * hi - lo <= tiny: v = 1; else v = ((v - lo) + offset) * recip_((hi - lo) + more). In place. items = segs. */
 struct wn_args_scale_range { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u global; wn_f offset; wn_f tiny; wn_f more; };
+
+/* v[i] = v[i]^p in place, p >= 0: exp_(p * log_(v)); below the least normal number, 0 included: 0 (p = 0: 1); negative: NaN; NaN and +infinity stay. items = n_max, i < seg[segs]. */
+struct wn_args_power { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; wn_f p; };
 
 /* out[s*parts + p] = W[table_at + p*rows + (n - base)], n = seg[(s+1)*span] - seg[s*span]. items = segs*parts.
  * Counts that Python computes in double are tabled by the host for every n. */
@@ -178,6 +185,19 @@ struct wn_args_match { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_
 struct wn_args_sim_matrix { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u seg_at;
     wn_u list_at; wn_u inv_at; wn_u cols; };
 
+/* Cosines of rows of C with all tokens of each segment: B(s*rows + r, u) = dotseq(x, y) * (c_inv[c] * inv[q]), r < rows, c = src[r] (src_at WN_NONE: r), x = C(c), q = seg[s] + u,
+ * y = A(list[q]); a c or list entry that is WN_NONE or negative has dot 0 (and factor 0 for c). Columns past the segment are not written. B f32. items = segs*rows * ceil(width/4):
+ * an invocation does four neighbouring columns. */
+struct wn_args_cross_sim { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u rows; wn_u width; wn_u src_at; wn_u c_inv_at; wn_u list_at; wn_u inv_at; wn_u cols; };
+
+/* A softmax of each row in place. Row e < row_seg[segs] of B, in segment s of row_seg[], has the n columns of segment s: y = B(e, u) * factor; NaN stay and are left out; m = max y;
+ * p = exp_(y - m); l = dot32(p, 1) (0 for NaN); B = (p * recip_(l)) * f, f = by_tokens ? scale * recip_(n) : scale. B f32. items = rows at most (GROUPS). */
+struct wn_args_row_softmax { WN_HEAD; wn_u segs; wn_u row_seg_at; wn_u seg_at; wn_u by_tokens; wn_f factor; wn_f scale; };
+
+/* How unlike each other a token's similarities with the others are. A: similarity matrix of segments of n. x_u = A(i, u), 0 for itself and for NaN; mean = dot32(x, 1) * recip_(n - 1);
+ * v[i] = dot32(x - mean, x - mean) * recip_(n - 1), all u (itself included, as HoloV does); n = 1: 0. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_row_spread { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; };
+
 /* score[i] = second smallest of 1 - A(i, u) over u < n of the segment (n == 1: the only one); NaN distances count as +infinity;
  * a token whose own A(i, i) is NaN gets NaN. A: the similarity matrix. weighted = 1: of (1 - A(i, u)) * weight[i], and a weight that is NaN gives NaN. items = n_max. */
 struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u score_at; wn_u weighted; wn_u weight_at; };
@@ -204,6 +224,13 @@ struct wn_args_greedy_dpp { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u k_m
  * items = n_max: item seg[s] + t. */
 struct wn_args_pick_radius { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k_at; wn_u order_at; wn_u least; wn_f more; wn_u radius_at; wn_u flag_at; };
 
+/* Greedy coverage, k[s] picks a segment of n tokens. Rows to cover: r < extra: C(s*extra + r, .), then the tokens' own A(seg[s] + i, .), i = r - extra; column j is token j of the
+ * segment, and S(r, j) says how well it covers row r. cur[r] starts at 0. Gain of j = w[j] * g, g = (g0 + g1) + (g2 + g3), gl = sum over r = l, l+4, ... ascending, from 0, of
+ * d = S(r, j) - cur[r] where d > 0, else 0 (NaN too); w[j] = +infinity: the gain is that; weight_at WN_NONE: g itself; own S of j with itself NaN: the gain is NaN. Pick: the unpicked
+ * token of largest gain (order of scores); then cur[r] = S(r, pick) where that is larger. cur: scratch floats at cur_at + seg[s] + s*extra.
+ * flag, order, pick_from, picks as in greedy_maxmin (cur and flag hold what the picks before left). A and C f32. items = segs. */
+struct wn_args_greedy_coverage { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u k_at; wn_u extra; wn_u weight_at; wn_u cur_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
+
 /* VisPruner's duplicate removal. The tokens of segment s with flag 0, in descending score order (rank[] over the whole
  * segment gives it: flagged tokens are skipped), form list L. While |L| > want[s]: r = min(8, |L| - want); a = even places, b = odd places;
  * score of each a = max over b of A(a, b - seg[s]) (no b: NaN); drop the r best a (ties: the earlier place) ; L = the other a by descending score (ties: the
@@ -213,6 +240,38 @@ struct wn_args_pick_radius { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k
  * before left. */
 struct wn_args_pair_prune { WN_HEAD; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u want_at; wn_u flag_at; wn_u list_at; wn_u list2_at; wn_u sc_at; wn_u len_at;
     wn_u resume; wn_u rounds; wn_u more; };
+
+/* score[i] = +infinity where token i, or one that has it as a neighbour, has flag; the others keep theirs. Tokens of one segment and one frame (index / tokens) alone; index < 0: kept.
+ * Places j = index % tokens on a grid of width grid_w. wrap 0: neighbours have a common side. wrap 1: the neighbours of place j are j-1, j+1, j-grid_w and j+grid_w, each held to
+ * 0 .. tokens-1 (HiPrune's own). items = n_max, i < seg[segs]. */
+struct wn_args_raise_near { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u flag_at; wn_u score_at; wn_u tokens; wn_u grid_w; wn_u wrap; };
+
+/* raise[i] = +infinity for the k[s] best by score (order of scores, ties to the lower position) among the tokens of segment s with the same label and frame; the others keep theirs.
+ * label[index % tokens]; index < 0 or label WN_NONE: left alone. items = n_max, i < seg[segs]. */
+struct wn_args_raise_best { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u label_at; wn_u tokens; wn_u k_at; wn_u score_at; wn_u raise_at; };
+
+/* Segments in `parts` runs each, the first n % parts of them one longer: out[s*parts + p] = seg[s] + p*(n/parts) + min(p, n % parts); out[segs*parts] = seg[segs]. items = segs*parts + 1. */
+struct wn_args_split { WN_HEAD; wn_u segs; wn_u seg_at; wn_u parts; wn_u out_at; };
+
+/* HoloV's shares of want[s] tokens for the chunks p < parts of segment s, chunk c = s*parts + p being chunk_seg[c] .. chunk_seg[c+1], n tokens. a_i = score[i]*1000, v_i = spread[i], NaN as 0;
+ * f = (sum |a_i| * recip_(n)) * recip_(sum |v_i| * recip_(n) + 1e-6); worth[c] = (sum of a_i + alpha*(v_i*f)) * recip_(n); n = 1: score[i]; n = 0: 0. Sums ascending, from 0.
+ * part = worth[c] * recip_(sum of worth + 1e-6) (the sum ascending; not above 1e-30: all parts are 0); quota[c] = part * want rounded down (negative, NaN: 0), at most what is left of want. What is left then of want goes, one
+ * each, to the chunks of largest worth (order of scores, ties to the earlier), at most once round. spill = 1: no quota above n, and round and round until want is used up or all are full.
+ * worth: floats at worth_at. items = segs. */
+struct wn_args_chunk_quota { WN_HEAD; wn_u segs; wn_u parts; wn_u chunk_seg_at; wn_u want_at; wn_u score_at; wn_u spread_at; wn_u worth_at; wn_u quota_at; wn_u spill; wn_f alpha; };
+
+/* out[l] = table[number of tokens of segment 0 with flag and label[index % tokens] == l], l < labels; index < 0: no label. items = labels. */
+struct wn_args_label_quota { WN_HEAD; wn_u seg_at; wn_u index_at; wn_u flag_at; wn_u label_at; wn_u tokens; wn_u labels; wn_u table_at; wn_u out_at; };
+
+/* In which order DART's pivots choose: order[s*(image + text) + o] = a row of the pivots' similarities: pivot e of the list piv_pos[], segments piv_seg[]: row e; the k-th of the text
+ * pivots text_pos[] (k < text, the same for all segments): row text_row + s*text + k; WN_NONE behind the last. by_set 0: the image's ascending, then the text's.
+ * by_set 1: as CPython iterates a set of their numbers, start + place in the segment, start + n + text_pos[k], put in by descending norm[position], then text_norm[text_pos[k]] (order of scores,
+ * ties to the lower): a table of 8, grown to 32 by the fifth (hash = number; up to nine slots further, then i = (5i + 1 + perturb) mod size). image + text <= 16. items = segs. */
+struct wn_args_pivot_order { WN_HEAD; wn_u segs; wn_u seg_at; wn_u piv_seg_at; wn_u piv_pos_at; wn_u image; wn_u text; wn_u text_pos_at; wn_u text_row; wn_u by_set; wn_u start; wn_u norm_at;
+    wn_u text_norm_at; wn_u order_at; };
+
+/* score[i] = flag[i] ? -infinity : A(row, i - seg[s]), row = row[s*step + place]; row WN_NONE: NaN. items = n_max, i < seg[segs]. */
+struct wn_args_pivot_score { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_at; wn_u row_at; wn_u step; wn_u place; wn_u score_at; };
 
 /* The `many` tokens u nearest by A(e, u) to source e (row e of A; p = src_pos[e]) in its segment, itself and tokens with index < 0 left out,
  * best first (order of scores): near[e*many + t] = position, WN_NONE past the end. items = n_max sources (e < src_seg[segs]). */
@@ -336,7 +395,6 @@ struct wn_args_patch_dct { WN_HEAD; wn_u frames; wn_u height; wn_u width; wn_u p
  * at word x_at counted from the first element of C (r = c = 0), so that a bias lies behind its matrix (of 16-bit types, C then starts at a whole word).
  * Rows of 16-bit A, B and C have an even base and an even stride here, unless the operation reads or writes single elements.
  * exp_, erf_: numbers.glsl and numbers.h. Rows of a set that is `fresh` (rows[i] == i) are read straight. n = seg_at WN_NONE ? n_max : seg[segs]. */
-#define WN_HEAD3 WN_HEAD; wn_u c_base; wn_u c_stride
 
 /* A tensor of a model file to numbers. A: the file's bytes as words (a_base in words, starting with the tensor); element (r, c) of `rows` x `cols`, row-major, of type WN_FILE_*
  * (blocks of quantised types run along a row; cols is a multiple of the block; layouts as in ggml's ggml-quants). turn = 0: B(r, c); turn = 1: B(c, r).
@@ -420,10 +478,10 @@ struct wn_args_attention_row { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_
 /* The softmax's maximum and sum of every query: B(i, 2h) = m, B(i, 2h+1) = recip_(l), as `attention` computes m and l. B f32. items = segs * heads * ceil(width/128) (LANES). */
 struct wn_args_attention_stats { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_f scale; };
 
-/* Attention that a token receives, averaged over the queries i of its segment (from place `skip` on): B(s*heads + h, j - skip) = (sum over i ascending, from 0, of (size_j*exp_(s_ij - m_i)) * r_i) *
+/* Attention that a token receives, averaged over the queries i of its segment (from place `from` on): B(s*heads + h, j - skip) = (sum over i ascending, from 0, of (size_j*exp_(s_ij - m_i)) * r_i) *
  * recip_(number of queries), m_i = C(i, 2h), r_i = C(i, 2h+1) of attention_stats; for tokens j from place `skip` on; index_at as in
  * attention_row. B f32. items = segs * heads * ceil(width/128) (LANES). */
-struct wn_args_attention_received { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_u skip; wn_u index_at; wn_u columns; wn_f scale; };
+struct wn_args_attention_received { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u sizes_at; wn_u width; wn_u heads; wn_u head_dim; wn_u q_col; wn_u k_col; wn_u skip; wn_u index_at; wn_u columns; wn_f scale; wn_u from; };
 
 /* Head-mean logits, the whole matrix, before the softmax: B(i, j) = (sum over h ascending, from 0, of dotseq(q_ih, k_jh)*scale) * inv_heads for tokens i and the j-th token of i's segment; columns
  * past the segment are not written. B f32. items = segs * ceil(width/128) * ceil(width/8) (LANES): 128 queries by 8 keys. */
@@ -623,5 +681,51 @@ struct wn_args_cut_windows { WN_HEAD; wn_u frames; wn_u tokens; wn_u taken_at; w
  * WN_NONE). The members of row r but its own token as a list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE, ascending; sizes_new[r] = the sizes of the row's tokens, ascending (sizes_at WN_NONE:
  * 1 each). items = tokens. */
 struct wn_args_run_members { WN_HEAD; wn_u frames; wn_u tokens; wn_u gone_at; wn_u map_at; wn_u map2_at; wn_u head_at; wn_u next_at; wn_u sizes_at; wn_u sizes_new_at; };
+
+/* ---- PruneSID (stages/prunesid.c) ---------------------------------------------------------------
+ * Segment s of n tokens has G = groups[s] components, at most `most`; matrices of components have a column each. A token's row is its position. */
+
+/* B(i, c) = y_c - dot32(y, 1)*inv_cols, y_c = recip_(1 + exp_(x < -60 ? 60 : -x)), x = A(rows[i], c), NaN as 0; no row: zeros. B f32. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_sigmoid_rows { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_at; wn_u cols; wn_f inv_cols; };
+
+/* B(i, g) = sum of A(i, j) over j = g, g+G, g+2G, ... < n, ascending from 0. items = n_max*most. */
+struct wn_args_fold_columns { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; };
+
+/* Columns g of B over the tokens of each segment, in place and one after the other: twice: parts[u] = dot32(B_u, B_g) for all u < g, then each B(i, g) loses parts[u]*B(i, u), u ascending, one
+ * multiply and one subtract each; then l = dot32(B_g, B_g), B_g = B_g * (l > 1e-30 ? rsqrt_(l) : 0). parts: scratch floats at parts_at + s*most. count != 0: only columns from ..
+ * from+count-1 (the ones before are done). width: tokens of a segment at most. items = segs (GROUPS). */
+struct wn_args_orthonormal { WN_HEAD; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; wn_u width; wn_u parts_at; wn_u from; wn_u count; };
+
+/* B(i, g) = dotseq over j < n of A(i, j) and C(seg[s]+j, g). items = n_max*most. */
+struct wn_args_segment_product { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; };
+
+/* B(s*most + u, g) = dot32 over the segment's tokens i of A(i, u) and C(i, g). width: tokens of a segment at most. items = segs*most*most (LANES). */
+struct wn_args_segment_gram { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; wn_u width; };
+
+/* Eigenvectors of the symmetric H(u, g) = B(s*most + u, g) as the columns of U(u, g) = B(s*most + u, most + g), by `sweeps` sweeps of rotations; first = 1: U starts as the unit matrix.
+ * m = G rounded up to even. A sweep is m-1 rounds of m/2 pairs: pair k of round r is (m-1, r) for k = 0, else ((r+k) % (m-1), (r+m-1-k) % (m-1)); p < q; with q >= G: none. With a = H(p,p),
+ * b = H(q,q), d = H(p,q) as the round begins, h = (b-a)*0.5: t = d * recip_(|h| + w*rsqrt_(w)), w = h*h + d*d, negated if h < 0; c = rsqrt_(1 + t*t), s = t*c; |d| not above 1e-15: c = 1, s = 0.
+ * Rows first, then columns of H and of U: (x_p, x_q) become (c*x_p - s*x_q, s*x_p + c*x_q). order[s*most + r] = the column of the r-th largest H(g,g) (order of scores). turns: scratch of
+ * 2*most floats a segment. items = segs (GROUPS). */
+struct wn_args_jacobi { WN_HEAD; wn_u segs; wn_u groups_at; wn_u most; wn_u sweeps; wn_u first; wn_u turns_at; wn_u order_at; };
+
+/* label[i] = the place r of largest |dotseq over u of A(i, u) and C(s*most + u, most + order[s*most + r])| (order of scores; the lower of equals). C: what jacobi leaves. items = n_max. */
+struct wn_args_component { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; wn_u order_at; wn_u label_at; };
+
+/* v[i] = sum over u > i - seg[s] of A(i, u) in dot32's order over the whole row (0 in front, 0 for NaN). items = n_max (LANES), i < seg[segs]. */
+struct wn_args_row_upper { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; };
+
+/* keep[i] = 1 for tokens with score > 0 that, in descending order of scores (rank[]), no kept one of the same label resembles: A(kept, i - seg[s]) > bound = (want[s]*0.03125) * mean,
+ * mean = dot32(upper, 1) * recip_(n*(n-1)*0.5); else 0. list, out: scratch words. items = segs (GROUPS). */
+struct wn_args_label_nms { WN_HEAD; wn_u segs; wn_u seg_at; wn_u score_at; wn_u rank_at; wn_u label_at; wn_u upper_at; wn_u want_at; wn_u keep_at; wn_u list_at; wn_u out_at; };
+
+/* quota[s*most + g], from all_g tokens of label g and left_g of them with keep, w = want[s]: least_g = min(1, all_g); most_g = min(5*ceil(w/64), all_g, left_g), and while their sum is under w
+ * each that is under all_g grows by 1; others = max(w - 1 - sum of least, 0); quota_g = min(c_g - c_(g-1) + least_g, most_g), c_g = others * (left_0 + ... + left_g) / (sum of left), half to even
+ * (nothing left: 0); then labels by descending left (ties: the lower) are filled to most_g until quotas add up to others + sum of least. room: scratch of 3*most words a segment. items = segs. */
+struct wn_args_label_share { WN_HEAD; wn_u segs; wn_u seg_at; wn_u groups_at; wn_u most; wn_u label_at; wn_u keep_at; wn_u want_at; wn_u quota_at; wn_u room_at; };
+
+/* flag[i] = 1 where fewer than quota[s*most + label[i]] tokens of its segment and label come before i: those with keep before those without, then by score (order of scores, ties to the lower
+ * position); else 0. items = n_max. */
+struct wn_args_label_pick { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u most; wn_u label_at; wn_u keep_at; wn_u score_at; wn_u quota_at; wn_u flag_at; };
 
 #endif

@@ -119,7 +119,9 @@ static void class_attention(wn_vit_state *s, const wn_mat *qkv, bool flat, const
     BUILD_OP3(b, attention_row, (uint64_t)s->groups * heads, qkv, out, qkv, args, READS_W);
 }
 
-static void received_attention(wn_vit_state *s, const wn_mat *qkv, bool flat, const wn_mat *out)
+/* by_all: the class token and registers are among the queries. */
+static void received_attention(wn_vit_state *s, const wn_mat *qkv, bool flat, bool by_all,
+                               const wn_mat *out)
 {
     wn_build *b = s->b;
     const wn_vit *v = s->v;
@@ -151,7 +153,8 @@ static void received_attention(wn_vit_state *s, const wn_mat *qkv, bool flat, co
                                                     .skip = c.skip,
                                                     .index_at = c.index_at,
                                                     .columns = c.count,
-                                                    .scale = scale};
+                                                    .scale = scale,
+                                                    .from = by_all ? 0 : c.skip};
     BUILD_OP3(b, attention_received, items, qkv, out, &stats, args, READS_W);
 }
 
@@ -172,7 +175,7 @@ void wn_vit_attention(wn_vit_state *s, const wn_mat *qkv, uint8_t kind, bool fla
     else if (kind == WN_TAP_CLASS)
         class_attention(s, qkv, flat, into);
     else
-        received_attention(s, qkv, flat, into);
+        received_attention(s, qkv, flat, false, into);
 }
 
 /* -- taps -------------------------------------------------------------------------------------- */
@@ -214,8 +217,23 @@ static void look_tap(wn_vit_state *s, const wn_tap *tap, const wn_mat *qkv)
     }
 }
 
+/* Attention by the role that it becomes. */
+static void look_attention(wn_vit_state *s, wn_hook *hook, uint32_t role, const wn_mat *qkv)
+{
+    const bool received = role == WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW ||
+                          role == WINNOW_ROLE_RECEIVED_ATTENTION_DEEP;
+    if (!(hook->roles >> role & 1u))
+        return;
+    if (received)
+        received_attention(s, qkv, hook->flat, true, &hook->made[role]);
+    else /* a pooling head looks at the last layer alone */
+        wn_vit_attention(s, qkv, hook->attention == WN_TAP_POOL ? WN_TAP_RECEIVED : hook->attention,
+                         hook->flat, &hook->made[role]);
+}
+
 static void look_hook(wn_vit_state *s, wn_hook *hook, const wn_mat *qkv)
 {
+    look_attention(s, hook, WINNOW_ROLE_RECEIVED_ATTENTION_DEEP, qkv);
     if (hook->roles >> WINNOW_ROLE_KEYS & 1u)
         wn_vit_keys(s, qkv, s->v->width, hook->flat, &hook->made[WINNOW_ROLE_KEYS]);
     if (hook->roles >> WINNOW_ROLE_QUERIES & 1u)
@@ -234,6 +252,11 @@ void wn_vit_look(wn_vit_state *s, uint32_t layer, const wn_mat *qkv)
     for (uint32_t i = 0; i < s->hook_count; ++i)
         if (s->hooks[i].layer == layer)
             look_hook(s, &s->hooks[i], qkv);
+    for (uint32_t i = 0; i < s->hook_count; ++i)
+        if (s->hooks[i].shallow == layer) {
+            look_attention(s, &s->hooks[i], WINNOW_ROLE_CLS_ATTENTION_SHALLOW, qkv);
+            look_attention(s, &s->hooks[i], WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW, qkv);
+        }
     build_release(s->b, mark);
 }
 
@@ -327,9 +350,9 @@ void wn_vit_hooks_begin(wn_vit_state *s)
             hook->made[WINNOW_ROLE_KEYS] = build_matrix(b, tokens, dim);
         if (hook->roles >> WINNOW_ROLE_QUERIES & 1u)
             hook->made[WINNOW_ROLE_QUERIES] = build_matrix(b, tokens, dim);
-        if (hook->roles >> WINNOW_ROLE_CLS_ATTENTION & 1u)
-            hook->made[WINNOW_ROLE_CLS_ATTENTION] =
-                build_matrix(b, (uint64_t)s->groups * heads, s->cells);
+        for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
+            if ((hook->roles & WN_ATTENTION_ROLES) >> role & 1u)
+                hook->made[role] = build_matrix(b, (uint64_t)s->groups * heads, s->cells);
         if (hook->roles >> WINNOW_ROLE_CLS & 1u)
             hook->made[WINNOW_ROLE_CLS] = build_matrix(b, s->groups, s->v->width);
     }

@@ -25,11 +25,18 @@ typedef struct wn_tap {
     wn_mat out; /* where it goes; f32, stride = cols */
 } wn_tap;
 
-/* Roles for the stages behind the encoder: those of one layer. */
+/* Attention [groups*heads, cells], a head a row. */
+enum {
+    WN_ATTENTION_ROLES = 1u << WINNOW_ROLE_CLS_ATTENTION | WN_SHALLOW_ROLES |
+                         1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP
+};
+
+/* Roles for the stages behind the encoder: those of one layer, shallow ones of another. */
 typedef struct wn_hook {
     uint32_t layer;
     bool flat;         /* keys of all channels and attention of one head over them: PruMerge's */
-    uint32_t roles;    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS_ATTENTION, CLS */
+    uint32_t roles;    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received */
+    uint32_t shallow;  /* the layer of the shallow ones among them */
     uint8_t attention; /* wn_tap_kind: CLASS, RECEIVED or POOL */
     wn_mat made[WINNOW_ROLE_COUNT];
 } wn_hook;

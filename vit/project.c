@@ -346,7 +346,7 @@ static void join_hooks(wn_vit_state *s)
         for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role) {
             if (!(hook->roles >> role & 1u))
                 continue;
-            if (role == WINNOW_ROLE_CLS_ATTENTION)
+            if (WN_ATTENTION_ROLES >> role & 1u)
                 hook->made[role] = join_columns(s, &hook->made[role]);
             else if (role != WINNOW_ROLE_CLS)
                 hook->made[role] = join_rows(s, &hook->made[role]);

@@ -8,8 +8,8 @@
 
 /* Roles that layers give to stages behind them. */
 enum {
-    HOOK_ROLES = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES |
-                 1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_CLS
+    HOOK_ROLES = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES | 1u << WINNOW_ROLE_CLS |
+                 WN_ATTENTION_ROLES
 };
 
 static winnow_status check_desc(const wn_transformer *e)
@@ -67,6 +67,14 @@ static winnow_status read_hook(wn_transformer *e, uint32_t i, uint32_t wants)
     const wn_stage_use *use = &e->pipeline.stages[i];
     const int32_t given = use->inside.has_layer ? use->inside.layer : (int32_t)v->run_layers - 1,
                   layer = given < 0 ? given + (int32_t)v->layers : given;
+    const int32_t early = use->inside.has_shallow
+                              ? use->inside.shallow
+                              : (int32_t)(use->stage->shallow_of_24 * v->layers / 24),
+                  shallow = early < 0 ? early + (int32_t)v->layers : early;
+    if (shallow < 0 || shallow >= (int32_t)v->run_layers)
+        return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED,
+                       "%s: shallow=%d, and layers 0..%u of the model are run", use->stage->name,
+                       early, v->run_layers - 1);
     if (layer < 0 || layer >= (int32_t)v->run_layers)
         return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED,
                        "%s: layer=%d, and layers 0..%u of the model are run", use->stage->name,
@@ -75,6 +83,7 @@ static winnow_status read_hook(wn_transformer *e, uint32_t i, uint32_t wants)
         wants &= ~(1u << WINNOW_ROLE_CLS);
     e->hook_of[i] = e->hook_count;
     e->hooks[e->hook_count++] = (wn_hook){.layer = (uint32_t)layer,
+                                          .shallow = (uint32_t)shallow,
                                           .flat = use->stage->flat_keys,
                                           .roles = wants,
                                           .attention = wn_vit_attention_kind(use, v->class_token)};
@@ -98,8 +107,7 @@ static winnow_status read_stages(wn_transformer *e)
     e->before = 0;
     for (uint32_t i = 0; i < e->pipeline.stage_count; ++i) {
         const wn_stage_use *use = &e->pipeline.stages[i];
-        const uint32_t missing = wn_use_needs(use) & ~gives,
-                       wants = wn_use_takes(use) & HOOK_ROLES;
+        const uint32_t missing = wn_use_needs(use) & ~gives, wants = wn_use_takes(use) & HOOK_ROLES;
         e->hook_of[i] = WN_NONE;
         if (use->stage->decode)
             return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED,

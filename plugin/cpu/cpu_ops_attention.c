@@ -198,20 +198,20 @@ void cpu_attention_received(const struct wn_args_attention_received *pc, const w
     for (uint32_t unit = own.begin; unit < own.end; ++unit) {
         const uint32_t s = unit / pc->heads, head = unit % pc->heads;
         const segment g = segment_at(&h, m, s);
-        if (g.n <= pc->skip)
+        if (g.n <= pc->skip || g.n <= pc->from)
             continue;
         const uint32_t at = head * pc->head_dim, end = g.begin + g.n;
         float *to = f32_row(&m->b, s * pc->heads + head), *sums = g.values; /* [n] of them */
         load_keys(&h, m, &g, pc->k_col + at);
         memset(sums, 0, g.n * sizeof *sums);
-        for (uint32_t i = g.begin + pc->skip; i < end; ++i) {
+        for (uint32_t i = g.begin + pc->from; i < end; ++i) {
             const float most = load(&m->c, i, 2 * head), r = load(&m->c, i, 2 * head + 1);
             load_part(m, &h, i, pc->q_col + at, g.query);
             score_all(&h, &g);
             for (uint32_t j = pc->skip; j < g.n; ++j)
                 sums[j] += weight(&h, m, g.begin + j, g.scores[j], most) * r;
         }
-        const float inverse = recip_((float)(g.n - pc->skip));
+        const float inverse = recip_((float)(g.n - pc->from));
         for (uint32_t j = pc->skip; j < g.n; ++j) {
             const uint32_t c = column_of(m, &g, j, pc->skip, pc->index_at, pc->columns);
             if (c != WN_NONE)

@@ -1,6 +1,8 @@
 /* Selections that take one token at a time on the similarity matrix. */
 #include "cpu_ops.h"
 
+enum { COVERAGE_COLUMNS = 256 }; /* whose sums stay near while the rows pass */
+
 /* The position in [begin, end) of the best value at value_at whose flag is 0; there is one. */
 static uint32_t best_unpicked(const wn_cpu_memory *m, uint32_t value_at, uint32_t flag_at,
                               uint32_t begin, uint32_t end)
@@ -98,6 +100,123 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
         }
         for (uint32_t t = pc->pick_from; t < stop; ++t)
             dpp_pick(pc, m, s, t);
+    }
+}
+
+/* Adds to sums[4][n] what rows first .. first+count (of the rows to cover, from r on) give to columns 0 .. n. */
+static void add_gains(const wn_cpu_rows *from, uint32_t first, uint32_t count, uint32_t r,
+                      const float *cur, uint32_t column, uint32_t n,
+                      float sums[4][COVERAGE_COLUMNS])
+{
+    for (uint32_t i = 0; i < count; ++i, ++r) {
+        const float *row = f32_row(from, first + i) + column, now = cur[r];
+        float *sum = sums[r % 4];
+        for (uint32_t j = 0; j < n; ++j) {
+            const float d = row[j] - now;
+            sum[j] += d > 0.0f ? d : 0.0f; /* 0 of a NaN */
+        }
+    }
+}
+
+/* A segment while its tokens are picked. */
+typedef struct coverage {
+    const struct wn_args_greedy_coverage *pc;
+    const wn_cpu_memory *m;
+    uint32_t s, begin, n;
+    float *cur;
+    uint32_t *keys; /* [n] of gains, when they were last looked at */
+    uint32_t *seen; /* [n] the pick for which that was */
+    bool lazy;      /* gains never grow, so that old ones are bounds */
+} coverage;
+
+/* Notes token j's gain with its weight. */
+static void note_gain(coverage *c, uint32_t j, float gain, uint32_t pick)
+{
+    float weighted = gain;
+    if (c->pc->weight_at != WN_NONE) {
+        const float weight = real(c->m, c->pc->weight_at, c->begin + j);
+        weighted = f32_bits(weight) == 0x7f800000u ? weight : weight * gain;
+        c->lazy &= !(weight < 0.0f);
+    }
+    c->lazy &= gain < bits_f32(0x7f800000u);
+    c->keys[j] = is_nan(f32_row(&c->m->a, c->begin + j)[j]) ? 0 : score_key(weighted);
+    c->seen[j] = pick;
+}
+
+/* The gains of all tokens. */
+static void note_all(coverage *c, uint32_t pick)
+{
+    const uint32_t extra = c->pc->extra;
+    c->lazy = true;
+    for (uint32_t first = 0; first < c->n; first += COVERAGE_COLUMNS) {
+        const uint32_t count = least(COVERAGE_COLUMNS, c->n - first);
+        float sums[4][COVERAGE_COLUMNS] = {{0}};
+        add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, first, count, sums);
+        add_gains(&c->m->a, c->begin, c->n, extra, c->cur, first, count, sums);
+        for (uint32_t j = 0; j < count; ++j)
+            note_gain(c, first + j, (sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j]), pick);
+    }
+}
+
+/* The gain of one. */
+static void note_one(coverage *c, uint32_t j, uint32_t pick)
+{
+    const uint32_t extra = c->pc->extra;
+    float sums[4][COVERAGE_COLUMNS];
+    for (uint32_t l = 0; l < 4; ++l)
+        sums[l][0] = 0.0f;
+    add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, j, 1, sums);
+    add_gains(&c->m->a, c->begin, c->n, extra, c->cur, j, 1, sums);
+    note_gain(c, j, (sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0]), pick);
+}
+
+/* The unpicked token that covers most of what is not covered yet. What was worth less than the best one before cannot be
+ * worth more now: few are looked at again. */
+static uint32_t best_cover(coverage *c, uint32_t pick)
+{
+    const uint32_t *flag = c->m->w + c->pc->flag_at + c->begin;
+    for (;;) {
+        uint32_t best = WN_NONE;
+        for (uint32_t j = 0; j < c->n; ++j)
+            if (!flag[j] && (best == WN_NONE || c->keys[j] > c->keys[best]))
+                best = j;
+        if (c->seen[best] == pick)
+            return best;
+        note_one(c, best, pick);
+    }
+}
+
+/* The rows to cover, now that p is picked. */
+static void cover(const coverage *c, uint32_t p)
+{
+    const uint32_t extra = c->pc->extra;
+    for (uint32_t r = 0; r < extra + c->n; ++r) {
+        const float covered = r < extra ? f32_row(&c->m->c, c->s * extra + r)[p]
+                                        : f32_row(&c->m->a, c->begin + r - extra)[p];
+        c->cur[r] = covered > c->cur[r] ? covered : c->cur[r];
+    }
+}
+
+void cpu_greedy_coverage(const struct wn_args_greedy_coverage *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
+        const uint32_t begin = seg[s], n = seg[s + 1] - begin, k = least(m->w[pc->k_at + s], n);
+        const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
+        coverage c = {pc, m, s, begin, n, NULL, m->scratch, (uint32_t *)m->scratch + n, false};
+        c.cur = (float *)(void *)(m->w + pc->cur_at + begin + s * pc->extra);
+        if (pc->pick_from == 0) {
+            memset(c.cur, 0, (pc->extra + n) * sizeof *c.cur);
+            memset(m->w + pc->flag_at + begin, 0, n * sizeof *m->w);
+        }
+        for (uint32_t t = pc->pick_from; t < stop; ++t) {
+            if (!c.lazy)
+                note_all(&c, t);
+            const uint32_t p = best_cover(&c, t);
+            take(m, pc->flag_at, pc->order_at, begin + t, begin + p);
+            cover(&c, p);
+        }
     }
 }
 

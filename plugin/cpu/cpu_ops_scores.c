@@ -66,6 +66,18 @@ void cpu_row_norm(const struct wn_args_row_norm *pc, const wn_cpu_memory *m)
     }
 }
 
+void cpu_row_abs(const struct wn_args_row_abs *pc, const wn_cpu_memory *m)
+{
+    const wn_cpu_span own = wn_cpu_share(m, 0, m->w[pc->seg_at + pc->segs]);
+    float *x = m->scratch;
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        wn_cpu_load_row(&m->a, entry(m, pc->list_at, i), pc->cols, x); /* zeros if it is none */
+        for (uint32_t d = 0; d < pc->cols; ++d)
+            x[d] = bits_f32(f32_bits(x[d]) & 0x7fffffffu);
+        set_real(m, pc->v_at, i, wn_cpu_sum32(x, pc->cols));
+    }
+}
+
 static float cosine(const float *x, const float *y, uint32_t n)
 {
     float xx, xy, yy;
@@ -211,5 +223,20 @@ void cpu_count_map(const struct wn_args_count_map *pc, const wn_cpu_memory *m)
         const uint32_t row = seg[(s + 1) * pc->span] - seg[s * pc->span] - pc->base;
         for (uint32_t p = 0; p < pc->parts; ++p)
             m->w[pc->out_at + s * pc->parts + p] = m->w[pc->table_at + p * pc->rows + row];
+    }
+}
+
+void cpu_power(const struct wn_args_power *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs];
+    for (uint32_t i = 0; i < n; ++i) {
+        const float v = real(m, pc->v_at, i);
+        const uint32_t size = f32_bits(v) & 0x7fffffffu;
+        if (is_nan(v) || f32_bits(v) == 0x7f800000u)
+            continue;
+        if (size < 0x00800000u)
+            set_real(m, pc->v_at, i, pc->p > 0.0f ? 0.0f : 1.0f);
+        else
+            set_real(m, pc->v_at, i, v < 0.0f ? bits_f32(0x7fc00000u) : exp_(pc->p * log_(v)));
     }
 }

@@ -290,6 +290,45 @@ void cpu_sim_matrix(const struct wn_args_sim_matrix *pc, const wn_cpu_memory *m)
     }
 }
 
+/* Rows e .. e+count of segment s against a block of its tokens. */
+static void cross_block(const struct wn_args_cross_sim *pc, const wn_cpu_memory *m, uint32_t e,
+                        uint32_t count, const block *y, uint32_t first, float *room)
+{
+    uint32_t rows[TILE];
+    float dots[TILE][BLOCK];
+    for (uint32_t r = 0; r < count; ++r)
+        rows[r] = entry(m, pc->src_at, (e + r) % pc->rows);
+    dot_block(&m->c, rows, count, y, pc->cols, room, dots);
+    for (uint32_t r = 0; r < count; ++r) {
+        const float factor = is_none(rows[r]) ? 0.0f : real(m, pc->c_inv_at, rows[r]);
+        float *to = f32_row(&m->b, e + r) + first;
+        for (uint32_t l = 0; l < y->n; ++l)
+            to[l] = dots[r][l] * (factor * y->inv[l]);
+    }
+}
+
+void cpu_cross_sim(const struct wn_args_cross_sim *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    float *room = m->scratch;
+    block y = {.columns = room + (size_t)WN_CPU_MOST_TILE * pc->cols};
+    const wn_cpu_span all = wn_cpu_share(m, 0, pc->segs * pc->rows);
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const wn_cpu_span own = wn_cpu_overlap(all, s * pc->rows, (s + 1) * pc->rows);
+        const uint32_t n = seg[s + 1] - seg[s];
+        for (uint32_t first = 0; own.begin < own.end && first < n; first += BLOCK) {
+            y.n = least(BLOCK, n - first);
+            for (uint32_t l = 0; l < y.n; ++l) {
+                y.row[l] = entry(m, pc->list_at, seg[s] + first + l);
+                y.inv[l] = real(m, pc->inv_at, seg[s] + first + l);
+            }
+            pack(&m->a, y.row, y.n, pc->cols, room, y.columns);
+            for (uint32_t e = own.begin; e < own.end; e += TILE)
+                cross_block(pc, m, e, least(TILE, own.end - e), &y, first, room);
+        }
+    }
+}
+
 /* The second smallest of 1 - row[n], times weight[0] if there is one; a NaN counts as infinity. */
 static float second_smallest(const float *row, uint32_t n, const float *weight)
 {

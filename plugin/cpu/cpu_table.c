@@ -33,6 +33,17 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     const uint64_t word = sizeof(uint32_t);
     switch (op->kind) {
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
+    case WN_OP_row_abs: return word * ARG(op, row_abs, cols);
+    case WN_OP_greedy_coverage: return word * 2 * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_orthonormal: return word * 2 * ARG(op, orthonormal, width);
+    case WN_OP_segment_gram: return word * 2 * ARG(op, segment_gram, width);
+    case WN_OP_jacobi: return 4 * word * (ARG(op, jacobi, most) + 1);
+    case WN_OP_component: return word * ARG(op, component, most);
+    case WN_OP_row_upper: return word * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_row_softmax: return word * 2 * op->args[WN_ARG_B_STRIDE];
+    case WN_OP_row_spread: return word * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_cross_sim:
+        return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, cross_sim, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
     case WN_OP_shift_sim: return word * 2 * ARG(op, shift_sim, cols);
     case WN_OP_row_length: return word * ARG(op, row_length, cols);
@@ -93,6 +104,18 @@ uint64_t wn_cpu_work(const wn_op *op)
 #define ROWS(name, rows)       return ARG(op, name, rows) * ARG(op, name, cols)
     switch (op->kind) {
     case WN_OP_row_norm: ROWS(row_norm, n_max);
+    case WN_OP_row_abs: ROWS(row_abs, n_max);
+    case WN_OP_cross_sim:
+        return ARG(op, cross_sim, segs) * ARG(op, cross_sim, rows) * ARG(op, cross_sim, width) *
+               ARG(op, cross_sim, cols);
+    case WN_OP_sigmoid_rows: return 16 * ARG(op, sigmoid_rows, n_max) * ARG(op, sigmoid_rows, cols);
+    case WN_OP_segment_product: return op->items * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_component: return op->items * ARG(op, component, most) * ARG(op, component, most);
+    case WN_OP_orthonormal:
+    case WN_OP_jacobi:
+    case WN_OP_label_nms: return UINT64_MAX;
+    case WN_OP_row_softmax: return 8ull * op->items * op->args[WN_ARG_B_STRIDE];
+    case WN_OP_row_spread: return 4 * ARG(op, row_spread, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
     case WN_OP_shift_sim: return op->items * ARG(op, shift_sim, cols);
     case WN_OP_motion_fit:
@@ -116,6 +139,7 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_neighbours: return ARG(op, neighbours, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_greedy_maxmin:
     case WN_OP_greedy_dpp:
+    case WN_OP_greedy_coverage:
     case WN_OP_pair_prune: return UINT64_MAX; /* a part is a frame or more */
     case WN_OP_merge: ROWS(merge, n_max);
     case WN_OP_pool_rest: return UINT64_MAX;

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Sizes beside the tokens: keys of one head, CLIP's heads and text space, a 7B model's heads. */
+/* Sizes beside the tokens: keys of one head, CLIP's heads, a 7B model's heads, text in the tokens' space. */
 #define SHAPE(t, side, d)                                                                 \
     {                                                                                     \
         .frames = t, .tokens = (side) * (side), .dim = d, .grid_h = side, .grid_w = side, \
-        .key_dim = 64, .heads = 16, .llm_heads = 28, .text_rows = 8, .text_dim = 512,     \
+        .key_dim = 64, .heads = 16, .llm_heads = 28, .text_rows = 8, .text_dim = d,       \
         .frame_dim = 1152                                                                 \
     }
 
@@ -39,10 +39,6 @@ static const struct {
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
-    {"hiprune", "keep=64"},
-    {"scope", "keep=64"},
-    {"mmtok", "keep=64"},
-    {"dart", "keep=64"},
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
     {"tome", "r=32"},

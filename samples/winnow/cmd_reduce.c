@@ -129,7 +129,7 @@ const command command_reduce = {
     "IN.safetensors -o OUT.safetensors [OPTIONS]",
     "The input's tensors are named for what they are: tokens [T,N,D] (or [N,D]), and where the\n"
     "pipeline needs them sizes [T,N], keys and queries [T,N,Dk], cls [T,D], cls_attention [T,H,N],\n"
-    "text [M,Dt], image_embeds [T,N,Dt], llm_attention [H,T*N], each F32, F16 or BF16; and grid,\n"
+    "text [M,Dt], image_embeds [T,N,Di], llm_attention [H,T*N], each F32, F16 or BF16; and grid,\n"
     "I32 [3]: frames, rows, columns. Other tensors are passed over.\n"
     "\nThe output holds tokens [K,D'], indices [K] (the token t*N+i that a row stands for, -1 the\n"
     "class token, -2 a pooled rest), sizes [K], positions [K,3], and assignment [T*N]: the row that\n"

@@ -30,9 +30,9 @@ static const struct {
                                    {FIELD(frames), FIELD(heads), FIELD(tokens)}},
     [WINNOW_ROLE_TEXT] = {"text", "[M,Dt]", 2, {FIELD(text_rows), FIELD(text_dim)}},
     [WINNOW_ROLE_IMAGE_EMBEDS] = {"image_embeds",
-                                  "[T,N,Dt]",
+                                  "[T,N,Di]",
                                   3,
-                                  {FIELD(frames), FIELD(tokens), FIELD(text_dim)}},
+                                  {FIELD(frames), FIELD(tokens), FIELD(image_dim)}},
     [WINNOW_ROLE_LLM_ATTENTION] = {"llm_attention",
                                    "[H,T*N]",
                                    2,
@@ -169,6 +169,9 @@ uint64_t role_elements(const winnow_shape *shape, uint32_t role)
         uint32_t size = 0;
         if (field != DIM_ALL_TOKENS) {
             memcpy(&size, (const char *)shape + field, sizeof size);
+        }
+        if (field == FIELD(image_dim) && !size) {
+            size = shape->text_dim;
         }
         count *= field == DIM_ALL_TOKENS ? (uint64_t)shape->frames * shape->tokens : size;
     }

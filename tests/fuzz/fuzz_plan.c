@@ -119,7 +119,10 @@ static winnow_shape make_shape(input *in)
                       .llm_heads = 1 + next(in, 3),
                       .text_rows = 1 + next(in, 3),
                       .text_dim = 1 + next(in, 5),
-                      .frame_dim = 1 + next(in, 5)};
+                      .frame_dim = 1 + next(in, 5),
+                      .image_dim = next(in, 6)};
+    if (next(in, 2))
+        s.text_dim = s.dim; /* some stages want it so */
     s.tokens = s.grid_h * s.grid_w;
     if (next(in, 3) == 0)
         s.grid_h = s.grid_w = 0;

@@ -90,9 +90,44 @@ static void expect_dpp(expectations *e)
     outcome_free(&o);
 }
 
+/* Rows to cover: one of text, (0, 0, 1, 0), and four tokens: 0 and 1 cover both of them, 2 and 3 themselves; the text
+ * wants 2. With weights 1: 0 (gain 2), then 2 (1 + 1), then 3. With weight 0.25 for 0: 1 (2; 2 as much,
+ * but behind), 2, 3. */
+static void expect_coverage(expectations *e)
+{
+    static const float similarity[16] = {1.0f,  1.0f, -1.0f, 0.0f, 1.0f, 1.0f, 0.0f, 0.0f,
+                                         -1.0f, 0.0f, 1.0f,  0.0f, 0.0f, 0.0f, 0.0f, 1.0f};
+    for (uint32_t weighted = 0; weighted < 2; ++weighted) {
+        ops_case c;
+        case_init(&c, 8, 0);
+        const uint32_t seg = WORDS_OF(&c, 0, 4), k = WORDS_OF(&c, 3);
+        const uint32_t weight = REALS_OF(&c, 0.25f, 1.0f, 1.0f, 1.0f);
+        const uint32_t flag = array(&c, 4, WORDS), order = array(&c, 4, WORDS);
+        const uint32_t cur = array(&c, 5, REALS);
+        set_a(&c, 4, 4, similarity);
+        make_c(&c, 1, 4, WINNOW_F32, PLAIN, 0);
+        for (uint32_t j = 0; j < 4; ++j)
+            put_c(&c, 0, j, j == 2 ? 1.0f : 0.0f);
+        wn_op *op = ADD(&c, greedy_coverage, 1, .segs = 1, .seg_at = seg, .k_at = k, .extra = 1,
+                        .weight_at = weighted ? weight : WN_NONE, .cur_at = cur, .flag_at = flag,
+                        .order_at = order);
+        use_a(&c, op);
+        use_c(&c, op);
+        outcome o = run_expected(e, &c);
+        if (weighted)
+            CHECK_WORDS(e, "greedy_coverage: weighted order", o.w + order, 1, 2, 3);
+        else
+            CHECK_WORDS(e, "greedy_coverage: order", o.w + order, 0, 2, 3);
+        CHECK_REALS(e, "greedy_coverage: covered", (float *)(void *)(o.w + cur), 1.0f, 1.0f, 1.0f,
+                    1.0f, 1.0f);
+        outcome_free(&o);
+    }
+}
+
 void expect_greedy(expectations *e)
 {
     expect_pair_prune(e);
     expect_maxmin(e);
     expect_dpp(e);
+    expect_coverage(e);
 }

@@ -110,7 +110,7 @@ void gen_attention_received(ops_case *c)
     const uint32_t index = any_index(c, &a, columns);
     wn_op *op = ADD(c, attention_received, a.s.segs * a.heads * tiles(a.width, 128), KEYS(a),
                     .sizes_at = a.sizes, .width = a.width, .q_col = a.q_col, .skip = below(c, 3),
-                    .index_at = index, .columns = columns);
+                    .from = below(c, 3), .index_at = index, .columns = columns);
     use_a(c, op);
     use_c(c, op);
     write_pool(c, op, below(c, 4), stride);

@@ -77,6 +77,17 @@ static uint32_t references(ops_case *c, uint32_t frames, uint32_t before)
     return ref;
 }
 
+void gen_row_abs(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 1024);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    describe(c, "n %u of %u, cols %u, dtype %u", s.n, s.n_max, cols, c->a.dtype);
+    use_a(c,
+          ADD(c, row_abs, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+              .list_at = row_list(c, s.n, true), .v_at = array(c, s.n_max, REALS), .cols = cols));
+}
+
 void gen_frame_sim(ops_case *c)
 {
     const uint32_t frames = 1 + below(c, 5), tokens = any_size(c, 130), cols = any_cols(c, 1024);
@@ -172,6 +183,16 @@ void gen_scale_range(ops_case *c)
     describe(c, "n %u, segments %u, global %d", s.n, s.segs, all);
     ADD(c, scale_range, all ? 1 : s.segs, .segs = s.segs, .seg_at = s.at, .v_at = v, .global = all,
         .offset = 1e-6f, .tiny = 1e-12f, .more = chance(c, 50) ? 0.0f : 1e-3f);
+}
+
+void gen_power(ops_case *c)
+{
+    static const float powers[] = {0.0f, 0.5f, 1.5f, 2.0f, 3.25f};
+    const segments s = any_segments(c, any_size(c, 1031));
+    const uint32_t v = chance(c, 60) ? positive(c, s.n) : reals(c, s.n, any_flavour(c));
+    describe(c, "n %u of %u", s.n, s.n_max);
+    ADD(c, power, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at, .v_at = v,
+        .p = powers[below(c, 5)]);
 }
 
 void gen_count_map(ops_case *c)

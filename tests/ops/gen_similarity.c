@@ -25,6 +25,7 @@ static void maybe_in_parts(ops_case *c, wn_op *op, size_t part, size_t rest)
     wn_op *second = add_op(c, whole.kind, whole.items, whole.args, whole.args_bytes);
     second->a = whole.a;
     second->b = whole.b;
+    second->c = whole.c;
     memcpy(second->args, whole.args, sizeof whole.args);
     second->args[rest] = first;
 }
@@ -68,6 +69,56 @@ void gen_sim_matrix(ops_case *c)
             .list_at = row_list(c, set.n, true), .inv_at = positive(c, set.n), .cols = cols);
     use_a(c, op);
     write_pool(c, op, 3, stride);
+}
+
+void gen_cross_sim(ops_case *c)
+{
+    const uint32_t cols = any_cols(c, 1024), rows = any_size(c, 19), from = 1 + below(c, 9);
+    const segments set = any_segments(c, size_for(c, cols));
+    const uint32_t width = set.width ? set.width : 1, stride = width + below(c, 4);
+    const uint32_t src = words_below(c, rows, from);
+    make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, from < rows ? rows : from, cols, (uint8_t)below(c, 3), PLAIN, 0);
+    make_pool(c, 3 + (uint64_t)(set.segs * rows + 1) * stride, WINNOW_F32);
+    for (uint32_t r = 0; r < rows; ++r)
+        if (chance(c, 10))
+            c->w[src + r] = WN_NONE;
+    describe(c, "rows %u, tokens %u, segments %u, cols %u, dtypes %u %u", rows, set.n, set.segs,
+             cols, c->a.dtype, c->c_ref.dtype);
+    wn_op *op =
+        ADD(c, cross_sim, (uint64_t)set.segs * rows * ((width + 3) / 4), SEG(set), .rows = rows,
+            .width = width, .src_at = chance(c, 60) ? src : WN_NONE,
+            .c_inv_at = positive(c, from < rows ? rows : from), .list_at = row_list(c, set.n, true),
+            .inv_at = positive(c, set.n), .cols = cols);
+    use_a(c, op);
+    use_c(c, op);
+    write_pool(c, op, 3, stride);
+}
+
+void gen_row_softmax(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const uint32_t width = s.width ? s.width : 1, stride = width + below(c, 4);
+    const uint32_t rows = chance(c, 50) ? 0 : any_size(c, 19);
+    const uint32_t row_seg = rows ? words_below(c, s.segs + 1, 1) : s.at;
+    for (uint32_t k = 0; rows && k <= s.segs; ++k)
+        c->w[row_seg + k] = k * rows;
+    const uint32_t most = rows ? rows * s.segs : s.n_max;
+    make_pool(c, 3 + (uint64_t)(most + 1) * stride, WINNOW_F32);
+    for (uint32_t i = 0; any_flavour(c) == WILD && i < most; ++i)
+        put_element(&c->pool, below(c, c->pool.rows), below(c, POOL_COLS), bits_f32(0x7fc00000u));
+    describe(c, "rows %u, n %u, segments %u", most, s.n, s.segs);
+    wn_op *op = ADD(c, row_softmax, most, SEG(s), .row_seg_at = row_seg, .by_tokens = chance(c, 50),
+                    .factor = chance(c, 50) ? 5.0f : 0.5f, .scale = 0.5f);
+    write_pool(c, op, 3, stride);
+}
+
+void gen_row_spread(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, any_flavour(c));
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    use_a(c, ADD(c, row_spread, s.n_max, BOUNDED(s), .v_at = array(c, s.n_max, REALS)));
 }
 
 void gen_row_second(ops_case *c)
@@ -172,6 +223,31 @@ void gen_greedy_dpp(ops_case *c)
     use_a(c, op);
     write_pool(c, op, 1, width);
     maybe_in_parts(c, op, WORD(greedy_dpp, picks), WORD(greedy_dpp, pick_from));
+}
+
+void gen_greedy_coverage(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const uint32_t width = s.width ? s.width : 1, extra = chance(c, 50) ? 0 : any_size(c, 19);
+    const flavour f = any_flavour(c);
+    const uint32_t weight = f == WILD ? reals(c, s.n, WILD) : positive(c, s.n);
+    make_cosines(c, &s);
+    if (f == TIED)
+        make_matrix(c, &c->a, s.n, width, WINNOW_F32, TIED);
+    if (f == WILD)
+        spoil_cosines(c, &s);
+    if (extra)
+        make_c(c, extra * s.segs, width, WINNOW_F32, f, 0);
+    describe(c, "n %u, segments %u, extra %u, flavour %u", s.n, s.segs, extra, (unsigned)f);
+    wn_op *op =
+        ADD(c, greedy_coverage, s.segs, SEG(s), .k_at = counts(c, &s), .extra = extra,
+            .weight_at = chance(c, 60) ? weight : WN_NONE,
+            .cur_at = array(c, s.n + extra * s.segs, SCRATCH), .flag_at = array(c, s.n, WORDS),
+            .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE);
+    use_a(c, op);
+    if (extra)
+        use_c(c, op);
+    maybe_in_parts(c, op, WORD(greedy_coverage, picks), WORD(greedy_coverage, pick_from));
 }
 
 void gen_pair_prune(ops_case *c)

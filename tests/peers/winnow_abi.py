@@ -22,7 +22,7 @@ BACKENDS = {"gpu": 1, "cpu": 2}
 ORDER_RASTER, ORDER_METHOD = 0, 1
 HOST_MEMORY, TIMING = 1, 2
 SIZES = ("frames", "tokens", "dim", "grid_h", "grid_w", "key_dim", "heads", "llm_heads", "text_rows", "text_dim",
-         "frame_dim")
+         "frame_dim", "image_dim")
 LOG = c.CFUNCTYPE(None, c.c_void_p, c.c_int32, c.c_char_p)
 
 
@@ -48,7 +48,7 @@ DeviceInfo = struct("winnow_device_info", ("struct_size", c.c_uint32), ("backend
                     ("api_version", c.c_uint32), ("name", c.c_char * 256), ("driver", c.c_char * 256),
                     ("features", c.c_char * 256), ("disabled", c.c_char * 256), *u32("subgroup_size", "max_workgroup"),
                     ("max_binding", c.c_uint64), ("memory", c.c_uint64), ("unusable", c.c_char * 256))
-Shape = struct("winnow_shape", *u32(*SIZES), ("reserved", c.c_uint32 * 5))
+Shape = struct("winnow_shape", *u32(*SIZES), ("reserved", c.c_uint32 * 4))
 PlanDesc = struct("winnow_plan_desc", *u32("struct_size", "flags"), ("max_shape", Shape), *u32("roles", "outputs"),
                   ("dtype", c.c_int32 * ROLE_SLOTS), ("out_dtype", c.c_int32), ("order", c.c_int32), *u32("reserved"))
 PlanInfo = struct("winnow_plan_info", *u32("struct_size", "dim_out", "rows_max", "rows_exact"),

@@ -8,6 +8,7 @@ import numpy as np
 import vector_choice
 import vector_methods as m
 import vector_motion
+import vector_shares as shared
 
 F32, F16 = np.float32, np.float16
 
@@ -288,3 +289,4 @@ def radii():
 def rows():
     for group in (choices, radii, grids, attention, similarity, time):
         yield from group()
+    yield from shared.cases(numbered)

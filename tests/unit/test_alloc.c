@@ -17,7 +17,7 @@ static winnow_shape shape_of(void)
                           .heads = 2,
                           .llm_heads = 1,
                           .text_rows = 2,
-                          .text_dim = 4,
+                          .text_dim = 6,
                           .frame_dim = 3};
 }
 

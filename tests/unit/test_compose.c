@@ -80,6 +80,48 @@ static void what_does_not_go_together(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Inputs that do not fit a stage: one line that names it and says why. */
+static void what_does_not_fit(void **state)
+{
+    (void)state;
+    const struct {
+        const char *spec, *stage, *why;
+    } rows[] = {
+        {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
+    };
+    const winnow_shape odd = {.frames = FRAMES,
+                              .tokens = 23,
+                              .dim = DIM,
+                              .key_dim = 4,
+                              .heads = 2,
+                              .llm_heads = 2,
+                              .text_rows = 3,
+                              .text_dim = 6,
+                              .frame_dim = 2,
+                              .image_dim = 4};
+    test_host host;
+    test_run run;
+    test_host_open(&host);
+    winnow_device *device = test_device(&host.host);
+    test_run_open(&run, &odd, (1u << WINNOW_ROLE_COUNT) - 1u, 3, 23 * FRAMES, DIM);
+    int wrong = 0;
+    for (size_t i = 0; i < LENGTH(rows); ++i) {
+        winnow_plan *plan;
+        host.lines = 0;
+        const winnow_status status = test_plan(device, rows[i].spec, &run, 0, &plan);
+        if (status != WINNOW_E_SHAPE || plan || host.lines != 1 ||
+            !strstr(host.line, rows[i].stage) || !strstr(host.line, rows[i].why)) {
+            print_error("%s: %s, %d lines, `%s`\n", rows[i].spec, test_api()->status_name(status),
+                        host.lines, host.line);
+            ++wrong;
+        }
+        test_api()->plan_destroy(plan);
+    }
+    test_run_close(&run);
+    test_api()->device_destroy(device);
+    assert_int_equal(wrong, 0);
+}
+
 /* A row for each index, every token assigned to a row or dropped, sizes that add up. */
 static void check_bookkeeping(const char *spec, const test_run *run, bool merges)
 {
@@ -313,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_go_together),
+        cmocka_unit_test(what_does_not_fit),
         cmocka_unit_test(what_goes_together),
         cmocka_unit_test(a_film_is_one_picture_when_flat),
         cmocka_unit_test(smaller_runs_of_a_large_plan),

@@ -83,6 +83,7 @@ static const row exact_rows[] = {
     {"visionzip=dominant=3:contextual=50", 1, 20, 20},
     {"visionzip=dominant=5:contextual=0", 1, 20, 5},
     {"vispruner=keep=17", 2, 63, 34},
+     32 + 32}, /* 8 of the tiles' 8 each, evenly looked at */
     {"tome=r=8", 3, 20, 36},
     {"tome=r=1000", 1, 63, 32},
     {"tome=keep=5", 2, 63, 10},
@@ -110,7 +111,10 @@ static void rows_out_are_the_official(void **state)
                                     .frame_dim = 3};
         const uint32_t roles = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS |
                                1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_TEXT |
-                               1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_LLM_ATTENTION;
+                               1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_LLM_ATTENTION |
+                               1u << WINNOW_ROLE_CLS_ATTENTION_SHALLOW |
+                               1u << WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW |
+                               1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP;
         test_run run;
         winnow_plan *plan;
         winnow_plan_info info = {.struct_size = sizeof info};

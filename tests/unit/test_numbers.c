@@ -138,6 +138,22 @@ static void exponentials_are_close(void **state)
     assert_true(isnan(exp_(NAN)) && isnan(exp_(-NAN)));
 }
 
+static void logarithms_are_close(void **state)
+{
+    (void)state;
+    double worst = 0, least = 0;
+    for (uint32_t bits = 0x00800000u; bits < 0x7f800000u; bits += 997) {
+        const float x = bits_f32(bits);
+        const double exact = log((double)x), error = fabs((double)log_(x) - exact);
+        worst = fmax(worst, error / fmax(fabs(exact), 1.0));
+        if (fabs(exact) < 0.3)
+            least = fmax(least, exact == 0.0 ? error : error / fabs(exact));
+    }
+    assert_true(worst < 1.5e-7);
+    assert_true(least < 2e-7); /* near 1 too */
+    assert_true(log_(1.0f) == 0.0f);
+}
+
 static void error_functions_are_close(void **state)
 {
     (void)state;
@@ -200,6 +216,7 @@ int main(void)
         cmocka_unit_test(narrowing_takes_everything),
         cmocka_unit_test(roots_and_inverses_are_close),
         cmocka_unit_test(exponentials_are_close),
+        cmocka_unit_test(logarithms_are_close),
         cmocka_unit_test(error_functions_are_close),
         cmocka_unit_test(lengths_have_their_edges),
         cmocka_unit_test(keys_order_as_numbers_do),

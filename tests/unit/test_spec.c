@@ -134,6 +134,8 @@ static const mistake mistakes[] = {
     {"avg-pool", {"either factor="}},
     {"laco=layer=2:layers=all", {"laco has no option `layers`", "character 14", "`layer`"}},
     {"laco=layer=2:attention=class", {"laco has no option `attention`"}},
+    {"scope=keep=3:shallow=2", {"scope has no option `shallow`", "character 14"}},
+    {"vscan=keep=3:shallow=2.5", {"shallow is `2.5`", "character 22", "a layer"}},
     {"dycoke-kv,evs", {"dycoke-kv at character 1", "runs alone"}},
     {"evs,dycoke-kv", {"dycoke-kv at character 5", "runs alone"}},
     {"divprune=keep=1111111111111111111111111111111111111111111111111111111111111111111",
