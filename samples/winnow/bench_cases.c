@@ -39,6 +39,7 @@ static const struct {
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
+    {"scope", "keep=64"},
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
     {"tome", "r=32"},

@@ -189,6 +189,7 @@ static void plans(void **state)
         "evs=rate=0.5",
         "dycoke",
         "dycoke=mode=merge",
+        "scope=keep=3:alpha=2",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",
     };
     for (size_t i = 0; i < LENGTH(specs); ++i)

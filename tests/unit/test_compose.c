@@ -173,6 +173,8 @@ static void what_goes_together(void **state)
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
+        {"evs=rate=0.5,scope=keep=3", 9, 5, {0, 0, 0}},
+        {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
         {"evs=rate=0.5,flatten,tome=keep=30", 30, 5, {0, 0, 0}},
