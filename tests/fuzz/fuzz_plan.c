@@ -44,6 +44,7 @@ static const char *const stages[] = {
     "cdpruner=keep=%u:weight=0.9:split=6",
     "scope=keep=%u",
     "scope=keep=%u0%%:alpha=0.5",
+    "mmtok=keep=%u",
     "evs=rate=0.%u",
     "evs=rate=0.%u:compat=bf16",
     "motion=rate=0.%u",

@@ -190,6 +190,7 @@ static void plans(void **state)
         "dycoke",
         "dycoke=mode=merge",
         "scope=keep=3:alpha=2",
+        "mmtok=keep=3",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",
     };
     for (size_t i = 0; i < LENGTH(specs); ++i)

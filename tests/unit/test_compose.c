@@ -54,6 +54,7 @@ static void what_does_not_go_together(void **state)
         {"divprune=keep=4,prunevid", "prunevid", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
+        {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
@@ -87,6 +88,7 @@ static void what_does_not_fit(void **state)
     const struct {
         const char *spec, *stage, *why;
     } rows[] = {
+        {"mmtok=keep=3", "mmtok", "`text` has 6 channels and the tokens 5"},
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
     };
     const winnow_shape odd = {.frames = FRAMES,

@@ -85,6 +85,7 @@ static const row exact_rows[] = {
     {"vispruner=keep=17", 2, 63, 34},
      32 + 32}, /* 8 of the tiles' 8 each, evenly looked at */
     {"scope=keep=17", 2, 63, 34},
+    {"mmtok=keep=17", 2, 63, 34},
     {"tome=r=8", 3, 20, 36},
     {"tome=r=1000", 1, 63, 32},
     {"tome=keep=5", 2, 63, 10},
