@@ -39,6 +39,7 @@ static const struct {
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
+    {"hiprune", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
     {"divprune", "keep=25%"},

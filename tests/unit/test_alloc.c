@@ -189,6 +189,7 @@ static void plans(void **state)
         "evs=rate=0.5",
         "dycoke",
         "dycoke=mode=merge",
+        "hiprune=keep=5",
         "scope=keep=3:alpha=2",
         "mmtok=keep=3",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",

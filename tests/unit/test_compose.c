@@ -54,6 +54,7 @@ static void what_does_not_go_together(void **state)
         {"divprune=keep=4,prunevid", "prunevid", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
+        {"hiprune=keep=3", "hiprune", WINNOW_E_ROLE},
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
@@ -90,6 +91,7 @@ static void what_does_not_fit(void **state)
     } rows[] = {
         {"mmtok=keep=3", "mmtok", "`text` has 6 channels and the tokens 5"},
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
+        {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
     };
     const winnow_shape odd = {.frames = FRAMES,
                               .tokens = 23,

@@ -84,6 +84,7 @@ static const row exact_rows[] = {
     {"visionzip=dominant=5:contextual=0", 1, 20, 5},
     {"vispruner=keep=17", 2, 63, 34},
      32 + 32}, /* 8 of the tiles' 8 each, evenly looked at */
+    {"hiprune=keep=17", 2, 64, 34},
     {"scope=keep=17", 2, 63, 34},
     {"mmtok=keep=17", 2, 63, 34},
     {"tome=r=8", 3, 20, 36},
