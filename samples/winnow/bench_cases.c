@@ -40,6 +40,7 @@ static const struct {
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
     {"hiprune", "keep=64"},
+    {"holov", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
     {"divprune", "keep=25%"},

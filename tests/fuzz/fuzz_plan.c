@@ -44,6 +44,8 @@ static const char *const stages[] = {
     "cdpruner=keep=%u:weight=0.9:split=6",
     "hiprune=keep=%u:alpha=1",
     "hiprune=keep=%u0%%:mode=official",
+    "holov=keep=%u0%%:chunks=3",
+    "holov=keep=%u:mode=official",
     "scope=keep=%u",
     "scope=keep=%u0%%:alpha=0.5",
     "mmtok=keep=%u",

@@ -190,6 +190,7 @@ static void plans(void **state)
         "dycoke",
         "dycoke=mode=merge",
         "hiprune=keep=5",
+        "holov=keep=5",
         "scope=keep=3:alpha=2",
         "mmtok=keep=3",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",

@@ -178,6 +178,7 @@ static void what_goes_together(void **state)
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
         {"evs=rate=0.5,scope=keep=3", 9, 5, {0, 0, 0}},
+        {"evs=rate=0.5,holov=keep=3", 9, 5, {0, 0, 0}},
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},

@@ -85,6 +85,8 @@ static const row exact_rows[] = {
     {"vispruner=keep=17", 2, 63, 34},
      32 + 32}, /* 8 of the tiles' 8 each, evenly looked at */
     {"hiprune=keep=17", 2, 64, 34},
+    {"holov=keep=25%", 3, 63, 45},
+    {"holov=keep=1000", 1, 7, 7},
     {"scope=keep=17", 2, 63, 34},
     {"mmtok=keep=17", 2, 63, 34},
     {"tome=r=8", 3, 20, 36},
