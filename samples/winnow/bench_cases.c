@@ -41,6 +41,7 @@ static const struct {
     {"vispruner", "keep=25%"},
     {"hiprune", "keep=64"},
     {"holov", "keep=64"},
+    {"vscan", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
     {"divprune", "keep=25%"},

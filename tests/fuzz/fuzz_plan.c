@@ -46,6 +46,8 @@ static const char *const stages[] = {
     "hiprune=keep=%u0%%:mode=official",
     "holov=keep=%u0%%:chunks=3",
     "holov=keep=%u:mode=official",
+    "vscan=keep=%u0%%:window=2",
+    "vscan=keep=%u:local=0.9:window=3",
     "scope=keep=%u",
     "scope=keep=%u0%%:alpha=0.5",
     "mmtok=keep=%u",

@@ -191,6 +191,7 @@ static void plans(void **state)
         "dycoke=mode=merge",
         "hiprune=keep=5",
         "holov=keep=5",
+        "vscan=keep=6:window=2",
         "scope=keep=3:alpha=2",
         "mmtok=keep=3",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",

@@ -55,6 +55,7 @@ static void what_does_not_go_together(void **state)
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"hiprune=keep=3", "hiprune", WINNOW_E_ROLE},
+        {"vscan=keep=3", "vscan", WINNOW_E_ROLE},
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
@@ -92,6 +93,7 @@ static void what_does_not_fit(void **state)
         {"mmtok=keep=3", "mmtok", "`text` has 6 channels and the tokens 5"},
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
+        {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
     };
     const winnow_shape odd = {.frames = FRAMES,
                               .tokens = 23,

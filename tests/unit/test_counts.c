@@ -87,6 +87,8 @@ static const row exact_rows[] = {
     {"hiprune=keep=17", 2, 64, 34},
     {"holov=keep=25%", 3, 63, 45},
     {"holov=keep=1000", 1, 7, 7},
+    {"vscan=keep=96", 2, 576, 192},
+    {"vscan=keep=101", 1, 576, 99},  /* 50 a window of 16: 3 each, two lost */
     {"scope=keep=17", 2, 63, 34},
     {"mmtok=keep=17", 2, 63, 34},
     {"tome=r=8", 3, 20, 36},
