@@ -44,6 +44,7 @@ static const struct {
     {"vscan", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
+    {"dart", "keep=64"},
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
     {"tome", "r=32"},

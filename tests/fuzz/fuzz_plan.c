@@ -51,6 +51,8 @@ static const char *const stages[] = {
     "scope=keep=%u",
     "scope=keep=%u0%%:alpha=0.5",
     "mmtok=keep=%u",
+    "dart=keep=%u:pivots=2:text_pivots=2",
+    "dart=keep=%u0%%:mode=official",
     "evs=rate=0.%u",
     "evs=rate=0.%u:compat=bf16",
     "motion=rate=0.%u",

@@ -194,6 +194,7 @@ static void plans(void **state)
         "vscan=keep=6:window=2",
         "scope=keep=3:alpha=2",
         "mmtok=keep=3",
+        "dart=keep=4:pivots=2:mode=official",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",
     };
     for (size_t i = 0; i < LENGTH(specs); ++i)

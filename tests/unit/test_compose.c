@@ -91,6 +91,7 @@ static void what_does_not_fit(void **state)
         const char *spec, *stage, *why;
     } rows[] = {
         {"mmtok=keep=3", "mmtok", "`text` has 6 channels and the tokens 5"},
+        {"dart=keep=8", "dart", "`text` has 6 channels and the tokens 5"},
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
         {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
@@ -181,7 +182,9 @@ static void what_goes_together(void **state)
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
         {"evs=rate=0.5,scope=keep=3", 9, 5, {0, 0, 0}},
         {"evs=rate=0.5,holov=keep=3", 9, 5, {0, 0, 0}},
+        {"tome=r=4,dart=keep=8", 36, 5, {0, 0, 0}},
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
+        {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
         {"evs=rate=0.5,flatten,tome=keep=30", 30, 5, {0, 0, 0}},

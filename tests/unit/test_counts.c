@@ -91,6 +91,9 @@ static const row exact_rows[] = {
     {"vscan=keep=101", 1, 576, 99},  /* 50 a window of 16: 3 each, two lost */
     {"scope=keep=17", 2, 63, 34},
     {"mmtok=keep=17", 2, 63, 34},
+    {"dart=keep=64", 2, 576, 2 * 68},
+    {"dart=keep=67", 1, 576, 4 + 64},
+    {"dart=keep=64", 1, 40, 40},
     {"tome=r=8", 3, 20, 36},
     {"tome=r=1000", 1, 63, 32},
     {"tome=keep=5", 2, 63, 10},
