@@ -42,6 +42,7 @@ static const struct {
     {"hiprune", "keep=64"},
     {"holov", "keep=64"},
     {"vscan", "keep=64"},
+    {"prunesid", "keep=64"},
     {"scope", "keep=64"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},

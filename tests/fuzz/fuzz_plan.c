@@ -48,6 +48,8 @@ static const char *const stages[] = {
     "holov=keep=%u:mode=official",
     "vscan=keep=%u0%%:window=2",
     "vscan=keep=%u:local=0.9:window=3",
+    "prunesid=keep=%u",
+    "prunesid=keep=%u0%%",
     "scope=keep=%u",
     "scope=keep=%u0%%:alpha=0.5",
     "mmtok=keep=%u",

@@ -192,6 +192,7 @@ static void plans(void **state)
         "hiprune=keep=5",
         "holov=keep=5",
         "vscan=keep=6:window=2",
+        "prunesid=keep=8",
         "scope=keep=3:alpha=2",
         "mmtok=keep=3",
         "dart=keep=4:pivots=2:mode=official",

@@ -95,6 +95,7 @@ static void what_does_not_fit(void **state)
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
         {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
+        {"flatten,prunesid=keep=9", "prunesid", "a class token a frame"},
     };
     const winnow_shape odd = {.frames = FRAMES,
                               .tokens = 23,
@@ -180,6 +181,7 @@ static void what_goes_together(void **state)
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
+        {"evs=rate=0.5,prunesid=keep=4", 9, 5, {0, 0, 0}},
         {"evs=rate=0.5,scope=keep=3", 9, 5, {0, 0, 0}},
         {"evs=rate=0.5,holov=keep=3", 9, 5, {0, 0, 0}},
         {"tome=r=4,dart=keep=8", 36, 5, {0, 0, 0}},

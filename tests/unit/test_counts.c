@@ -89,6 +89,8 @@ static const row exact_rows[] = {
     {"holov=keep=1000", 1, 7, 7},
     {"vscan=keep=96", 2, 576, 192},
     {"vscan=keep=101", 1, 576, 99},  /* 50 a window of 16: 3 each, two lost */
+    {"prunesid=keep=17", 2, 63, 32}, /* one each is left for the class token */
+    {"prunesid=keep=1", 2, 63, 2},
     {"scope=keep=17", 2, 63, 34},
     {"mmtok=keep=17", 2, 63, 34},
     {"dart=keep=64", 2, 576, 2 * 68},
