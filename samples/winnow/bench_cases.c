@@ -39,6 +39,7 @@ static const struct {
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
+    {"hired", "keep=20%"},
     {"hiprune", "keep=64"},
     {"holov", "keep=64"},
     {"vscan", "keep=64"},

@@ -189,6 +189,8 @@ static void plans(void **state)
         "evs=rate=0.5",
         "dycoke",
         "dycoke=mode=merge",
+        "hired=keep=3",
+        "hired=keep=20%:tiles=grid",
         "hiprune=keep=5",
         "holov=keep=5",
         "vscan=keep=6:window=2",

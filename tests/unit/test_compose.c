@@ -57,6 +57,8 @@ static void what_does_not_go_together(void **state)
         {"hiprune=keep=3", "hiprune", WINNOW_E_ROLE},
         {"vscan=keep=3", "vscan", WINNOW_E_ROLE},
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
+        {"hired=keep=3:tiles=grid", "hired", WINNOW_E_ROLE},
+        {"evs=rate=0.5,hired=keep=3:tiles=grid", "hired", WINNOW_E_SHAPE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
@@ -95,6 +97,8 @@ static void what_does_not_fit(void **state)
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
         {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
+        {"hired=keep=3:tiles=official", "hired", "23 tokens are not 2 runs"},
+        {"hired=keep=3:tiles=grid:columns=3", "hired", "2 tiles are not rows of columns=3"},
         {"flatten,prunesid=keep=9", "prunesid", "a class token a frame"},
     };
     const winnow_shape odd = {.frames = FRAMES,
@@ -186,6 +190,7 @@ static void what_goes_together(void **state)
         {"evs=rate=0.5,holov=keep=3", 9, 5, {0, 0, 0}},
         {"tome=r=4,dart=keep=8", 36, 5, {0, 0, 0}},
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
+        {"divprune=keep=8,holov=keep=4:chunks=3,hired=keep=2", 6, 5, {0, 0, 0}},
         {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},

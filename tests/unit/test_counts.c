@@ -83,6 +83,8 @@ static const row exact_rows[] = {
     {"visionzip=dominant=3:contextual=50", 1, 20, 20},
     {"visionzip=dominant=5:contextual=0", 1, 20, 5},
     {"vispruner=keep=17", 2, 63, 34},
+    {"hired=keep=20%", 2, 63, 24},
+    {"hired=keep=20%:alpha=0.5:tiles=official", 5, 64,
      32 + 32}, /* 8 of the tiles' 8 each, evenly looked at */
     {"hiprune=keep=17", 2, 64, 34},
     {"holov=keep=25%", 3, 63, 45},
