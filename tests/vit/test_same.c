@@ -74,6 +74,13 @@ static const same_case cases[] = {
     {"qwen3vl.gguf", FILES, "visionzip=dominant=3:contextual=1"},
     {"internvl.gguf", FILES, "fastervlm=keep=2"},
     {"clip", HF, "tome=r=1:layers=0,divprune=keep=6"},
+    {"clip", HF, "hiprune=keep=6:alpha=1:shallow=0"},
+    {"siglip", HF, "hiprune=keep=6:alpha=1"},
+    {"clip", HF, "vscan=keep=9:window=2"},
+    {"siglip", HF, "vscan=keep=9:window=2:shallow=0"},
+    {"idefics3.gguf", FILES, "hiprune=keep=3"},
+    {"clip", HF, "prunesid=keep=9"},
+    {"clip", HF, "dart=keep=4:pivots=2"},
 };
 
 static uint32_t taps_for(const same_case *c, const winnow_model_info *info,
