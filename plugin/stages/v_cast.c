@@ -7,7 +7,7 @@
  * (most - least + 1e-6), norms of the frame. Raster order. A video of one frame stays whole, as there.
  * Shares are f32, as there; one that lies within rounding of a whole number may go the other way. NaN: a token with NaN scores NaN and
  * comes last; in its frame's mean it counts as zeros. Not for streams: a frame's curvature needs the frame after it.
- * Cost: reads every token three times; T*D numbers of memory. */
+ * Cost: reads every token four times; T*D numbers of memory. */
 #include "build.h"
 #include <math.h>
 

@@ -45,6 +45,7 @@ void expect_greedy(expectations *e);
 void expect_shares(expectations *e);
 void expect_running(expectations *e);
 void expect_spans(expectations *e);
+void expect_frames(expectations *e);
 void expect_vit(expectations *e);
 
 #endif

@@ -166,6 +166,7 @@ int main(int argc, char **argv)
         expect_shares(&e);
         expect_running(&e);
         expect_spans(&e);
+        expect_frames(&e);
         expect_vit(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
