@@ -3,9 +3,9 @@
  * g = the attention that a patch receives, mean over heads and over all queries, the class token's too. Anchors: the
  * round(keep * alpha / 5) best by g of a shallow layer (9 of CLIP-L's 24), half to even; buffers: their neighbours above,
  * below, left and right; registers: the best others by g of a deep layer, until `keep`. Raster order out.
- * Differs: the official code finds neighbours at j-1, j+1, j-24 and j+24 held to 0..575: beside the left or right edge it
- * takes the patch at the other end of the next row, in the first and last rows the picture's first or last patch.
- * mode=paper (default) takes what is on the grid; mode=official what the code does, on any grid. Ours: no more than keep/5
+ * The official code finds neighbours at j-1, j+1, j-24 and j+24 held to 0..575: beside the left or right edge it takes the patch
+ * at the other end of the next row, in the first and last rows the picture's first or last patch. mode=official (default: the
+ * published figures were measured with it) does so on any grid; mode=paper takes what is on the grid. Ours: no more than keep/5
  * anchors, so that anchors and buffers never pass `keep` (the official code fails there).
  * Cost: n*n looks at a flag a frame; reads two numbers a token. */
 #include "build.h"
@@ -40,7 +40,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
                                             .score_at = deep.at,
                                             .tokens = b->in.shape.tokens,
                                             .grid_w = build_grid_width(b),
-                                            .wrap = v[MODE].choice == 1};
+                                            .wrap = v[MODE].choice == 0};
     if (build_loops_fit(b, WN_OP_raise_near, b->set.width))
         BUILD_OP(b, raise_near, b->set.n_max, NULL, NULL, near, WRITES_W);
     const wn_arr flags = build_topk(b, deep, build_counts(b, kept, 1, v), false, false);
@@ -51,8 +51,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
 static const winnow_option_info options[] = {
     {"keep", "keep", "", "1..1e9", "tokens to keep of each frame"},
     {"alpha", "number", "0.1", "0..1", "share of them for anchors and their four neighbours"},
-    {"mode", "choice", "paper", "paper|official",
-     "neighbours on the grid, or as the authors' code finds them, across the ends of rows"},
+    {"mode", "choice", "official", "official|paper",
+     "neighbours as the authors' code finds them, across the ends of rows, or on the grid"},
 };
 
 const wn_stage wn_stage_hiprune = {

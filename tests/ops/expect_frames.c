@@ -30,7 +30,7 @@ static void expect_allocate(expectations *e)
     }
 }
 
-static void expect_shares(expectations *e)
+static void expect_softmax_shares(expectations *e)
 {
     ops_case c;
     case_init(&c, 41, 0);
@@ -177,7 +177,7 @@ static void expect_paths(expectations *e)
 void expect_frames(expectations *e)
 {
     expect_allocate(e);
-    expect_shares(e);
+    expect_softmax_shares(e);
     expect_above(e);
     expect_windows(e);
     expect_runs_of_members(e);

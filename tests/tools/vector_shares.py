@@ -286,9 +286,9 @@ def dart_case(c, frames, n, dim, key_dim, words, keep, *more):
 def cases(numbered):
     """Rows for vector_cases.py."""
     yield from numbered("hiprune", hiprune_case, [
-        ("keep=50:alpha=0.5", 1, 17, 19, 8, "50", 0.5),
-        ("keep=25%:alpha=0.9", 3, 7, 5, 6, "25%", 0.9),
-        ("keep=64", 1, 24, 24, 8, "64", 0.1), ("keep=3:alpha=1", 1, 1, 11, 4, "3", 1.0),
+        ("keep=50:alpha=0.5:mode=paper", 1, 17, 19, 8, "50", 0.5),
+        ("keep=25%:alpha=0.9:mode=paper", 3, 7, 5, 6, "25%", 0.9),
+        ("keep=64:mode=paper", 1, 24, 24, 8, "64", 0.1), ("keep=3:alpha=1:mode=paper", 1, 1, 11, 4, "3", 1.0),
         ("keep=20:alpha=1:mode=official", 2, 5, 9, 6, "20", 1.0, True)])
     yield from numbered("holov", holov_case, [
         ("keep=40", 1, 61, 14, 2, "40", 2.0), ("keep=25%", 3, 101, 10, 1, "25%"),

@@ -29,10 +29,10 @@ class TooClose(Exception):
 
 vector_methods.TooClose = TooClose
 # model, heads, class token first, picture, stage, options, shallow layer, deep layer
-CASES = [("clip", 4, True, "square", "hiprune", dict(keep=7, alpha=1.0), 0, 1),
-         ("clip", 4, True, "square", "hiprune", dict(keep=6, alpha=0.5), 1, 0),
+CASES = [("clip", 4, True, "square", "hiprune", dict(keep=7, alpha=1.0, mode="paper"), 0, 1),
+         ("clip", 4, True, "square", "hiprune", dict(keep=6, alpha=0.5, mode="paper"), 1, 0),
          ("clip", 4, True, "square", "vscan", dict(keep=9, window=2), 0, 1),
-         ("siglip", 3, False, "square", "hiprune", dict(keep=8, alpha=1.0), 0, 1),
+         ("siglip", 3, False, "square", "hiprune", dict(keep=8, alpha=1.0, mode="paper"), 0, 1),
          ("siglip", 3, False, "square", "vscan", dict(keep=9, window=2), 0, 1)]
 
 
