@@ -35,6 +35,7 @@ static const struct {
     {"bilinear-pool", "factor=2"},
     {"fastervlm", "keep=25%"},
     {"fastv", "rate=0.5"},
+    {"pyramiddrop", "step=1"},
     {"visionzip", "dominant=54:contextual=10"},
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},

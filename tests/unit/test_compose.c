@@ -184,6 +184,7 @@ static void what_goes_together(void **state)
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
+        {"evs=rate=0.5,pyramiddrop=ratio=0.25", 18, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
         {"evs=rate=0.5,prunesid=keep=4", 9, 5, {0, 0, 0}},
         {"evs=rate=0.5,scope=keep=3", 9, 5, {0, 0, 0}},
@@ -274,6 +275,7 @@ static void smaller_runs_of_a_large_plan(void **state)
                                         "flashvid=keep=4:mode=official",
                                         "holitom=keep=4:still=0:contextual=0.5",
                                         "prunevid=still=0",
+                                        "pyramiddrop=ratio=0.3",
                                         "visionzip=dominant=2:contextual=2"};
     const winnow_api *api = test_api();
     winnow_device *device = test_device(NULL);

@@ -74,6 +74,13 @@ static const row exact_rows[] = {
     {"fastv=rate=0.5", 1, 577, 288},
     {"fastv=rate=0.5", 1, 579, 290},
     {"fastv=rate=0.9", 1, 65, 6},
+    {"pyramiddrop", 1, 577, 288},
+    {"pyramiddrop=step=2", 2, 289, 144},
+    {"pyramiddrop=step=3:of=577", 1, 144, 72},
+    {"pyramiddrop=ratio=0.29", 1, 100, 28}, /* int(100*0.29) of Python */
+    {"pyramiddrop=ratio=0.001", 1, 100, 1},
+    {"pyramiddrop=of=1000", 1, 100, 100},
+    {"pyramiddrop,pyramiddrop=step=2", 1, 99, 24},
     {"divprune=keep=10%", 2, 65, 12},
     {"divprune=keep=10%", 1, 75, 8},
     {"fastervlm=keep=10%", 1, 75, 7},
