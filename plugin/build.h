@@ -274,6 +274,9 @@ void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat 
 /* Bounds of the set when every frame keeps count(n) tokens. */
 wn_bounds build_bounds(const wn_build *b, wn_count_fn count, uint32_t part, const void *user);
 
+/* Makes one segment of all frames. */
+void build_join(wn_build *b);
+
 /* Keeps the flagged tokens: no row moves. order: the method's order by old positions, or WN_NO_ARR. */
 void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order);
 

@@ -86,6 +86,40 @@ void build_add_choice(wn_build *b, wn_arr from, wn_arr chosen, wn_arr flags)
     BUILD_OP(b, mark, args.n_max, NULL, NULL, args, WRITES_W);
 }
 
+static uint32_t itself(uint32_t n, uint32_t part, const void *user)
+{
+    (void)part;
+    (void)user;
+    return n;
+}
+
+/* {0, all}: where the one segment begins and ends. */
+static wn_arr one_segment(wn_build *b)
+{
+    const uint32_t known[2] = {0, b->set.n_max};
+    if (b->set.exact)
+        return build_const(b, known, 2);
+    const wn_arr all = build_count_of_all(b, itself, NULL), seg = build_array(b, 2);
+    const struct wn_args_fill zero = {.n = 1, .at = seg.at, .value = 0};
+    const struct wn_args_remap copy = {
+        .n = 1, .assign_at = WN_NONE, .map_at = all.at, .assign_out_at = seg.at + 1};
+    BUILD_OP(b, fill, 1, NULL, NULL, zero, WRITES_W);
+    BUILD_OP(b, remap, 1, NULL, NULL, copy, WRITES_W);
+    return seg;
+}
+
+void build_join(wn_build *b)
+{
+    if (b->set.segs == 1)
+        return;
+    b->set.seg = one_segment(b);
+    b->set.segs = 1;
+    b->set.width = b->set.n_max;
+    b->set.regular = b->set.exact;
+    b->set.aligned = false;
+    b->set.grid_h = b->set.grid_w = 0;
+}
+
 void build_prune(wn_build *b, wn_arr flags, wn_bounds after, wn_arr order)
 {
     if (b->selection) {

@@ -728,4 +728,14 @@ struct wn_args_label_share { WN_HEAD; wn_u segs; wn_u seg_at; wn_u groups_at; wn
  * position); else 0. items = n_max. */
 struct wn_args_label_pick { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u most; wn_u label_at; wn_u keep_at; wn_u score_at; wn_u quota_at; wn_u flag_at; };
 
+/* ---- raters (stages/sparsevlm.c) ------------------------------------------------------------------ */
+
+/* What each of `text_rows` rows of text has of a token: s_m = dot32(A(list[i]), C(m)), top = the largest (from -infinity, NaN left out), e_m = exp_(s_m - top);
+ * B(i, m) = e_m * recip_(e_0 + e_1 + ...), added in that order, 0 where that is below 2^-126. A row that is none: every s_m is 0. B is f32. items = n_max (LANES), i < seg[segs]. */
+struct wn_args_text_shares { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u cols; wn_u text_rows; };
+
+/* Row m of text rates if rate[m] > (rate[0] + rate[1] + ...) * recip_(text_rows); if none does, all do. score[i] = scale * sum over the rating m, ascending from 0, of
+ * sum over h = 0..heads-1, ascending from 0, of A(h*text_rows + m, index[i]). index[i] < 0: +infinity. items = n_max, i < seg[segs]. */
+struct wn_args_rated_sum { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u rate_at; wn_u heads; wn_u text_rows; wn_u score_at; wn_f scale; };
+
 #endif

@@ -54,6 +54,8 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
+    case WN_OP_text_shares:
+        return word * (1 + ARG(op, text_shares, text_rows)) * ARG(op, text_shares, cols);
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
     case WN_OP_match: return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
     case WN_OP_sim_matrix:
@@ -126,6 +128,8 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_column_sum: return UINT64_MAX; /* a part is a column's tokens or more */
     case WN_OP_centre_gauss: ROWS(centre_gauss, n_max);
     case WN_OP_centre_cos: ROWS(centre_cos, n_max);
+    case WN_OP_text_shares: PRODUCT(text_shares, n_max, cols, text_rows);
+    case WN_OP_rated_sum: PRODUCT(rated_sum, n_max, heads, text_rows);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
     case WN_OP_segment_mean: return UINT64_MAX;

@@ -3,28 +3,6 @@
  * may compare every token with every other one: n x n similarities of the whole media. */
 #include "build.h"
 
-static uint32_t itself(uint32_t n, uint32_t part, const void *user)
-{
-    (void)part;
-    (void)user;
-    return n;
-}
-
-/* {0, all}: where the one segment begins and ends. */
-static wn_arr one_segment(wn_build *b)
-{
-    const uint32_t known[2] = {0, b->set.n_max};
-    if (b->set.exact)
-        return build_const(b, known, 2);
-    const wn_arr all = build_count_of_all(b, itself, NULL), seg = build_array(b, 2);
-    const struct wn_args_fill zero = {.n = 1, .at = seg.at, .value = 0};
-    const struct wn_args_remap copy = {
-        .n = 1, .assign_at = WN_NONE, .map_at = all.at, .assign_out_at = seg.at + 1};
-    BUILD_OP(b, fill, 1, NULL, NULL, zero, WRITES_W);
-    BUILD_OP(b, remap, 1, NULL, NULL, copy, WRITES_W);
-    return seg;
-}
-
 static winnow_status build(wn_build *b, const wn_value *v)
 {
     (void)v;
@@ -32,14 +10,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
         return build_fail(
             b, WINNOW_E_UNSUPPORTED,
             "inside an encoder's layers each frame attends to itself (put it behind)");
-    if (b->set.segs == 1)
-        return b->status;
-    b->set.seg = one_segment(b);
-    b->set.segs = 1;
-    b->set.width = b->set.n_max;
-    b->set.regular = b->set.exact;
-    b->set.aligned = false;
-    b->set.grid_h = b->set.grid_w = 0;
+    build_join(b);
     return b->status;
 }
 

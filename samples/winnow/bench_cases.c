@@ -36,6 +36,7 @@ static const struct {
     {"fastervlm", "keep=25%"},
     {"fastv", "rate=0.5"},
     {"pyramiddrop", "step=1"},
+    {"sparsevlm", "keep=25%"},
     {"visionzip", "dominant=54:contextual=10"},
     {"prumerge", "ratio=0.125"},
     {"prumerge-plus", "ratio=0.125"},

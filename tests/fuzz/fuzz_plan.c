@@ -22,6 +22,8 @@ static const char *const stages[] = {
     "fastervlm=keep=%u",
     "fastervlm=keep=%u0%%",
     "fastv=rate=0.%u",
+    "sparsevlm=keep=%u",
+    "sparsevlm=keep=%u0%%:recycle=off",
     "pyramiddrop=ratio=0.%u",
     "pyramiddrop=step=2:of=%u",
     "visionzip=dominant=%u:contextual=3",

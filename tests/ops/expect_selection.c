@@ -162,6 +162,59 @@ static void expect_mark(expectations *e)
     outcome_free(&o);
 }
 
+/* Products 0 and 0, then 200 and 0, of which e^-200 is nothing; a row that is none has all alike. */
+static void expect_text_shares(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 5, 0);
+    const float tokens[4] = {0.0f, 0.0f, 2.0f, 5.0f}, text[4] = {100.0f, 0.0f, 0.0f, 0.0f};
+    set_a(&c, 2, 2, tokens);
+    make_c(&c, 2, 2, WINNOW_F32, PLAIN, 0);
+    for (uint32_t i = 0; i < 4; ++i)
+        put_c(&c, i / 2, i % 2, text[i]);
+    make_pool(&c, 6, WINNOW_F32);
+    const uint32_t seg = WORDS_OF(&c, 0, 3), order = WORDS_OF(&c, 1, WN_NONE, 0);
+    wn_op *op = ADD(&c, text_shares, 4, .n_max = 4, .segs = 1, .seg_at = seg, .list_at = order,
+                    .cols = 2, .text_rows = 2);
+    use_a(&c, op);
+    use_c(&c, op);
+    write_pool(&c, op, 0, 2);
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "text_shares", o.pool, 1.0f, 0.0f, 0.5f, 0.5f, 0.5f, 0.5f);
+    outcome_free(&o);
+}
+
+/* Two heads, three rows of text, four tokens: row 1 rates; then all do, as none is above the mean. */
+static void expect_rated_sum(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 6, 0);
+    const float attention[24] = {1.0f, 2.0f,  3.0f, 4.0f,  10.0f, 20.0f, 30.0f, 40.0f,
+                                 5.0f, 6.0f,  7.0f, 8.0f,  2.0f,  2.0f,  2.0f,  2.0f,
+                                 8.0f, 16.0f, 0.0f, -2.0f, 1.0f,  1.0f,  1.0f,  1.0f};
+    set_a(&c, 6, 4, attention);
+    const uint32_t seg = WORDS_OF(&c, 0, 3), index = WORDS_OF(&c, 3, -1u, 0);
+    const uint32_t one = REALS_OF(&c, 0.25f, 0.5f, 0.25f), none = REALS_OF(&c, 0.5f, 0.5f, 0.5f);
+    const uint32_t rated = array(&c, 3, REALS), all = array(&c, 3, REALS);
+    struct wn_args_rated_sum args = {.n_max = 3,
+                                     .segs = 1,
+                                     .seg_at = seg,
+                                     .index_at = index,
+                                     .rate_at = one,
+                                     .heads = 2,
+                                     .text_rows = 3,
+                                     .score_at = rated,
+                                     .scale = 0.5f};
+    use_a(&c, add_op(&c, WN_OP_rated_sum, 3, &args, sizeof args));
+    args.rate_at = none;
+    args.score_at = all;
+    use_a(&c, add_op(&c, WN_OP_rated_sum, 3, &args, sizeof args));
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "rated_sum: one row", (float *)(void *)(o.w + rated), 19.0f, INFINITY, 9.0f);
+    CHECK_REALS(e, "rated_sum: all rows", (float *)(void *)(o.w + all), 26.5f, INFINITY, 13.5f);
+    outcome_free(&o);
+}
+
 void expect_selection(expectations *e)
 {
     expect_topk(e);
@@ -169,4 +222,6 @@ void expect_selection(expectations *e)
     expect_pick(e);
     expect_compact(e);
     expect_mark(e);
+    expect_text_shares(e);
+    expect_rated_sum(e);
 }

@@ -172,6 +172,40 @@ void gen_relevance(ops_case *c)
     use_b_in(c, op);
 }
 
+void gen_text_shares(ops_case *c)
+{
+    const uint32_t cols = any_cols(c, 1024), text_rows = any_size(c, 70);
+    segments s = any_segments(c, any_size(c, 200));
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, text_rows, cols, (uint8_t)below(c, 3), any_flavour(c), 0);
+    make_pool(c, 3 + (uint64_t)s.n_max * (text_rows + 2), WINNOW_F32);
+    describe(c, "n %u of %u, cols %u, text %u, dtype %u", s.n, s.n_max, cols, text_rows,
+             c->a.dtype);
+    wn_op *op = ADD(c, text_shares, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+                    .list_at = chance(c, 80) ? row_list(c, s.n, true) : WN_NONE, .cols = cols,
+                    .text_rows = text_rows);
+    use_a(c, op);
+    use_c(c, op);
+    write_pool(c, op, 3, text_rows + below(c, 3));
+}
+
+void gen_rated_sum(ops_case *c)
+{
+    const uint32_t heads = 1 + below(c, 17), text_rows = any_size(c, 40), all = any_size(c, 300);
+    const segments s = any_segments(c, any_size(c, 1031));
+    make_matrix(c, &c->a, heads * text_rows, all, any_dtype(c), any_flavour(c));
+    const uint32_t rate = reals(c, text_rows, any_flavour(c));
+    const bool same = chance(c, 20);
+    for (uint32_t k = 0; same && k < text_rows; ++k) /* none is above the mean, as a rule */
+        c->w[rate + k] = f32_bits(0.5f);
+    describe(c, "n %u of %u, heads %u, text %u, dtype %u", s.n, s.n_max, heads, text_rows,
+             c->a.dtype);
+    use_a(c, ADD(c, rated_sum, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at,
+                 .index_at = source_index(c, s.n, all), .rate_at = rate, .heads = heads,
+                 .text_rows = text_rows, .score_at = array(c, s.n_max, REALS),
+                 .scale = 1.0f / (float)heads));
+}
+
 void gen_scale_range(ops_case *c)
 {
     const segments s = any_segments(c, any_size(c, 1031));

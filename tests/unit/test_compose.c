@@ -59,6 +59,7 @@ static void what_does_not_go_together(void **state)
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"hired=keep=3:tiles=grid", "hired", WINNOW_E_ROLE},
         {"evs=rate=0.5,hired=keep=3:tiles=grid", "hired", WINNOW_E_SHAPE},
+        {"sparsevlm=keep=3", "sparsevlm", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
