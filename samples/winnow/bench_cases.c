@@ -42,6 +42,7 @@ static const struct {
     {"prumerge-plus", "ratio=0.125"},
     {"vispruner", "keep=25%"},
     {"hired", "keep=20%"},
+    {"mustdrop", "window=2:threshold=0.8"},
     {"hiprune", "keep=64"},
     {"holov", "keep=64"},
     {"vscan", "keep=64"},

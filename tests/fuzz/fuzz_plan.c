@@ -34,6 +34,8 @@ static const char *const stages[] = {
     "prumerge-plus=ratio=0.%u",
     "vispruner=keep=%u:important=0.5",
     "vispruner=keep=%u0%%:important=0",
+    "mustdrop=window=2:threshold=-0.%u",
+    "mustdrop=window=2:keep=%u0%%",
     "tome=r=%u",
     "tome=keep=%u",
     "tome=keep=%u0%%:metric=tokens",

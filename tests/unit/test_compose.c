@@ -59,6 +59,8 @@ static void what_does_not_go_together(void **state)
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"hired=keep=3:tiles=grid", "hired", WINNOW_E_ROLE},
         {"evs=rate=0.5,hired=keep=3:tiles=grid", "hired", WINNOW_E_SHAPE},
+        {"mustdrop", "mustdrop", WINNOW_E_SHAPE}, /* 4 x 6 */
+        {"divprune=keep=4,mustdrop=window=2", "mustdrop", WINNOW_E_SHAPE},
         {"sparsevlm=keep=3", "sparsevlm", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
@@ -185,6 +187,8 @@ static void what_goes_together(void **state)
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
+        {"mustdrop=window=2:threshold=-1,flatten,divprune=keep=17", 17, 5, {0, 0, 0}},
+        {"avg-pool=factor=1,mustdrop=window=2:keep=10,tome=r=2", 30, 5, {0, 0, 0}},
         {"evs=rate=0.5,pyramiddrop=ratio=0.25", 18, 5, {0, 0, 0}},
         {"divprune=keep=8,divprune=keep=4,divprune=keep=2", 6, 5, {0, 0, 0}},
         {"evs=rate=0.5,prunesid=keep=4", 9, 5, {0, 0, 0}},
@@ -276,6 +280,7 @@ static void smaller_runs_of_a_large_plan(void **state)
                                         "flashvid=keep=4:mode=official",
                                         "holitom=keep=4:still=0:contextual=0.5",
                                         "prunevid=still=0",
+                                        "mustdrop=window=2:threshold=0",
                                         "pyramiddrop=ratio=0.3",
                                         "visionzip=dominant=2:contextual=2"};
     const winnow_api *api = test_api();
