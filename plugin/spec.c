@@ -160,7 +160,19 @@ static winnow_status parse_choice(const parser *p, const winnow_option_info *opt
                    option->name, (int)value.size, value.at, place(p, value.at), option->choices);
 }
 
-static bool parse_number(text value, double *out);
+static bool parse_number(text value, double *out)
+{
+    char copy[64], *end;
+    if (value.size == 0 || value.size >= sizeof copy)
+        return false;
+    for (size_t i = 0; i < value.size; ++i)
+        if (!strchr("0123456789+-.eE", value.at[i]))
+            return false; /* no hexadecimal, no inf, no nan */
+    memcpy(copy, value.at, value.size);
+    copy[value.size] = '\0';
+    *out = number_of(copy, &end);
+    return *end == '\0' && isfinite(*out);
+}
 
 static const char *selecting_name_at(const void *user, uint32_t i)
 {
@@ -208,20 +220,6 @@ static winnow_status parse_stages(const parser *p, const winnow_option_info *opt
     }
     out->given = true;
     return WINNOW_OK;
-}
-
-static bool parse_number(text value, double *out)
-{
-    char copy[64], *end;
-    if (value.size == 0 || value.size >= sizeof copy)
-        return false;
-    for (size_t i = 0; i < value.size; ++i)
-        if (!strchr("0123456789+-.eE", value.at[i]))
-            return false; /* no hexadecimal, no inf, no nan */
-    memcpy(copy, value.at, value.size);
-    copy[value.size] = '\0';
-    *out = number_of(copy, &end);
-    return *end == '\0' && isfinite(*out);
 }
 
 /* "low..high" or "low..<high". number_of alone would take "0." of "0..1". */
