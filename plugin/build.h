@@ -57,7 +57,7 @@ typedef struct wn_set {
     wn_arr seg, rows, index;
     wn_arr sizes; /* WN_NO_ARR: all 1 */
     wn_arr order; /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
-    bool fresh;   /* rows[i] == i */
+    bool fresh;   /* rows[i] == i, and their number is known where they are written */
 } wn_set;
 
 /* laco's trained layers, in an encoder's weights. */

@@ -116,6 +116,8 @@ void build_join(wn_build *b)
     b->set.segs = 1;
     b->set.width = b->set.n_max;
     b->set.regular = b->set.exact;
+    b->set.fresh =
+        b->set.fresh && b->set.exact; /* else its rows were written before they are counted here */
     b->set.aligned = false;
     b->set.grid_h = b->set.grid_w = 0;
 }

@@ -199,7 +199,8 @@ struct wn_args_row_softmax { WN_HEAD; wn_u segs; wn_u row_seg_at; wn_u seg_at; w
 struct wn_args_row_spread { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; };
 
 /* score[i] = second smallest of 1 - A(i, u) over u < n of the segment (n == 1: the only one); NaN distances count as +infinity;
- * a token whose own A(i, i) is NaN gets NaN. A: the similarity matrix. weighted = 1: of (1 - A(i, u)) * weight[i], and a weight that is NaN gives NaN. items = n_max. */
+ * a token whose own A(i, i) is NaN gets NaN. A: the similarity matrix. weighted = 1: of (1 - A(i, u)) * weight[i], a weight that is NaN gives NaN,
+ * and -0 is 0. items = n_max. */
 struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u score_at; wn_u weighted; wn_u weight_at; };
 
 /* Farthest-point selection of k[s] tokens a segment on the similarity matrix A. The first pick is the best of first[]

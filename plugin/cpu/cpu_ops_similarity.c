@@ -343,7 +343,7 @@ static float second_smallest(const float *row, uint32_t n, const float *weight)
             second = distance;
         }
     }
-    return n == 1 ? least_one : second;
+    return (n == 1 ? least_one : second) + 0.0f; /* -0 of a negative weight is 0 */
 }
 
 void cpu_row_second(const struct wn_args_row_second *pc, const wn_cpu_memory *m)

@@ -20,9 +20,9 @@ const char *role_list(uint32_t bits, char *text, size_t size);
 typedef struct role_inputs {
     winnow_shape shape;
     uint32_t roles; /* bits of those in `in` */
-    winnow_tensor in[WINNOW_ROLE_COUNT];
-    int32_t dtype[WINNOW_ROLE_COUNT];
-    void *copies[WINNOW_ROLE_COUNT]; /* of tensors that lie unaligned in the file */
+    winnow_tensor in[WINNOW_ROLE_SLOTS];
+    int32_t dtype[WINNOW_ROLE_SLOTS];
+    void *copies[WINNOW_ROLE_SLOTS]; /* of tensors that lie unaligned in the file */
 } role_inputs;
 
 /* Takes of `file` the roles that are needed and, where they are there, the optional ones. Returns

@@ -67,7 +67,7 @@ static const char *const stages[] = {
     "evs=rate=0.%u",
     "evs=rate=0.%u:compat=bf16",
     "motion=rate=0.%u",
-    "motion=rate=0.7:radius=%u:mode=merge",
+    "motion=rate=0.%u:radius=2:mode=merge",
     "motion=rate=0.5:model=affine:gain=0.%u",
     "vidcom2=keep=%u0%%",
     "vidcom2=keep=%u:total=exact",

@@ -268,6 +268,9 @@ static void smaller_runs_of_a_large_plan(void **state)
 {
     (void)state;
     static const char *const specs[] = {"pixel-shuffle",
+                                        "evs=rate=0.5,visionzip=dominant=1:contextual=1,flatten",
+                                        "evs=rate=0.5,tome=r=1,flatten",
+                                        "fastervlm=keep=30%,budget=3,fastervlm=keep=10%",
                                         "adaptive-pool=size=2",
                                         "evs=rate=0.5",
                                         "motion=rate=0.5:mode=merge",
