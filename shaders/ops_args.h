@@ -641,7 +641,7 @@ struct wn_args_centre_gauss { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u
 struct wn_args_value_mean { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u mean_at; };
 
 /* p[i] = e_i * recip_(l), i < n, e_i = exp_((x[i] - m)*scale), m = the greatest x (scale < 0: the least) that is no NaN; an e that is NaN counts as 0; l = their sum in dot32's order;
- * l = 0: all p = 0. items = 1. */
+ * l = 0: all p = 0; a p below 2^-126 is 0. items = 1. */
 struct wn_args_softmax { WN_HEAD; wn_u n; wn_u x_at; wn_u p_at; wn_f scale; };
 
 /* VidCom2's counts: mean = (sum of p in dot32's order) * recip_(float(segs)); k[s] = round_even_(min(base*((1 + p[s]) - mean), 1) * float(n)), n the tokens of segment s, at least 1, at

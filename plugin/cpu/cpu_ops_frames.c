@@ -162,8 +162,10 @@ void cpu_softmax(const struct wn_args_softmax *pc, const wn_cpu_memory *m)
         set_real(m, pc->p_at, i, is_nan(z) ? 0.0f : exp_(z));
     }
     const float sum = sum_of(m, pc->p_at, pc->n), factor = sum == 0.0f ? 0.0f : recip_(sum);
-    for (uint32_t i = 0; i < pc->n; ++i)
-        set_real(m, pc->p_at, i, real(m, pc->p_at, i) * factor);
+    for (uint32_t i = 0; i < pc->n; ++i) {
+        const float share = real(m, pc->p_at, i) * factor;
+        set_real(m, pc->p_at, i, share < 1.17549435e-38f ? 0.0f : share); /* drivers differ below */
+    }
 }
 
 void cpu_frame_shares(const struct wn_args_frame_shares *pc, const wn_cpu_memory *m)
