@@ -59,7 +59,7 @@ void bench_measure(bench_figures *out, engine *e, const bench_call *call, bool o
             out->failed = true;
             return;
         }
-        if (!out->first_ms) {
+        if (out->first_ms == 0.0) {
             out->first_ms = seconds * 1e3;
         }
         out->recorded += result.recorded;
