@@ -313,6 +313,8 @@ static uint64_t tiles_of(const wn_op *op)
            (((uint64_t)args.cols + WN_COOP_TILE - 1) / WN_COOP_TILE);
 }
 
+enum { ITEMS_MOST = 512 }; /* of an invocation where drivers stop long loops */
+
 static uint64_t groups_of(const wn_gpu *gpu, const wn_op *op, const wn_types *types)
 {
     static const uint32_t lanes[WN_GROUPING_COUNT] = {
@@ -326,7 +328,11 @@ static uint64_t groups_of(const wn_gpu *gpu, const wn_op *op, const wn_types *ty
         return op->items;
     const uint64_t groups = (invocations + local - 1) / local;
     const bool shares = grouping == WN_ROWS || grouping == WN_TEAMS;
-    return shares && groups > gpu->groups_most ? gpu->groups_most : groups;
+    /* Some drivers stop an invocation after so many iterations: no more items for one than that allows. */
+    const uint64_t parts = invocations / (ITEMS_MOST * local) + 1;
+    const bool stops = gpu->base.loop_limit != UINT32_MAX;
+    const uint64_t most = stops && parts > gpu->groups_most ? parts : gpu->groups_most;
+    return shares && groups > most ? most : groups;
 }
 
 /* Too many workgroups for x fold into y; shaders count and check bounds. */
