@@ -16,6 +16,9 @@ static const struct {
     {"divprune", "every pick is compared with all tokens: N x N similarities a frame"},
     {"cdpruner", "as divprune, and the factor of the picks, K x N"},
     {"vispruner", "rounds over the similarities of all pairs: N x N a frame"},
+    {"scope", "every pick is weighed against all tokens: N x N similarities a frame"},
+    {"mmtok", "as scope, and the rows of text: (N + M) x N"},
+    {"prunesid", "components of N x N products, N x N similarities, and centred tokens"},
     {"prumerge", "neighbours of each kept token: K x N"},
     {"prumerge-plus", "as prumerge"},
     {"budget", "divprune, where it chooses that"},
@@ -27,13 +30,13 @@ static const struct {
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 
-/* Stages that cluster tokens which they merged before, and hold these as f32 rows beside the tokens. */
-static const char *const merging_twice[] = {"flashvid", "holitom", "prunevid"};
+/* Stages that hold tokens as f32 rows once more: merged before they are clustered, or centred. */
+static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid"};
 
-static bool merges_twice(const char *stage)
+static bool has_rows_again(const char *stage)
 {
-    for (size_t i = 0; i < sizeof merging_twice / sizeof *merging_twice; i++) {
-        if (strcmp(merging_twice[i], stage) == 0)
+    for (size_t i = 0; i < sizeof rows_again / sizeof *rows_again; i++) {
+        if (strcmp(rows_again[i], stage) == 0)
             return true;
     }
     return false;
@@ -99,7 +102,7 @@ static bool check(const engine *e, const winnow_stage_info *stage, const char *s
         return status == WINNOW_E_ROLE; /* it runs inside an encoder alone */
     }
     const uint64_t rows =
-        merges_twice(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
+        has_rows_again(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
     const uint64_t room = (why ? square_bytes(shape) : 0) + rows;
     const double floor = (double)info.floor_bytes, workspace = (double)info.workspace_bytes;
     const double ratio = (workspace + floor) / floor;
