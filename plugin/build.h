@@ -192,6 +192,10 @@ wn_arr build_head_sum(wn_build *b, uint32_t role, float scale);
 wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list);
 wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
                        float none_value);
+/* For each frame the one before, as frame_sim wants it: -1 none, -2 the one that a stream remembers. */
+wn_arr build_look_back(wn_build *b);
+/* Rows of a frame of the set into what lives between pushes. */
+void build_remember(wn_build *b, uint32_t frame, const wn_mat *history);
 /* Each token with the one at its place a frame before, the last of the push before in a stream; none: none_value. */
 wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value);
 /* Fails with a sentence unless a place is the same in all frames. */
@@ -325,6 +329,8 @@ void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr 
 /* Rule WN_MERGE_BLEND or WN_MERGE_BLEND_FEW. */
 void build_merge_blend(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                        const wn_mat *out, uint32_t rule, float blend);
+/* All of that from the set's own rows: the new rows by `rule`, and the stage's end. */
+void build_merge_by(wn_build *b, const wn_merge *m, uint32_t rule, wn_arr weights);
 /* Ends the stage: the assignment follows m->map2 (or map). */
 void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out);
 /* Copies rows: B(dst[s]) = A(src[s]). */

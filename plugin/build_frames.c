@@ -85,8 +85,9 @@ wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale)
     return p;
 }
 
-static wn_arr look_back(wn_build *b, bool follows)
+wn_arr build_look_back(wn_build *b)
 {
+    const bool follows = b->in.streaming && b->in.frames_before > 0;
     const wn_arr ref = build_const(b, NULL, b->set.segs);
     uint32_t *data = build_const_data(b, ref);
     for (uint32_t t = 0; data && t < b->set.segs; ++t)
@@ -94,11 +95,11 @@ static wn_arr look_back(wn_build *b, bool follows)
     return ref;
 }
 
-static void remember(wn_build *b, const wn_mat *history)
+void build_remember(wn_build *b, uint32_t frame, const wn_mat *history)
 {
-    /* The last frame's rows, and where they go: lists, since rows[] may be anything. */
+    /* The frame's rows, and where they go: lists, since rows[] may be anything. */
     const uint32_t n = b->set.width;
-    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
+    const wn_arr src = {b->set.rows.at + frame * n, n};
     const wn_arr dst = build_counting(b, n, 1);
     build_copy_rows(b, &b->set.mat, src, history, dst, n);
 }
@@ -109,10 +110,10 @@ wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value)
     wn_mat history = {0};
     if (streaming)
         history = build_history(b, b->set.width, b->set.mat.cols);
-    const wn_arr ref = look_back(b, streaming && b->in.frames_before > 0);
+    const wn_arr ref = build_look_back(b);
     const wn_arr score = build_frame_sim(b, streaming ? &history : NULL, ref, flags, none_value);
     if (streaming)
-        remember(b, &history);
+        build_remember(b, b->set.segs - 1, &history);
     return score;
 }
 

@@ -348,63 +348,63 @@ void build_merge_runs(wn_build *b, wn_merge *m, wn_arr gone)
         BUILD_OP(b, run_members, m->old.width, NULL, NULL, args, WRITES_W);
 }
 
+/* A merge of member lists without weights, into `out`. */
+static struct wn_args_merge merge_args(const wn_build *b, const wn_merge *m, const wn_mat *mat,
+                                       wn_arr list, uint32_t rule)
+{
+    return (struct wn_args_merge){.n_max = b->set.n_max,
+                                  .segs = b->set.segs,
+                                  .seg_new_at = b->set.seg.at,
+                                  .list_at = list.at,
+                                  .from_at = m->from.at,
+                                  .head_at = m->head.at,
+                                  .next_at = m->next.at,
+                                  .weight_at = WN_NONE,
+                                  .rule = rule,
+                                  .cols = mat->cols,
+                                  .near_at = WN_NONE,
+                                  .first = m->first,
+                                  .last = m->last};
+}
+
+static void add_merge(wn_build *b, const struct wn_args_merge *args, const wn_mat *mat,
+                      const wn_mat *out)
+{
+    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, *args, READS_W);
+}
+
 void build_merge_rows(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                       const wn_mat *out, uint32_t rule, wn_arr weights)
 {
-    const struct wn_args_merge args = {.n_max = b->set.n_max,
-                                       .segs = b->set.segs,
-                                       .seg_new_at = b->set.seg.at,
-                                       .list_at = list.at,
-                                       .from_at = m->from.at,
-                                       .head_at = m->head.at,
-                                       .next_at = m->next.at,
-                                       .weight_at = weights.at,
-                                       .rule = rule,
-                                       .cols = mat->cols,
-                                       .near_at = WN_NONE,
-                                       .first = m->first,
-                                       .last = m->last};
-    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
+    struct wn_args_merge args = merge_args(b, m, mat, list, rule);
+    args.weight_at = weights.at;
+    add_merge(b, &args, mat, out);
 }
 
 void build_merge_blend(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                        const wn_mat *out, uint32_t rule, float blend)
 {
-    const struct wn_args_merge args = {.n_max = b->set.n_max,
-                                       .segs = b->set.segs,
-                                       .seg_new_at = b->set.seg.at,
-                                       .list_at = list.at,
-                                       .from_at = m->from.at,
-                                       .head_at = m->head.at,
-                                       .next_at = m->next.at,
-                                       .weight_at = WN_NONE,
-                                       .rule = rule,
-                                       .cols = mat->cols,
-                                       .near_at = WN_NONE,
-                                       .first = m->first,
-                                       .last = m->last,
-                                       .blend = blend};
-    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
+    struct wn_args_merge args = merge_args(b, m, mat, list, rule);
+    args.blend = blend;
+    add_merge(b, &args, mat, out);
 }
 
 void build_merge_near(wn_build *b, const wn_merge *m, const wn_mat *mat, wn_arr list,
                       const wn_mat *out, wn_arr weights, wn_arr near, uint32_t many)
 {
-    const struct wn_args_merge args = {.n_max = b->set.n_max,
-                                       .segs = b->set.segs,
-                                       .seg_new_at = b->set.seg.at,
-                                       .list_at = list.at,
-                                       .from_at = m->from.at,
-                                       .head_at = WN_NONE,
-                                       .next_at = WN_NONE,
-                                       .weight_at = weights.at,
-                                       .rule = WN_MERGE_ADD_SUM,
-                                       .cols = mat->cols,
-                                       .near_at = near.at,
-                                       .many = many,
-                                       .first = m->first,
-                                       .last = m->last};
-    BUILD_OP(b, merge, (uint64_t)b->set.n_max * ((mat->cols + 1) / 2), mat, out, args, READS_W);
+    struct wn_args_merge args = merge_args(b, m, mat, list, WN_MERGE_ADD_SUM);
+    args.head_at = args.next_at = WN_NONE;
+    args.weight_at = weights.at;
+    args.near_at = near.at;
+    args.many = many;
+    add_merge(b, &args, mat, out);
+}
+
+void build_merge_by(wn_build *b, const wn_merge *m, uint32_t rule, wn_arr weights)
+{
+    const wn_mat out = build_matrix(b, b->set.n_max, m->old.mat.cols);
+    build_merge_rows(b, m, &m->old.mat, m->old.rows, &out, rule, weights);
+    build_merge_end(b, m, &out);
 }
 
 void build_merge_end(wn_build *b, const wn_merge *m, const wn_mat *out)

@@ -47,13 +47,11 @@ static frames layout(wn_build *b, uint32_t keep)
 /* Only the last even frame can be looked back to: i for i+1 and i+2, i+2 for i+3. */
 static void remember(wn_build *b, const wn_mat *history)
 {
-    const uint32_t n = b->set.width, end = b->in.frames_before + b->set.segs;
+    const uint32_t end = b->in.frames_before + b->set.segs;
     const uint32_t last_even = (end - 1) & ~1u;
     if (last_even < b->in.frames_before)
         return; /* one odd frame: what is remembered stays */
-    const wn_arr src = {b->set.rows.at + (last_even - b->in.frames_before) * n, n};
-    const wn_arr dst = build_counting(b, n, 1);
-    build_copy_rows(b, &b->set.mat, src, history, dst, n);
+    build_remember(b, last_even - b->in.frames_before, history);
 }
 
 static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
@@ -63,9 +61,7 @@ static void merge_dropped(wn_build *b, wn_arr keep, wn_arr ref, wn_bounds after)
         .n_max = b->set.n_max, .tokens = b->set.width, .ref_at = ref.at, .dest_at = dest.at};
     BUILD_OP(b, frame_dest, b->set.n_max, NULL, NULL, args, WRITES_W);
     const wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 4);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, m.old.sizes);
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)

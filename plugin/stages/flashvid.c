@@ -178,10 +178,7 @@ static wn_arr merge_trees(wn_build *b, const wn_value *v, const wn_spans *spans,
         .n_max = b->set.n_max, .width = b->set.width, .regular = one, .exact = one};
     wn_merge m = build_merge_begin(b, l->keep, after, 0, 0);
     build_merge_span(b, &m, spans, l->keep, l->dest);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out,
-                     official ? WN_MERGE_SUM_OVER : WN_MERGE_WAVG, divisor);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, official ? WN_MERGE_SUM_OVER : WN_MERGE_WAVG, divisor);
     return build_carry(b, &m, selected);
 }
 
@@ -242,9 +239,7 @@ static void merge_clusters(wn_build *b, const budget *n, const wn_spans *spans, 
                              .regular = false,
                              .exact = false};
     wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 1);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, WN_NO_ARR);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, WN_NO_ARR);
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)

@@ -68,9 +68,7 @@ static void merge(wn_build *b, wn_arr gone)
     const wn_bounds after = {.n_max = b->set.n_max, .width = b->set.width};
     wn_merge m = build_merge_without(b, gone, after);
     build_merge_runs(b, &m, gone);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, m.old.sizes);
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)

@@ -67,51 +67,21 @@ static wn_arr candidates(wn_build *b, const wn_value *v, uint32_t *shifts, uint3
     return words;
 }
 
-static wn_arr look_back(wn_build *b, bool follows)
-{
-    const wn_arr ref = build_const(b, NULL, b->set.segs);
-    uint32_t *data = build_const_data(b, ref);
-    for (uint32_t t = 0; data && t < b->set.segs; ++t)
-        data[t] = t ? t - 1 : follows ? (uint32_t)-2 : (uint32_t)-1;
-    return ref;
-}
-
-static void remember(wn_build *b, const wn_mat *history)
-{
-    const uint32_t n = b->set.width;
-    const wn_arr src = {b->set.rows.at + (b->set.segs - 1) * n, n};
-    build_copy_rows(b, &b->set.mat, src, history, build_counting(b, n, 1), n);
-}
-
-/* Norm factors of the frame that an earlier push left; made before the first push too, so that every push is planned for. */
-static wn_arr old_norms(wn_build *b, const wn_mat *history)
-{
-    const wn_arr inv = build_array(b, b->set.width);
-    const struct wn_args_row_norm args = {.n_max = b->set.width,
-                                          .segs = 1,
-                                          .seg_at = build_counting(b, 2, b->set.width).at,
-                                          .list_at = WN_NONE,
-                                          .inv_at = inv.at,
-                                          .cols = history->cols,
-                                          .eps2 = 1e-16f,
-                                          .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, args.n_max, history, NULL, args, WRITES_W);
-    return inv;
-}
-
 typedef struct motion {
     wn_arr score, dest;
 } motion;
 
-static motion find_motion(wn_build *b, const wn_value *v, const wn_mat *history, bool follows)
+static motion find_motion(wn_build *b, const wn_value *v, const wn_mat *history)
 {
     const wn_set *set = &b->set;
     const uint32_t radius = (uint32_t)v[RADIUS].number, side = 2 * radius + 1;
     const uint64_t table = (uint64_t)set->n_max * side * side;
     motion found = {build_array(b, set->n_max),
                     v[MODE].choice == 1 ? build_array(b, set->n_max) : WN_NO_ARR};
-    const wn_arr ref = look_back(b, follows), inv = build_norms(b, &set->mat, set->rows);
+    const wn_arr ref = build_look_back(b), inv = build_norms(b, &set->mat, set->rows);
     const wn_arr sim = build_array(b, table), taken = build_array(b, set->segs);
+    /* Of what is remembered, before the first push too, so that every push is planned for. */
+    const wn_arr inv_old = b->in.streaming ? build_row_norms(b, history) : WN_NO_ARR;
     const struct wn_args_shift_sim shift = {.frames = set->segs,
                                             .tokens = set->width,
                                             .grid_w = set->grid_w,
@@ -120,8 +90,7 @@ static motion find_motion(wn_build *b, const wn_value *v, const wn_mat *history,
                                             .rows_at = set->rows.at,
                                             .ref_at = ref.at,
                                             .inv_at = inv.at,
-                                            .inv_old_at = b->in.streaming ? old_norms(b, history).at
-                                                                          : WN_NONE,
+                                            .inv_old_at = inv_old.at,
                                             .sim_at = sim.at};
     BUILD_OP(b, shift_sim, table, &set->mat, b->in.streaming ? history : NULL, shift, WRITES_W);
     struct wn_args_motion_fit fit = {.frames = set->segs,
@@ -147,9 +116,7 @@ static void merge_dropped(wn_build *b, wn_arr keep, wn_arr dest, wn_bounds after
 {
     const uint32_t span = b->set.segs < CHAIN_MOST ? b->set.segs : CHAIN_MOST;
     const wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, span);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, m.old.sizes);
 }
 
 static winnow_status check_set(wn_build *b, const wn_value *v)
@@ -174,9 +141,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
         return b->status;
     if (b->in.streaming)
         history = build_history(b, b->set.width, b->set.mat.cols);
-    const motion found = find_motion(b, v, &history, follows);
+    const motion found = find_motion(b, v, &history);
     if (b->in.streaming)
-        remember(b, &history);
+        build_remember(b, b->set.segs - 1, &history);
     uint32_t k = (uint32_t)((double)b->set.segs * b->set.width * (1.0 - v[RATE].number));
     if (!follows && k < b->set.width)
         k = b->set.width;

@@ -112,9 +112,7 @@ static winnow_status pool_sequence(wn_build *b, uint32_t stride)
     if (after.regular)
         b->set.width = all;
     build_merge_members(b, &m, flags, dest, span, true);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, WN_NO_ARR);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, WN_NO_ARR);
     return b->status;
 }
 

@@ -101,9 +101,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     }
     const wn_bounds after = {.n_max = width * frames, .width = width};
     wn_merge m = build_merge_lists(b, keep, dest, NULL, after, 0, 1);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, WN_NO_ARR);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, WN_NO_ARR);
     return b->status;
 }
 

@@ -92,9 +92,7 @@ static wn_arr one_pass(wn_build *b, const wn_value *v, metric *by, wn_arr order,
         build_merge_rows(b, &m, &by->mat, by->list, &merged_keys, WN_MERGE_WAVG, m.old.sizes);
         *by = (metric){merged_keys, b->set.rows};
     }
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, m.old.sizes);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, m.old.sizes);
     return new_order;
 }
 

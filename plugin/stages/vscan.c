@@ -90,9 +90,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     BUILD_OP(b, dest, rest.n_max, NULL, NULL, args, WRITES_W);
     wn_merge m = build_merge_begin(b, keep, after, 0, 0);
     build_merge_members(b, &m, keep, dest, 1, true);
-    const wn_mat out = build_matrix(b, b->set.n_max, m.old.mat.cols);
-    build_merge_rows(b, &m, &m.old.mat, m.old.rows, &out, WN_MERGE_WAVG, WN_NO_ARR);
-    build_merge_end(b, &m, &out);
+    build_merge_by(b, &m, WN_MERGE_WAVG, WN_NO_ARR);
     return b->status;
 }
 
