@@ -544,12 +544,12 @@ def stopped(d):
         expect(not left, f"left: {left}")
 
 
-def main():
-    global WINNOW
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    WINNOW = os.path.abspath(sys.argv[1])
-    word = sys.argv[sys.argv.index("--filter") + 1] if "--filter" in sys.argv else ""
+def option(name, otherwise):
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else otherwise
+
+
+def run_all(tests, word):
+    """Those with `word` in their names, each in a folder of its own; ends the program with their count."""
     failed = 0
     chosen = [t for t in tests if word in t.__name__]
     for t in chosen:
@@ -562,6 +562,14 @@ def main():
                 print(f"FAIL {t.__name__}: {type(e).__name__}: {e}", flush=True)
     print(f"{len(chosen) - failed} passed, {failed} failed")
     sys.exit(1 if failed or not chosen else 0)
+
+
+def main():
+    global WINNOW
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    WINNOW = os.path.abspath(sys.argv[1])
+    run_all(tests, option("--filter", ""))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as xml
 
 import test_cli
 import test_models
-from test_cli import expect, nothing_but, picture, run
+from test_cli import expect, nothing_but, option, picture, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SAMPLES = os.path.join(HERE, "..", "..", "samples")
@@ -314,22 +314,11 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     test_cli.WINNOW = os.path.abspath(sys.argv[1])
-    option = lambda name, otherwise: sys.argv[sys.argv.index(name) + 1] if name in sys.argv else otherwise
     word, ON[1] = option("--filter", ""), option("--backend", "cpu")
     LLAMA, ASK = option("--llama", "yes") == "yes", option("--ask", "")
-    chosen, failed = [t for t in tests if word in t.__name__], 0
     with tempfile.TemporaryDirectory() as test_models.folder:
         test_models.make_models(test_models.folder)
-        for t in chosen:
-            with tempfile.TemporaryDirectory() as d:
-                try:
-                    t(d)
-                    print(f"ok   {t.__name__}", flush=True)
-                except Exception as e:
-                    failed += 1
-                    print(f"FAIL {t.__name__}: {type(e).__name__}: {e}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(1 if failed or not chosen else 0)
+        test_cli.run_all(tests, word)
 
 
 if __name__ == "__main__":

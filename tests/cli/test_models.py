@@ -9,7 +9,7 @@ test_cli.py. The last line is `N passed, M failed`.
 import json, os, subprocess, sys, tempfile
 
 import test_cli
-from test_cli import expect, nothing_but, picture, run
+from test_cli import expect, nothing_but, option, picture, run
 
 ON = ["--backend", "cpu"]
 MODELS = ["clip", "siglip", "dinov2", "idefics3", "mlp", "mlp-anyres", "qwen2vl"]
@@ -278,21 +278,10 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     test_cli.WINNOW = os.path.abspath(sys.argv[1])
-    option = lambda name, otherwise: sys.argv[sys.argv.index(name) + 1] if name in sys.argv else otherwise
     word, ON[1] = option("--filter", ""), option("--backend", "cpu")
-    chosen, failed = [t for t in tests if word in t.__name__], 0
     with tempfile.TemporaryDirectory() as folder:
         make_models(folder)
-        for t in chosen:
-            with tempfile.TemporaryDirectory() as d:
-                try:
-                    t(d)
-                    print(f"ok   {t.__name__}", flush=True)
-                except Exception as e:
-                    failed += 1
-                    print(f"FAIL {t.__name__}: {type(e).__name__}: {e}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
-    sys.exit(1 if failed or not chosen else 0)
+        test_cli.run_all(tests, word)
 
 
 if __name__ == "__main__":
