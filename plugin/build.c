@@ -209,6 +209,8 @@ void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32
         [WINNOW_ROLE_TEXT_ATTENTION] = {(uint64_t)s->llm_heads * s->text_rows, (uint32_t)all},
         [WINNOW_ROLE_TEXT_KEYS] = {s->text_rows, s->key_dim},
         [WINNOW_ROLE_ATTENTION] = {all * s->heads, s->tokens},
+        [WINNOW_ROLE_ATTENTION_TO_TEXT] = {all * s->llm_heads, s->text_rows},
+        [WINNOW_ROLE_GROUPS] = {s->frames, s->tokens},
     };
     *rows = extent[role].rows;
     *cols = extent[role].cols;

@@ -339,6 +339,23 @@ void build_copy_rows(wn_build *b, const wn_mat *from, wn_arr src, const wn_mat *
 /* The assignment follows `map` (old position -> new position). */
 void build_remap(wn_build *b, wn_arr map);
 
+/* -- shares: what goes is shared out among what it is correlated with (build_recycle.c) ------------ */
+typedef struct wn_recycling {
+    uint32_t most;   /* takers of one token, at most */
+    bool within;     /* takers among the kept tokens alone, each token's own number of them */
+    bool whole;      /* no token is protected, and takers at the quantile count */
+    bool direct;     /* shares go to the takers themselves, not to who stands where they stood */
+    bool linear;     /* in proportion to the correlation, not to its exponential */
+    float quantile;  /* of a token's correlations: takers are above it */
+    wn_arr rank, k, keep, near, value, count; /* of build_correlate */
+} wn_recycling;
+/* The k[s] tokens of largest score of each frame go; their takers by rows of `correlation` (one a token). */
+void build_correlate(wn_build *b, wn_recycling *r, const wn_mat *correlation, wn_arr score,
+                     wn_arr k);
+/* Ends a merge begun with r->keep: rows by `rule` with the shares as weights. place, order: see shares (ops_args.h). */
+void build_recycle(wn_build *b, wn_merge *m, const wn_recycling *r, wn_arr place, wn_arr order,
+                   uint32_t rule);
+
 /* -- clusters and runs of frames --------------------------------------------------------------- */
 /* Squared distances of a list's points in their segments, and scores of how well each would be a cluster's centre. The
  * density is of the k nearest, and of k_at[s] at most (WN_NO_ARR: no such limit). list: rows of mat by positions. */

@@ -43,10 +43,10 @@ static uint32_t field_of(const winnow_shape *shape, const size_field *field)
 static const uint8_t role_sizes[WINNOW_ROLE_COUNT][2] = {
     [WINNOW_ROLE_KEYS] = {5, 5},           [WINNOW_ROLE_QUERIES] = {5, 5},
     [WINNOW_ROLE_CLS_ATTENTION] = {6, 6},  [WINNOW_ROLE_TEXT] = {8, 9},
-    [WINNOW_ROLE_IMAGE_EMBEDS] = {11, 11},  [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
+    [WINNOW_ROLE_IMAGE_EMBEDS] = {11, 11}, [WINNOW_ROLE_LLM_ATTENTION] = {7, 7},
     [WINNOW_ROLE_FRAME_EMBEDS] = {10, 10}, [WINNOW_ROLE_CLS_ATTENTION_SHALLOW] = {6, 6},
     [WINNOW_ROLE_TEXT_ATTENTION] = {7, 8}, [WINNOW_ROLE_TEXT_KEYS] = {5, 8},
-    [WINNOW_ROLE_ATTENTION] = {6, 6},
+    [WINNOW_ROLE_ATTENTION] = {6, 6},      [WINNOW_ROLE_ATTENTION_TO_TEXT] = {7, 8},
 };
 
 static winnow_status check_shape(const wn_host *host, const winnow_shape *s, uint32_t roles)

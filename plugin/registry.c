@@ -30,6 +30,8 @@ static const char *const role_names[WINNOW_ROLE_COUNT] = {
     "text_attention",
     "text_keys",
     "attention",
+    "attention_to_text",
+    "groups",
 };
 
 const char *wn_role_name(uint32_t role)

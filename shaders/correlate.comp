@@ -11,7 +11,7 @@
 
 bool is_candidate(uint begin, uint j, uint k)
 {
-    return pc.within == 0u || (j != 0u && w_u(pc.rank_at + begin + j) >= k);
+    return pc.within == 0u || ((j != 0u || pc.whole != 0u) && w_u(pc.rank_at + begin + j) >= k);
 }
 
 void main()
@@ -23,8 +23,8 @@ void main()
     bool is_merged = w_u(pc.rank_at + i) < k;
     if (t == 0u) w_set_u(pc.keep_at + i, is_merged ? 0u : 1u);
     if (!is_merged) return;
-    uint count = pc.within == 0u ? n : n - k - 1u;
-    if (count <= 1u) {
+    uint count = pc.within == 0u ? n : n - k - (pc.whole != 0u ? 0u : 1u);
+    if (count == 0u || (count == 1u && pc.whole == 0u)) {
         if (t == 0u && pc.within != 0u) w_set_u(pc.count_at + i, 0u);
         return;
     }
@@ -32,7 +32,7 @@ void main()
     precise float at = pc.q * float(count - 1u);
     float low = floor(at);
     precise float part = at - low;
-    uint all = count - 1u - uint(low), rounds = min(all, pc.most);
+    uint all = count - 1u - uint(low), rounds = min(pc.whole != 0u && part == 0.0 ? all + 1u : all, pc.most);
     float least = 0.0, bound = 0.0;    // the all-th best; the quantile
     uvec2 last = uvec2(0xffffffffu, 0u);    // above every key
     for (uint round = 0u; round <= all; ++round) {
@@ -63,8 +63,10 @@ void main()
     }
     if (t != 0u) return;
     uint above = 0u;
-    for (uint round = 0u; round < rounds; ++round)
-        above += load_a(i, w_u(pc.near_at + i * pc.most + round) - begin) > bound ? 1u : 0u;
+    for (uint round = 0u; round < rounds; ++round) {
+        float v = load_a(i, w_u(pc.near_at + i * pc.most + round) - begin);
+        above += v > bound || (pc.whole != 0u && v == bound) ? 1u : 0u;
+    }
     if (pc.within != 0u) w_set_u(pc.count_at + i, above);
     else atomicMax(W[pc.count_at + s], above);
 }

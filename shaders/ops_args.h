@@ -504,8 +504,8 @@ struct wn_args_gather { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows_a
 struct wn_args_logit_means { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; };
 
 /* v[i] = (x[i]*fx)*wx + (y[i]*fy)*wy; unit = 1: fx = f(dot32(x, x)) over the segment with 0 for place 0, fy likewise, f as in row_norm with eps 1e-12; unit = 0: both 1.
- * Place 0: v = -infinity. items = segs (GROUPS). */
-struct wn_args_unit_mix { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; wn_u v_at; wn_u unit; wn_f wx; wn_f wy; };
+ * Place 0: v = -infinity, unless whole = 1 (and unit = 0): then it is as the others. items = segs (GROUPS). */
+struct wn_args_unit_mix { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn_u x_at; wn_u y_at; wn_u v_at; wn_u unit; wn_f wx; wn_f wy; wn_u whole; };
 
 /* In every whole 2 x 2 window of an h x w grid one token's score is raised: v = v < 0 ? v*0.5 : v*2. "Best" as in the order of scores, ties and all NaN to the first of (0,0), (0,1), (1,0), (1,1).
  *   index_at WN_NONE  grid_at + s*h*w: a grid of numbers a segment; -infinity: used up. The cells that are not used up take, in raster order, v of places 1, 2, ..., as long as there
@@ -517,17 +517,19 @@ struct wn_args_window_raise { WN_HEAD; wn_u segs; wn_u seg_at; wn_u order_at; wn
 /* A: as in logit_means. Row i with rank[i] < k[s] (the others: keep[i] = 1 and no more): keep[i] = 0; the candidates are the c = n tokens of its segment, within = 1: the c = n - k - 1 of
  * rank >= k but the segment's first. at = q * (c - 1), lo = floor(at), g = at - lo, a and b the lo-th and (g > 0: lo+1-th, else lo-th) of A(i, candidates) in ascending order,
  * bound = g < 0.5 ? a + g*(b - a) : b - (b - a)*(1 - g). The m = min(c - 1 - lo, most) best of them, best first (order of scores): near[i*most + t] = position, value[i*most + t] = number;
- * of these `above` are > bound. within = 0: W[count_at + s] = max with above (atomic); 1: W[count_at + i] = above. c <= 1: above = 0 and nothing else. k is below n. items = n_max (GROUPS), i < seg[segs]. */
-struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u k_at; wn_u keep_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within; wn_f q; };
+ * of these `above` are > bound. within = 0: W[count_at + s] = max with above (atomic); 1: W[count_at + i] = above. c <= 1: above = 0 and nothing else. whole = 1 (within = 1): the segment's first is
+ * a candidate as the others, c = n - k; m = min(c - lo, most) where g = 0; and those that are >= bound count, with c = 1 too. k is below n. items = n_max (GROUPS), i < seg[segs]. */
+struct wn_args_correlate { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rank_at; wn_u k_at; wn_u keep_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within; wn_f q; wn_u whole; };
 
 /* Shares of merged tokens as a set of their own, for `group` and `merge`: token i has slots o = i*(most+1) .. o+most; seg_out[s] = seg[s]*(most+1); every slot's rows_out is rows[i].
  * Kept: slot o has weight 1, size size[i] and goes to map[i]; from_out[map[i]] = o; the other slots go nowhere (map_out WN_NONE, weight and size 0). map2[i] = map[i].
  * Merged: slot o goes nowhere (weight, size 0); slot o+1+t, t < c (c = count[s]; within = 1: count[i]): e_t = exp_(value_t - value_0), weight = e_t * recip_(e_0 + e_1 + ...),
  * size = weight * size[i]; it goes to map[near_t] if within = 1; else to order_new[seg_new[s] + d], d = place[near_t] - seg[s] (place_at WN_NONE: near_t - seg[s]), where d >= n - k:
- * d - k instead (FiCoCo's own; k is at most n/2). t >= c: nowhere, weight and size 0. map2[i] = where slot o+1 goes. sizes_at WN_NONE: 1. items = n_max + 1: i < seg[segs]; the items
+ * d - k instead (FiCoCo's own; k is at most n/2). direct = 1: to map[near_t] in any case. linear = 1: e_t = value_t, 0 where that is not above 1e-30, and a share of 0 goes nowhere.
+ * t >= c: nowhere, weight and size 0. map2[i] = where slot o+1 goes. sizes_at WN_NONE: 1. items = n_max + 1: i < seg[segs]; the items
  * s <= segs write seg_out too (segs <= n_max). */
 struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u rows_at; wn_u sizes_at; wn_u map_at; wn_u near_at; wn_u value_at; wn_u count_at; wn_u most; wn_u within;
-    wn_u k_at; wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; };
+    wn_u k_at; wn_u place_at; wn_u order_new_at; wn_u seg_new_at; wn_u seg_out_at; wn_u rows_out_at; wn_u weight_at; wn_u sizes_out_at; wn_u map_out_at; wn_u from_out_at; wn_u map2_at; wn_u direct; wn_u linear; };
 
 /* ---- density peaks (build_peaks; stages fastvid, flashvid, holitom, prunevid) ---------------------
  * Points are the entries of a list: entry e of segment s is the position pos[e] of a set (pos_at WN_NONE: e), seg[s] <= e < seg[s+1]. A: the distances' matrix.
@@ -738,5 +740,24 @@ struct wn_args_text_shares { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u 
 /* Row m of text rates if rate[m] > (rate[0] + rate[1] + ...) * recip_(text_rows); if none does, all do. score[i] = scale * sum over the rating m, ascending from 0, of
  * sum over h = 0..heads-1, ascending from 0, of A(h*text_rows + m, index[i]). index[i] < 0: +infinity. items = n_max, i < seg[segs]. */
 struct wn_args_rated_sum { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u rate_at; wn_u heads; wn_u text_rows; wn_u score_at; wn_f scale; };
+
+/* ---- attention between tokens and text (stages/ficoco_l.c) ---------------------------------------- */
+
+/* Means over heads of listed rows and columns: B(r, c) = (sum over h = 0..heads-1, ascending from 0, of A(h*step + p, q)) * scale, p = rows_at ? W[rows_at + r] : r, q = cols_at ? W[cols_at + c] : c; an
+ * entry that is none gives 0. r < rows, c < cols; of bound bit 0 is set: r < seg[segs] too; bit 1: c < seg[segs] (the others are not written). alone = 1: B(i, i) = -infinity. turn = 1: B(c, r) is
+ * what is written. A has `width` columns. B f32. items = rows*cols. */
+struct wn_args_head_mean { WN_HEAD; wn_u rows; wn_u cols; wn_u segs; wn_u seg_at; wn_u bound; wn_u rows_at; wn_u cols_at; wn_u heads; wn_u step; wn_u width; wn_u alone; wn_u turn; wn_f scale; };
+
+/* score[i] = the largest, over the rows m < text_rows, of (sum over h = 0..heads-1, ascending from 0, of A(h*text_rows + m, index[i])) * scale; NaN is left out, no number: NaN. index[i] < 0: +infinity.
+ * items = n_max, i < seg[segs]. */
+struct wn_args_text_peak { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u heads; wn_u text_rows; wn_u score_at; wn_f scale; };
+
+/* flag[i] = 1 where it was not 0, where index[i] < 0, and where all[i] >= limit or peak[i] >= least; else 0. limit = share * the sum of all[i] over index[i] >= 0, NaN as 0, in dot32's order. If no
+ * flag is set then: 1 for the largest all[i] (order of scores, ties to the lower position). All tokens are one segment. items = 1. */
+struct wn_args_dual_filter { WN_HEAD; wn_u segs; wn_u seg_at; wn_u index_at; wn_u all_at; wn_u peak_at; wn_u flag_at; wn_f share; wn_f least; };
+
+/* The group of token i is group[index[i]], f32 (-0 as 0; all NaN are one number; group_at WN_NONE: its frame, index[i] / tokens). flag[i] = 1 where fewer than table[c] tokens of its segment and group come before i by score (order of
+ * scores, ties to the lower position), c: how many tokens of the segment the group has; index[i] < 0: 1. items = n_max, i < seg[segs]. */
+struct wn_args_group_top { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u tokens; wn_u group_at; wn_u score_at; wn_u table_at; wn_u flag_at; };
 
 #endif

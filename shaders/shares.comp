@@ -17,11 +17,19 @@ void slot(uint o, uint to, float weight, float size, uint row)
 // Where the share that goes to the token at position `near` of segment s ends up.
 uint target(uint s, uint near)
 {
-    if (pc.within != 0u) return w_u(pc.map_at + near);
+    if (pc.within != 0u || pc.direct != 0u) return w_u(pc.map_at + near);
     uint begin = w_u(pc.seg_at + s), n = w_u(pc.seg_at + s + 1u) - begin, k = w_u(pc.k_at + s);
     uint d = list_entry(pc.place_at, near) - begin;
     if (d >= n - k) d -= k;
     return w_u(pc.order_new_at + w_u(pc.seg_new_at + s) + d);
+}
+
+// What the token's t-th share is in proportion to; first: the number of the 0th.
+float portion(uint value, float first)
+{
+    float v = w_f(value);
+    precise float x = v - first;
+    return pc.linear != 0u ? (v > 1e-30 ? v : 0.0) : exp_(x);
 }
 
 void main()
@@ -40,19 +48,16 @@ void main()
     uint value = pc.value_at + i * pc.most;
     float first = count > 0u ? w_f(value) : 0.0;
     precise float sum = 0.0;
-    for (uint t = 0u; t < count; ++t) {
-        precise float x = w_f(value + t) - first;
-        sum = sum + exp_(x);
-    }
+    for (uint t = 0u; t < count; ++t) sum = sum + portion(value + t, first);
     float factor = recip_(sum);
     uint taker = WN_NONE;
     for (uint t = 0u; t < pc.most; ++t) {
-        if (t >= count) {
+        float part = t < count ? portion(value + t, first) : 0.0;
+        if (t >= count || (pc.linear != 0u && part == 0.0)) {
             slot(o + 1u + t, WN_NONE, 0.0, 0.0, row);
             continue;
         }
-        precise float x = w_f(value + t) - first;
-        precise float weight = exp_(x) * factor;
+        precise float weight = part * factor;
         precise float mass = weight * size;
         uint to = target(s, w_u(pc.near_at + i * pc.most + t));
         if (t == 0u) taker = to;

@@ -1,5 +1,5 @@
 // unit_mix: v = (x*fx)*wx + (y*fy)*wy over each segment, fx and fy the factors that make x and y unit
-// vectors, or 1; place 0 of the segment counts as 0 and gets -infinity.
+// vectors, or 1; place 0 of the segment counts as 0 and gets -infinity, unless whole is set.
 // GROUPS: one workgroup a segment; every 32 invocations sum the same. Shared: dot32. Cost: two passes.
 #version 460
 #extension GL_GOOGLE_include_directive : require
@@ -33,6 +33,6 @@ void main()
         precise float xw = x * pc.wx;
         precise float yw = y * pc.wy;
         precise float v = xw + yw;
-        w_set_f(pc.v_at + i, i == head ? uintBitsToFloat(0xff800000u) : v);
+        w_set_f(pc.v_at + i, i == head && pc.whole == 0u ? uintBitsToFloat(0xff800000u) : v);
     }
 }

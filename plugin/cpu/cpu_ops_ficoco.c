@@ -55,7 +55,7 @@ void cpu_unit_mix(const struct wn_args_unit_mix *pc, const wn_cpu_memory *m)
                     fy = pc->unit ? unit_factor(m, pc->y_at, begin, end, head) : 1.0f;
         for (uint32_t i = begin; i < end; ++i) {
             const float x = real(m, pc->x_at, i) * fx, y = real(m, pc->y_at, i) * fy;
-            set_real(m, pc->v_at, i, i == head ? -INFINITY : x * pc->wx + y * pc->wy);
+            set_real(m, pc->v_at, i, i == head && !pc->whole ? -INFINITY : x * pc->wx + y * pc->wy);
         }
     }
 }
@@ -151,7 +151,8 @@ typedef struct logit_row {
 
 static bool is_candidate(const logit_row *r, uint32_t j)
 {
-    return !r->pc->within || (j && r->m->w[r->pc->rank_at + r->begin + j] >= r->k);
+    return !r->pc->within ||
+           ((j || r->pc->whole) && r->m->w[r->pc->rank_at + r->begin + j] >= r->k);
 }
 
 /* The best candidate after (key, column) `last`. */
@@ -182,7 +183,8 @@ static uint32_t find_targets(const logit_row *r, uint32_t count)
 {
     const struct wn_args_correlate *pc = r->pc;
     const float at = pc->q * (float)(count - 1), low = floorf(at), part = at - low;
-    const uint32_t all = count - 1 - (uint32_t)low, kept = least(all, pc->most);
+    const uint32_t all = count - 1 - (uint32_t)low,
+                   kept = least(all + (pc->whole && part == 0.0f), pc->most);
     uint32_t key = 0xffffffffu, last = 0, above = 0;
     float v = 0.0f, higher = 0.0f;
     for (uint32_t t = 0; t <= all; ++t) {
@@ -196,8 +198,10 @@ static uint32_t find_targets(const logit_row *r, uint32_t count)
         }
     }
     const float bound = quantile_bound(v, part > 0.0f ? higher : v, part);
-    for (uint32_t t = 0; t < kept; ++t)
-        above += real(r->m, pc->value_at, r->i * pc->most + t) > bound;
+    for (uint32_t t = 0; t < kept; ++t) {
+        const float x = real(r->m, pc->value_at, r->i * pc->most + t);
+        above += x > bound || (pc->whole && x == bound);
+    }
     return above;
 }
 
@@ -211,8 +215,9 @@ void cpu_correlate(const struct wn_args_correlate *pc, const wn_cpu_memory *m)
             m->w[pc->keep_at + i] = !merged;
             if (!merged)
                 continue;
-            const uint32_t count = pc->within ? r.n - r.k - 1 : r.n;
-            const uint32_t above = count > 1 ? find_targets(&r, count) : 0;
+            const uint32_t spared = pc->whole ? 0 : 1;
+            const uint32_t count = pc->within ? r.n - r.k - spared : r.n;
+            const uint32_t above = count > spared ? find_targets(&r, count) : 0;
             uint32_t *noted = &m->w[pc->count_at + (pc->within ? i : s)];
             *noted = pc->within || above > *noted ? above : *noted;
         }
@@ -233,12 +238,22 @@ static void put_slot(const struct wn_args_shares *pc, const wn_cpu_memory *m, ui
 static uint32_t share_target(const struct wn_args_shares *pc, const wn_cpu_memory *m, uint32_t s,
                              uint32_t near)
 {
-    if (pc->within)
+    if (pc->within || pc->direct)
         return m->w[pc->map_at + near];
     const uint32_t *seg = m->w + pc->seg_at;
     const uint32_t n = seg[s + 1] - seg[s], k = m->w[pc->k_at + s];
     const uint32_t place = entry(m, pc->place_at, near) - seg[s];
     return m->w[pc->order_new_at + m->w[pc->seg_new_at + s] + (place >= n - k ? place - k : place)];
+}
+
+/* What the t-th share of a token is in proportion to. */
+static float portion(const struct wn_args_shares *pc, const wn_cpu_memory *m, uint32_t first,
+                     uint32_t t)
+{
+    const float x = real(m, pc->value_at, first + t);
+    if (pc->linear)
+        return x > 1e-30f ? x : 0.0f;
+    return exp_(x - real(m, pc->value_at, first));
 }
 
 static void share_out(const struct wn_args_shares *pc, const wn_cpu_memory *m, uint32_t s,
@@ -248,15 +263,15 @@ static void share_out(const struct wn_args_shares *pc, const wn_cpu_memory *m, u
                    o = i * (pc->most + 1) + 1;
     float sum = 0.0f;
     for (uint32_t t = 0; t < count; ++t)
-        sum += exp_(real(m, pc->value_at, first + t) - real(m, pc->value_at, first));
+        sum += portion(pc, m, first, t);
     const float factor = recip_(sum);
     for (uint32_t t = 0; t < pc->most; ++t) {
-        if (t >= count) {
+        const float part = t < count ? portion(pc, m, first, t) : 0.0f;
+        if (t >= count || (pc->linear && part == 0.0f)) {
             put_slot(pc, m, o + t, WN_NONE, 0.0f, 0.0f);
             continue;
         }
-        const float x = real(m, pc->value_at, first + t) - real(m, pc->value_at, first);
-        const float weight = exp_(x) * factor;
+        const float weight = part * factor;
         put_slot(pc, m, o + t, share_target(pc, m, s, m->w[pc->near_at + first + t]), weight,
                  weight * size);
     }

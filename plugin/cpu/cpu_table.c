@@ -56,6 +56,7 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
                        ARG(op, relevance, text_rows));
     case WN_OP_text_shares:
         return word * (1 + ARG(op, text_shares, text_rows)) * ARG(op, text_shares, cols);
+    case WN_OP_head_mean: return word * 2 * ARG(op, head_mean, width);
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
     case WN_OP_match: return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
     case WN_OP_sim_matrix:
@@ -130,6 +131,9 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_centre_cos: ROWS(centre_cos, n_max);
     case WN_OP_text_shares: PRODUCT(text_shares, n_max, cols, text_rows);
     case WN_OP_rated_sum: PRODUCT(rated_sum, n_max, heads, text_rows);
+    case WN_OP_head_mean: return op->items * ARG(op, head_mean, heads);
+    case WN_OP_text_peak: PRODUCT(text_peak, n_max, heads, text_rows);
+    case WN_OP_group_top: return 2 * ARG(op, group_top, n_max) * ARG(op, group_top, n_max);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
     case WN_OP_segment_mean: return UINT64_MAX;

@@ -37,7 +37,6 @@
 
 enum { R, LAMBDA, QUANTILE, MODE };
 enum { MODE_OFFICIAL, MODE_PAPER };
-enum { TARGETS_MOST = 64 };
 
 /* The rows that leave n. */
 static uint32_t merged(uint32_t n, uint32_t part, const void *user)
@@ -140,56 +139,16 @@ static wn_arr paper_scores(wn_build *b, const wn_value *v)
     return score;
 }
 
-/* -- correlate --------------------------------------------------------------------------------- */
+/* -- correlate and compress -------------------------------------------------------------------- */
 
-typedef struct correlation {
-    uint32_t most;
-    bool within; /* targets among the kept rows alone, each token's own number of them */
-    wn_arr rank, k, keep, near, value, count;
-} correlation;
-
-static correlation correlate(wn_build *b, const wn_value *v, const wn_mat *logits, wn_arr score)
+static wn_recycling recycle(wn_build *b, const wn_value *v, const wn_mat *logits, wn_arr score)
 {
-    const uint32_t n = b->set.n_max, most = targets_most(b, v);
-    const bool within = v[MODE].choice == MODE_PAPER;
-    const uint64_t slots = (uint64_t)n * most,
-                   strides = (b->set.width + b->group_size - 1) / b->group_size;
-    correlation c = {.most = most, .within = within};
-    if (most > TARGETS_MOST)
-        build_fail(b, WINNOW_E_UNSUPPORTED,
-                   "quantile=%g shares a token among %u others, more than %u (give a higher one)",
-                   v[QUANTILE].number, most, TARGETS_MOST);
-    else if ((most + 1) * (strides + 80) > b->loop_limit ||
-             (uint64_t)b->set.width * (most + 1) > b->loop_limit)
-        build_fail(
-            b, WINNOW_E_UNSUPPORTED,
-            "%u rows and quantile=%g loop longer than this driver allows (use plain C, or a GPU)",
-            b->set.width, v[QUANTILE].number);
-    if (b->status != WINNOW_OK)
-        return c;
-    c.k = build_counts(b, merged, 1, v);
-    c.rank = build_rank(b, score, b->set.seg, n);
-    c.keep = build_array(b, n);
-    c.near = build_array(b, slots);
-    c.value = build_array(b, slots);
-    c.count = within ? build_array(b, n) : build_fill(b, b->set.segs, 0);
-    const struct wn_args_correlate args = {.n_max = n,
-                                           .segs = b->set.segs,
-                                           .seg_at = b->set.seg.at,
-                                           .rank_at = c.rank.at,
-                                           .k_at = c.k.at,
-                                           .keep_at = c.keep.at,
-                                           .near_at = c.near.at,
-                                           .value_at = c.value.at,
-                                           .count_at = c.count.at,
-                                           .most = most,
-                                           .within = within,
-                                           .q = (float)v[QUANTILE].number};
-    BUILD_OP(b, correlate, n, logits, NULL, args, WRITES_W);
-    return c;
+    wn_recycling r = {.most = targets_most(b, v),
+                      .within = v[MODE].choice == MODE_PAPER,
+                      .quantile = (float)v[QUANTILE].number};
+    build_correlate(b, &r, logits, score, build_counts(b, merged, 1, v));
+    return r;
 }
-
-/* -- compress ---------------------------------------------------------------------------------- */
 
 /* Place of each position in the order that came in. */
 static wn_arr places(wn_build *b)
@@ -207,7 +166,7 @@ static wn_arr places(wn_build *b)
 }
 
 /* The kept rows by rank. */
-static wn_arr new_order(wn_build *b, const wn_merge *m, const correlation *c)
+static wn_arr new_order(wn_build *b, const wn_merge *m, const wn_recycling *r)
 {
     const wn_arr order = build_array(b, b->set.n_max);
     const uint32_t n = m->old.n_max;
@@ -216,90 +175,13 @@ static wn_arr new_order(wn_build *b, const wn_merge *m, const correlation *c)
                                              .src_seg_at = m->old.seg.at,
                                              .src_pos_at = build_counting(b, n, 1).at,
                                              .dst_seg_at = build_const(b, NULL, b->set.segs + 1).at,
-                                             .rank_at = c->rank.at,
-                                             .k_at = c->k.at,
+                                             .rank_at = r->rank.at,
+                                             .k_at = r->k.at,
                                              .map_at = m->map.at,
                                              .seg_new_at = b->set.seg.at,
                                              .order_at = order.at};
     BUILD_OP(b, merge_order, n, NULL, NULL, args, WRITES_W);
     return order;
-}
-
-/* Tokens with a slot for themselves and one for each share, for `group` and `merge`. */
-typedef struct share_set {
-    wn_arr seg, rows, weight, sizes, map, from;
-} share_set;
-
-static share_set share_out(wn_build *b, wn_merge *m, const correlation *c, wn_arr place,
-                           wn_arr order)
-{
-    const uint32_t n = m->old.n_max;
-    const uint64_t slots = (uint64_t)n * (c->most + 1);
-    const share_set s = {build_array(b, b->set.segs + 1u),
-                         build_array(b, slots),
-                         build_array(b, slots),
-                         build_array(b, slots),
-                         build_array(b, slots),
-                         build_array(b, b->set.n_max)};
-    m->map2 = build_array(b, n);
-    const struct wn_args_shares args = {.n_max = n,
-                                        .segs = b->set.segs,
-                                        .seg_at = m->old.seg.at,
-                                        .keep_at = c->keep.at,
-                                        .rows_at = m->old.rows.at,
-                                        .sizes_at = m->old.sizes.at,
-                                        .map_at = m->map.at,
-                                        .near_at = c->near.at,
-                                        .value_at = c->value.at,
-                                        .count_at = c->count.at,
-                                        .most = c->most,
-                                        .within = c->within,
-                                        .k_at = c->k.at,
-                                        .place_at = place.at,
-                                        .order_new_at = order.at,
-                                        .seg_new_at = b->set.seg.at,
-                                        .seg_out_at = s.seg.at,
-                                        .rows_out_at = s.rows.at,
-                                        .weight_at = s.weight.at,
-                                        .sizes_out_at = s.sizes.at,
-                                        .map_out_at = s.map.at,
-                                        .from_out_at = s.from.at,
-                                        .map2_at = m->map2.at};
-    BUILD_OP(b, shares, n + 1u, NULL, NULL, args, WRITES_W);
-    return s;
-}
-
-static void compress(wn_build *b, wn_merge *m, const correlation *c, const share_set *s)
-{
-    const uint32_t n = b->set.n_max, cols = m->old.mat.cols;
-    m->head = build_array(b, n);
-    m->next = build_array(b, (uint64_t)m->old.n_max * (c->most + 1));
-    const struct wn_args_group group = {.n_max = n,
-                                        .segs = b->set.segs,
-                                        .seg_at = s->seg.at,
-                                        .seg_new_at = b->set.seg.at,
-                                        .span = 1,
-                                        .map2_at = s->map.at,
-                                        .from_at = s->from.at,
-                                        .head_at = m->head.at,
-                                        .next_at = m->next.at,
-                                        .sizes_at = s->sizes.at,
-                                        .sizes_new_at = b->set.sizes.at};
-    BUILD_OP(b, group, n, NULL, NULL, group, WRITES_W);
-    const wn_mat out = build_matrix(b, n, cols);
-    const struct wn_args_merge merge = {.n_max = n,
-                                        .segs = b->set.segs,
-                                        .seg_new_at = b->set.seg.at,
-                                        .list_at = s->rows.at,
-                                        .from_at = s->from.at,
-                                        .head_at = m->head.at,
-                                        .next_at = m->next.at,
-                                        .weight_at = s->weight.at,
-                                        .rule = WN_MERGE_WAVG,
-                                        .cols = cols,
-                                        .near_at = WN_NONE};
-    BUILD_OP(b, merge, (uint64_t)n * ((cols + 1) / 2), &m->old.mat, &out, merge, READS_W);
-    build_merge_end(b, m, &out);
 }
 
 static winnow_status build(wn_build *b, const wn_value *v)
@@ -314,13 +196,12 @@ static winnow_status build(wn_build *b, const wn_value *v)
         return b->status; /* the order stays too */
     const wn_arr score = paper ? paper_scores(b, v) : official_scores(b, v, &logits),
                  place = places(b);
-    const correlation c = correlate(b, v, &logits, score);
+    const wn_recycling r = recycle(b, v, &logits, score);
     if (b->status != WINNOW_OK)
         return b->status;
-    wn_merge m = build_merge_begin(b, c.keep, build_bounds(b, left, 0, v), 0, 0);
-    const wn_arr order = paper ? WN_NO_ARR : new_order(b, &m, &c);
-    const share_set s = share_out(b, &m, &c, place, order);
-    compress(b, &m, &c, &s);
+    wn_merge m = build_merge_begin(b, r.keep, build_bounds(b, left, 0, v), 0, 0);
+    const wn_arr order = paper ? WN_NO_ARR : new_order(b, &m, &r);
+    build_recycle(b, &m, &r, place, order, WN_MERGE_WAVG);
     b->set.order = order;
     return b->status;
 }

@@ -59,6 +59,11 @@ static const struct {
                                "[T,H,N,N]",
                                4,
                                {FIELD(frames), FIELD(heads), FIELD(tokens), FIELD(tokens)}},
+    [WINNOW_ROLE_ATTENTION_TO_TEXT] = {"attention_to_text",
+                                       "[H,T*N,M]",
+                                       3,
+                                       {FIELD(llm_heads), DIM_ALL_TOKENS, FIELD(text_rows)}},
+    [WINNOW_ROLE_GROUPS] = {"groups", "[T,N]", 2, {FIELD(frames), FIELD(tokens)}},
 };
 
 static const struct {

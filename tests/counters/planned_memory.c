@@ -99,7 +99,8 @@ static bool check(const engine *e, const winnow_stage_info *stage, const char *s
     const char *why = square(stage->name);
     if (status != WINNOW_OK) {
         printf("%-34s %s\n", spec, e->api->status_name(status));
-        return status == WINNOW_E_ROLE; /* it runs inside an encoder alone */
+        return status == WINNOW_E_ROLE || /* it runs inside an encoder alone */
+               (status == WINNOW_E_SHAPE && shape->frames > 1); /* it takes one frame alone */
     }
     const uint64_t rows =
         has_rows_again(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;

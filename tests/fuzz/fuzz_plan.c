@@ -24,6 +24,8 @@ static const char *const stages[] = {
     "fastv=rate=0.%u",
     "sparsevlm=keep=%u",
     "sparsevlm=keep=%u0%%:recycle=off",
+    "ficoco-l=r=%u:quantile=0.9",
+    "ficoco-l=keep=%u0%%:mode=official",
     "pyramiddrop=ratio=0.%u",
     "pyramiddrop=step=2:of=%u",
     "visionzip=dominant=%u:contextual=3",

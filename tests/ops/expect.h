@@ -47,5 +47,6 @@ void expect_running(expectations *e);
 void expect_spans(expectations *e);
 void expect_frames(expectations *e);
 void expect_vit(expectations *e);
+void expect_links(expectations *e);
 
 #endif

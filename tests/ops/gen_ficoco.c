@@ -49,9 +49,11 @@ void gen_unit_mix(ops_case *c)
     for (uint32_t k = 0; k < s.segs; ++k) /* a segment of zeros */
         for (uint32_t i = seg_begin(c, &s, k); chance(c, 10) && i < seg_begin(c, &s, k + 1); ++i)
             c->w[x + i] = 0;
-    describe(c, "n %u, segments %u", s.n, s.segs);
+    const bool unit = chance(c, 70);
+    describe(c, "n %u, segments %u, unit %d", s.n, s.segs, unit);
     ADD(c, unit_mix, s.segs, SEG(s), .order_at = any_order(c, &s), .x_at = x, .y_at = y,
-        .v_at = array(c, s.n, REALS), .unit = chance(c, 70), .wx = -0.35f, .wy = 0.65f);
+        .v_at = array(c, s.n, REALS), .unit = unit, .wx = -0.35f, .wy = 0.65f,
+        .whole = !unit && chance(c, 50));
 }
 
 /* Cells of a grid that some tokens of each segment lie in, no two in the same. */
@@ -89,17 +91,17 @@ void gen_correlate(ops_case *c)
     static const float quantiles[] = {0.998f, 0.5f, 0.9f, 1.0f, 0.97f, 0.875f};
     const segments s = any_segments(c, any_size(c, 300));
     const uint32_t most = 1 + below(c, 6);
-    const bool within = chance(c, 50);
+    const bool within = chance(c, 60), whole = within && chance(c, 50);
     const float q = quantiles[c->round % 6];
     make_matrix(c, &c->a, s.n, s.width + below(c, 3), WINNOW_F32, row_flavour(c));
-    describe(c, "n %u of %u, segments %u, most %u, within %d, q %g", s.n, s.n_max, s.segs, most,
-             within, q);
+    describe(c, "n %u of %u, segments %u, most %u, within %d, whole %d, q %g", s.n, s.n_max, s.segs,
+             most, within, whole, q);
     use_a(c, ADD(c, correlate, s.n_max, BOUNDED(s), .rank_at = ranks(c, &s),
                  .k_at = small_counts(c, &s, false), .keep_at = array(c, s.n_max, WORDS),
                  .near_at = array(c, s.n_max * most, WORDS),
                  .value_at = array(c, s.n_max * most, REALS),
                  .count_at = within ? array(c, s.n_max, WORDS) : words_below(c, s.segs, 3),
-                 .most = most, .within = within, .q = q));
+                 .most = most, .within = within, .q = q, .whole = whole));
 }
 
 /* What correlate and compact leave: keep, the kept ones' positions, segments and order. */
@@ -152,5 +154,5 @@ void gen_shares(ops_case *c)
         .seg_out_at = array(c, s.segs + 1, WORDS), .rows_out_at = array(c, slots, WORDS),
         .weight_at = array(c, slots, REALS), .sizes_out_at = array(c, slots, REALS),
         .map_out_at = array(c, slots, WORDS), .from_out_at = array(c, s.n, WORDS),
-        .map2_at = array(c, s.n, WORDS));
+        .map2_at = array(c, s.n, WORDS), .direct = chance(c, 50), .linear = chance(c, 50));
 }

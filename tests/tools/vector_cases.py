@@ -9,6 +9,7 @@ import vector_choice
 import vector_methods as m
 import vector_motion
 import vector_shares as shared
+import vector_text as text
 
 F32, F16 = np.float32, np.float16
 
@@ -290,3 +291,4 @@ def rows():
     for group in (choices, radii, grids, attention, similarity, time):
         yield from group()
     yield from shared.cases(numbered)
+    yield from text.cases(numbered)

@@ -62,6 +62,7 @@ static void what_does_not_go_together(void **state)
         {"mustdrop", "mustdrop", WINNOW_E_SHAPE}, /* 4 x 6 */
         {"divprune=keep=4,mustdrop=window=2", "mustdrop", WINNOW_E_SHAPE},
         {"sparsevlm=keep=3", "sparsevlm", WINNOW_E_ROLE},
+        {"ficoco-l=keep=3", "ficoco-l", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;

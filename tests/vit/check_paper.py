@@ -9,7 +9,8 @@ mean logits: v_i = (1-lambda) mean_q A[q, i] - lambda A[class, i], heads average
 2 x 2 window of the picture's grid the token of largest v there is raised, v = v/2 if v < 0, else 2v; the r of largest v go.
 Token t is shared among the tokens j that stay and have S[t, j] above the quantile of S[t, staying ones], by
 a_tj = softmax of those S[t, j]: x_j = (x_j + sum a_tj x_t) / (1 + sum a_tj). Compared are the tokens that are left, exactly,
-their rows and sizes to 1e-4. Needs python3 and numpy. Exit 0: all hold; the last line is `N passed, N failed`.
+their rows and sizes to 1e-4. FiCoCo in both, encoder and language model, is this and then `winnow reduce` with ficoco-l and a
+model's attention: one case goes on with random attention, and tests/tools/vector_text.py says what is left. Needs python3 and numpy. Exit 0: all hold; the last line is `N passed, N failed`.
 """
 import os
 import subprocess
@@ -21,6 +22,10 @@ import numpy as np
 import safetensors_io
 from check_models import PICTURES, off
 from numpy_layers import linear, norm, softmax
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+import vector_methods
+import vector_text
 
 TOLERANCE, EPS = 1e-4, 1e-5
 CASES = [("clip-336", 24, 2, "wide", "1..3", 120, {}), ("clip-336", 24, 2, "square112", "1..2", 80, {"quantile": 0.97}),
@@ -105,7 +110,37 @@ def check(exe, models, case, extra):
     if got["indices"].tolist() != index[1:].tolist():
         return "tokens %s, expected %s" % (got["indices"].tolist(), index[1:].tolist()), 0
     errors = [off(got["tokens"], x[1:]), off(got["sizes"], size[1:])]
+    if max(errors) <= TOLERANCE and case == CASES[0]:
+        return then_inside(exe, got["tokens"], got["sizes"], extra)
     return "" if max(errors) <= TOLERANCE else "off by %s" % errors, max(errors)
+
+
+class TooClose(Exception):
+    pass
+
+
+def then_inside(exe, rows, sizes, extra, keep=20, words=4):
+    """ficoco-l on the rows that the encoder left: ('' or why it fails, the largest error)."""
+    vector_methods.TooClose = TooClose
+    n, random = len(rows), np.random.default_rng(5)
+    weights = softmax(random.standard_normal((n + words, n + words)))
+    attention, by_text, to_text = weights[:n, :n], weights[n:, :n], weights[:n, n:]
+    tensors = {"tokens": rows[None], "sizes": sizes[None], "attention": attention[None, None],
+               "text_attention": by_text[None], "attention_to_text": to_text[None]}
+    tensors = {name: x.astype(np.float32) for name, x in tensors.items()}
+    want = vector_text.ficoco_l(rows.astype(np.float64), attention, by_text, to_text, n - keep)
+    with tempfile.TemporaryDirectory() as folder:
+        into, out = os.path.join(folder, "in.safetensors"), os.path.join(folder, "out.safetensors")
+        safetensors_io.write(into, tensors)
+        p = subprocess.run([exe, "reduce", into, "-o", out, "--pipeline", "ficoco-l=keep=%d" % keep] + extra,
+                           capture_output=True, text=True, timeout=600)
+        if p.returncode:
+            return "exit %d: %s" % (p.returncode, p.stderr.strip()), 0
+        got = safetensors_io.read(out)[1]
+    if got["indices"].tolist() != want["indices"]:
+        return "inside the model: tokens %s, expected %s" % (got["indices"].tolist(), want["indices"]), 0
+    error = off(got["tokens"], want["tokens"])
+    return "" if error <= TOLERANCE else "inside the model: off by %s" % error, error
 
 
 def main():

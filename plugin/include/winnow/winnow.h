@@ -102,7 +102,9 @@ enum {
     WINNOW_ROLE_TEXT_ATTENTION = 13, /* "text_attention" [H,M,T*N]: each row of text to each visual token, in the LLM */
     WINNOW_ROLE_TEXT_KEYS = 14,      /* "text_keys" [M,Dk]: keys of the rows of text */
     WINNOW_ROLE_ATTENTION = 15,      /* "attention" [T,H,N,N]: token (row) to token, softmaxed */
-    WINNOW_ROLE_COUNT = 16,
+    WINNOW_ROLE_ATTENTION_TO_TEXT = 16, /* "attention_to_text" [H,T*N,M]: each visual token to each row of text, in the LLM */
+    WINNOW_ROLE_GROUPS = 17, /* "groups" [T,N]: tokens of one number compete with each other (see the stages that take it) */
+    WINNOW_ROLE_COUNT = 18,
     WINNOW_ROLE_SLOTS = 32 /* of arrays with one element a role: room for roles to come */
 };
 
@@ -217,7 +219,7 @@ typedef struct winnow_shape {
     uint32_t grid_w;      /* grid_h * grid_w = N */
     uint32_t key_dim;     /* Dk */
     uint32_t heads;       /* of cls_attention, cls_attention_shallow and attention */
-    uint32_t llm_heads;   /* of llm_attention and text_attention */
+    uint32_t llm_heads;   /* of llm_attention, text_attention and attention_to_text */
     uint32_t text_rows;   /* M */
     uint32_t text_dim;    /* Dt */
     uint32_t frame_dim;   /* De */
