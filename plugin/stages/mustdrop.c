@@ -1,7 +1,7 @@
 /* MustDrop: Liu et al., "Multi-Stage Vision Token Dropping: Towards Efficient Multimodal Large Language Model", 2024,
  * arXiv:2411.10803. Official: liuting20/MustDrop local_merge.py conditional_pooling, merge_wavg; ModelTC/LightCompress
  * mustdrop.py for keep=; agrees with them. Its first stage, the merging of neighbours that are alike (the authors: after
- * the first layer of the encoder). What it drops inside the language model and while decoding is not here.
+ * the first layer of the encoder). What it drops inside the language model is mustdrop-llm.
  * A window of w x w tokens whose mean cosine of pairs is above the threshold becomes the mean of its tokens, at the last
  * of them; the others stay as they are. keep=: the r = (N - keep)/(w*w - 1) most alike windows of each frame instead, so
  * that N - r*(w*w - 1) tokens are left.
@@ -194,7 +194,7 @@ const wn_stage wn_stage_mustdrop = {
     .help =
         "Cuts the grid into windows and makes one token of each whose tokens resemble each other: sky and walls shrink, the rest stays. "
         "How many are left depends on the content, unless keep= says so. The authors merge after the first layer of the encoder, and "
-        "drop more inside the language model, which is not done here. Needs the tokens alone, on a grid that windows fill.",
+        "drop more inside the language model (mustdrop-llm). Needs the tokens alone, on a grid that windows fill.",
     .source =
         "Liu et al., arXiv:2411.10803; official liuting20/MustDrop local_merge.py, ModelTC/LightCompress mustdrop.py",
     .options = options,

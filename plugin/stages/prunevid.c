@@ -117,8 +117,8 @@ const wn_stage wn_stage_prunevid = {
     .summary = "merges the static places of a video's segments, then clusters what each frame has",
     .help =
         "Frames that resemble each other form segments; places that stay the same in a segment become one token; static tokens, and the "
-        "others of each frame, are clustered. The authors prune once more inside the language model, by attention: that is the "
-        "host's. Needs the tokens alone, on frames of one size. How many are left depends on the content; the plan's rows_max "
+        "others of each frame, are clustered. The authors prune once more inside the language model, by attention: that is prunevid-llm. "
+        "Needs the tokens alone, on frames of one size. How many are left depends on the content; the plan's rows_max "
         "holds for all.",
     .source =
         "Huang et al., Findings of ACL 2025, arXiv:2412.16117; official Visual-AI/PruneVid models/pllava/modeling_pllava.py",

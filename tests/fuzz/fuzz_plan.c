@@ -38,6 +38,8 @@ static const char *const stages[] = {
     "vispruner=keep=%u0%%:important=0",
     "mustdrop=window=2:threshold=-0.%u",
     "mustdrop=window=2:keep=%u0%%",
+    "mustdrop-llm=global=0.0%u:individual=0.5",
+    "mustdrop-llm=keys=%u0%%:global=1:individual=1",
     "tome=r=%u",
     "tome=keep=%u",
     "tome=keep=%u0%%:metric=tokens",
@@ -96,6 +98,8 @@ static const char *const stages[] = {
     "holitom=keep=%u",
     "holitom=keep=%u0%%:still=0:contextual=0.5:merge=mean",
     "prunevid=still=0.%u",
+    "prunevid-llm=keep=%u",
+    "prunevid-llm=keep=%u0%%",
     "prunevid=still=-1:segments=0.%u:clusters=0.3",
 };
 

@@ -63,6 +63,8 @@ static void what_does_not_go_together(void **state)
         {"divprune=keep=4,mustdrop=window=2", "mustdrop", WINNOW_E_SHAPE},
         {"sparsevlm=keep=3", "sparsevlm", WINNOW_E_ROLE},
         {"ficoco-l=keep=3", "ficoco-l", WINNOW_E_ROLE},
+        {"mustdrop-llm", "mustdrop-llm", WINNOW_E_ROLE},
+        {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
