@@ -50,6 +50,13 @@ static bool reserve(wn_build *b, void **memory, uint32_t *capacity, uint64_t cou
     return true;
 }
 
+winnow_status build_take_room(wn_build *b, const wn_room *room)
+{
+    if (reserve(b, (void **)&b->ops, &b->op_capacity, room->ops, sizeof *b->ops))
+        reserve(b, (void **)&b->consts, &b->const_capacity, room->consts + 4ull, sizeof *b->consts);
+    return b->status;
+}
+
 wn_arr build_array(wn_build *b, uint64_t words)
 {
     if (words == 0)
@@ -65,11 +72,14 @@ wn_arr build_array(wn_build *b, uint64_t words)
 
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n)
 {
-    if (b->status != WINNOW_OK || !reserve(b, (void **)&b->consts, &b->const_capacity,
-                                           (uint64_t)b->const_count + n + 4, sizeof *b->consts))
+    if (b->status != WINNOW_OK ||
+        (!b->bounds_only && !reserve(b, (void **)&b->consts, &b->const_capacity,
+                                     (uint64_t)b->const_count + n + 4, sizeof *b->consts)))
         return WN_NO_ARR;
     const wn_arr arr = {b->const_count, n};
-    if (values)
+    if (b->bounds_only)
+        ; /* counted below */
+    else if (values)
         memcpy(b->consts + arr.at, values, n * sizeof *values);
     else
         memset(b->consts + arr.at, 0, n * sizeof *b->consts);
@@ -127,7 +137,8 @@ wn_arr build_stats(wn_build *b)
 
 uint32_t *build_const_data(wn_build *b, wn_arr constant)
 {
-    return b->status == WINNOW_OK && constant.at != WN_NONE ? b->consts + constant.at : NULL;
+    const bool kept = b->status == WINNOW_OK && !b->bounds_only && constant.at != WN_NONE;
+    return kept ? b->consts + constant.at : NULL;
 }
 
 static wn_mat workspace_rows(wn_build *b, uint8_t slot, uint64_t *used, uint64_t rows,
@@ -324,6 +335,10 @@ void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, 
 {
     if (b->status != WINNOW_OK)
         return;
+    if (b->bounds_only) {
+        ++b->op_count;
+        return;
+    }
     if (items > UINT32_MAX) {
         build_fail(b, WINNOW_E_SHAPE, "%s has %llu items (use smaller sizes)", wn_op_name(kind),
                    (unsigned long long)items);

@@ -146,6 +146,7 @@ typedef struct wn_build {
     wn_touch touch[WN_TOUCH_MOST];
     bool w_read, w_written; /* since then */
     bool may_grow;          /* ops and consts may be reallocated: at planning only */
+    bool bounds_only;       /* sets alone count: operations and constants are counted, not kept */
     uint32_t emit_first;
 } wn_build;
 
@@ -435,6 +436,15 @@ bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */
 winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);
+/* The most that a pipeline gives and needs for several shapes. */
+typedef struct wn_room {
+    uint32_t rows, ops, consts;
+    uint64_t w_words, matrix_bytes;
+} wn_room;
+/* Raises `room` to what the pipeline gives and needs for b->in, if it takes that; no program is made. */
+void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room);
+/* Tables for so many operations and constants; at planning. */
+winnow_status build_take_room(wn_build *b, const wn_room *room);
 /* Its parts, for encoders: the first set on the given tokens, one stage, the outputs. */
 void build_first_set(wn_build *b, const wn_mat *tokens);
 winnow_status build_stage(wn_build *b, const wn_stage_use *use);

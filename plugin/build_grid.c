@@ -42,7 +42,7 @@ wn_axis build_axis(wn_build *b, uint32_t out, uint32_t taps)
 void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t first, uint32_t start,
                        uint32_t count)
 {
-    if (b->status != WINNOW_OK)
+    if (b->status != WINNOW_OK || b->bounds_only)
         return;
     b->consts[axis->first.at + o] = first;
     b->consts[axis->start.at + o] = start;
@@ -51,7 +51,7 @@ void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t fi
 
 void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t tap, float weight)
 {
-    if (b->status == WINNOW_OK)
+    if (b->status == WINNOW_OK && !b->bounds_only)
         b->consts[axis->weight.at + o * axis->taps + tap] = f32_bits(weight);
 }
 
@@ -79,7 +79,8 @@ typedef void (*window_fn)(wn_build *b, const places *p, uint32_t t, uint32_t y, 
 /* Calls fn for every window of every frame, the last one first. */
 static wn_arr each_window(wn_build *b, const places *p, window_fn fn, wn_arr out)
 {
-    for (uint32_t t = b->set.segs; b->status == WINNOW_OK && t-- > 0;)
+    const uint32_t frames = b->status == WINNOW_OK && !b->bounds_only ? b->set.segs : 0;
+    for (uint32_t t = frames; t-- > 0;)
         for (uint32_t y = p->y->out; y-- > 0;)
             for (uint32_t x = p->x->out; x-- > 0;)
                 fn(b, p, t, y, x, out);

@@ -194,8 +194,33 @@ static void one_pass(wn_build *b, const winnow_pipeline *pipeline)
     build_first_set(b, &tokens);
     for (uint32_t i = 0; i < pipeline->stage_count; ++i)
         build_stage(b, &pipeline->stages[i]);
-    if (b->status == WINNOW_OK)
+    if (b->status == WINNOW_OK && !b->bounds_only)
         build_emit(b);
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+enum { EMIT_OPS = 3 }; /* build_emit's: rows, the order's inverse, what is beside the rows */
+
+void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room)
+{
+    b->bounds_only = true;
+    one_pass(b, pipeline);
+    b->bounds_only = false;
+    if (b->status != WINNOW_OK)
+        return;
+    const uint64_t inverse = b->set.order.at == WN_NONE ? 0 : b->set.n_max + 3ull;
+    uint64_t words = b->w_words + b->const_count + inverse;
+    for (uint32_t g = 0; g < b->fill_count; ++g)
+        words += b->fills[g].words;
+    room->rows = (uint32_t)larger(room->rows, b->set.n_max);
+    room->ops = (uint32_t)larger(room->ops, b->op_count + EMIT_OPS);
+    room->consts = (uint32_t)larger(room->consts, b->const_count);
+    room->w_words = larger(room->w_words, words);
+    room->matrix_bytes = larger(room->matrix_bytes, b->matrix_bytes);
 }
 
 /* Constants come first in W, and how many there are is known at the end: a second pass where it changed. */

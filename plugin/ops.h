@@ -110,6 +110,7 @@ typedef struct wn_exec_stats {
 typedef struct wn_exec_desc {
     uint32_t flags;                       /* WINNOW_PLAN_* */
     const wn_program *program;            /* the largest */
+    uint32_t op_room, const_room; /* operations and constants of others, if they have more */
     uint64_t history_bytes;               /* WN_SLOT_HISTORY, zeroed; 0: none */
     uint64_t weight_bytes[WN_WEIGHT_PARTS]; /* WN_SLOT_WEIGHTS + i, zeroed; 0: none */
     uint64_t in_bytes[WINNOW_ROLE_COUNT]; /* packed, largest; 0: absent */

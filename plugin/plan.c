@@ -194,7 +194,7 @@ static uint64_t role_bytes(const winnow_plan *plan, uint32_t role)
 static uint64_t output_bytes(const winnow_plan *plan, uint32_t output)
 {
     const winnow_shape *s = &plan->desc.max_shape;
-    const uint64_t rows = plan->build.set.n_max, cols = plan->build.set.mat.cols;
+    const uint64_t rows = plan->rows_most, cols = plan->build.set.mat.cols;
     const uint64_t bytes[WINNOW_OUT_COUNT] = {rows * cols * wn_element_bytes(plan->desc.out_dtype),
                                               rows * 4,
                                               rows * 4,
@@ -218,8 +218,8 @@ static void fill_info(winnow_plan *plan)
     const uint64_t workspace = plan->device->backend->exec_bytes(plan->exec, &staging);
     plan->info = (winnow_plan_info){.struct_size = sizeof plan->info,
                                     .dim_out = b->set.mat.cols,
-                                    .rows_max = b->set.n_max,
-                                    .rows_exact = b->set.exact,
+                                    .rows_max = plan->rows_most,
+                                    .rows_exact = b->set.exact && b->set.n_max == plan->rows_most,
                                     .dispatches = dispatches,
                                     .barriers = b->barriers,
                                     .submissions = plan->device->backend->id == WINNOW_BACKEND_GPU,
@@ -242,6 +242,11 @@ uint64_t wn_plan_device_stride(const winnow_plan *plan)
     return bytes ? bytes : 4;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static uint32_t types_of(const winnow_plan *plan)
 {
     uint32_t types = 1u << WINNOW_F32;
@@ -251,17 +256,21 @@ static uint32_t types_of(const winnow_plan *plan)
     return types;
 }
 
-static winnow_status take_memory(winnow_plan *plan)
+static winnow_status take_memory(winnow_plan *plan, const wn_room *room)
 {
     wn_exec_desc desc = {.flags = plan->desc.flags,
                          .program = &plan->program,
+                         .op_room = room->ops,
+                         .const_room = room->consts,
                          .history_bytes = plan->build.history_bytes,
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
-    plan->w_words = plan->build.w_words;
-    plan->matrix_bytes = plan->straight ? plan->build.matrix_bytes : plan->build.matrix_most;
+    plan->w_words = larger(plan->build.w_words, room->w_words);
+    plan->matrix_bytes = plan->straight ? plan->build.matrix_bytes
+                                        : larger(plan->build.matrix_most, room->matrix_bytes);
+    plan->program.w_words = plan->w_words;
     plan->program.matrix_bytes = plan->matrix_bytes;
-    plan->ops_most = plan->build.op_count;
+    plan->ops_most = (uint32_t)larger(plan->build.op_count, room->ops);
     if (plan->desc.flags & WINNOW_PLAN_STREAM)
         desc.flags |= WINNOW_PLAN_HOST_MEMORY; /* pushes are host memory */
     const bool staging = plan->desc.flags & (WINNOW_PLAN_HOST_MEMORY | WINNOW_PLAN_STREAM);
@@ -272,8 +281,27 @@ static winnow_status take_memory(winnow_plan *plan)
         if (((plan->desc.outputs | 1u << WINNOW_OUT_COUNT_WORD) >> output) & 1u)
             desc.out_bytes[output] = output_bytes(plan, output);
     if (desc.out_bytes[WINNOW_OUT_TOKENS])
-        desc.out_bytes[WINNOW_OUT_TOKENS] = plan->build.set.n_max * wn_plan_device_stride(plan);
+        desc.out_bytes[WINNOW_OUT_TOKENS] = plan->rows_most * wn_plan_device_stride(plan);
     return plan->device->backend->exec_create(plan->device, &desc, &plan->exec);
+}
+
+/* Fewer frames can leave more rows than all of them, and want more operations: a method may treat few frames otherwise, and
+ * round otherwise. Sets alone are followed for this, and what does not run with so few frames says so when it is asked to. */
+static winnow_status find_room(winnow_plan *plan, wn_room *room)
+{
+    wn_host silent = plan->host;
+    silent.log = NULL;
+    wn_build probe = {.host = &silent,
+                      .loop_limit = plan->build.loop_limit,
+                      .group_size = plan->build.group_size,
+                      .in = plan->built};
+    for (uint32_t frames = plan->desc.max_shape.frames; --frames > 0;) {
+        probe.in.shape.frames = frames;
+        build_raise_room(&probe, &plan->pipeline, room);
+    }
+    build_finish(&probe);
+    plan->rows_most = room->rows > plan->build.set.n_max ? room->rows : plan->build.set.n_max;
+    return build_take_room(&plan->build, room);
 }
 
 static winnow_status plan_largest(winnow_plan *plan)
@@ -289,8 +317,11 @@ static winnow_status plan_largest(winnow_plan *plan)
     plan->build.group_size = plan->device->group_size;
     plan->build.may_grow = true;
     WN_TRY(wn_plan_prepare(plan, &plan->desc.max_shape, &layout));
+    wn_room room = {0};
+    WN_TRY(find_room(plan, &room));
+    read_program(plan); /* its tables may have moved */
     /* The most operations and constants are those of the largest shape with every output. */
-    WN_TRY(take_memory(plan));
+    WN_TRY(take_memory(plan, &room));
     plan->build.may_grow = false;
     fill_info(plan);
     return WINNOW_OK;

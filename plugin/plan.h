@@ -19,6 +19,7 @@ struct winnow_plan {
      * and write the tokens wanted or not. */
     bool straight;
     uint32_t ops_most;
+    uint32_t rows_most; /* of any run: fewer frames can leave more rows than all of them */
     wn_exec *exec;
     winnow_plan_info info;
     bool in_stream;

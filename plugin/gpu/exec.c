@@ -7,6 +7,8 @@
 static wn_program largest(const wn_exec_desc *desc)
 {
     wn_program most = *desc->program;
+    most.op_count = desc->op_room > most.op_count ? desc->op_room : most.op_count;
+    most.const_words = desc->const_room > most.const_words ? desc->const_room : most.const_words;
     for (uint32_t i = 0; i < desc->other_count; i++) {
         const wn_program *p = &desc->others[i];
         most.op_count = p->op_count > most.op_count ? p->op_count : most.op_count;

@@ -109,10 +109,6 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr keep = build_topk(b, scores(b, &f), k, false, false);
     wn_bounds after = {.n_max = total_of(b->set.n_max, 0, &want), .exact = b->set.exact};
     after.width = after.n_max < b->set.width ? after.n_max : b->set.width;
-    if (after.n_max < b->set.width) { /* room for a run of one frame, which stays whole */
-        after.n_max = after.width = b->set.width;
-        after.exact = false;
-    }
     build_prune(b, keep, after, WN_NO_ARR);
     return b->status;
 }

@@ -251,7 +251,7 @@ typedef struct winnow_plan_desc {
 typedef struct winnow_plan_info {
     uint32_t struct_size;
     uint32_t dim_out;          /* D' of the tokens that come out */
-    uint32_t rows_max;         /* rows that the largest shape can give */
+    uint32_t rows_max;         /* rows that a run can give, of the largest shape or of fewer frames */
     uint32_t rows_exact;       /* 1: every run of the largest shape gives rows_max rows */
     uint32_t grid_out[3];      /* grid after the pipeline for the largest shape, or zeros if irregular */
     uint32_t dispatches;       /* in one run of the largest shape */

@@ -1,0 +1,121 @@
+/* rows_max holds for runs of fewer frames too: a host that makes room for so many never comes short. */
+#include <stdio.h>
+#include <string.h>
+
+#include "support.h"
+
+enum { FRAMES = 6, SIDE = 5, TOKENS = SIDE * SIDE, DIM = 6 };
+
+static const winnow_shape largest = {.frames = FRAMES,
+                                     .tokens = TOKENS,
+                                     .dim = DIM,
+                                     .grid_h = SIDE,
+                                     .grid_w = SIDE,
+                                     .key_dim = 4,
+                                     .heads = 2,
+                                     .llm_heads = 2,
+                                     .text_rows = 3,
+                                     .text_dim = DIM,
+                                     .frame_dim = 5};
+
+/* Those of few frames are more in the first ones: v-cast leaves one frame whole. */
+static const struct {
+    const char *spec;
+    bool more; /* than all frames give */
+} specs[] = {
+    {"v-cast=keep=4%", true},
+    {"v-cast=keep=4%,fastervlm=keep=90%", true},
+    {"fastervlm=keep=7,budget=20", false},
+    {"budget=9", false},
+    {"budget=31,tome=r=2", true},
+    {"evs=rate=0.9", false},
+    {"dycoke=rate=0.8", false},
+    {"flatten,fastervlm=keep=40", false},
+    {"avg-pool=stride=7", false},
+    {"adaptive-pool=size=3,tome=r=2", false},
+    {"pixel-shuffle=factor=2:pad=edge", false},
+    {"fastv=rate=0.5", false},
+    {"pyramiddrop=ratio=0.3:of=40", false},
+    {"sparsevlm=keep=20", false},
+    {"prunevid", false},
+    {"fastvid=keep=20%", false},
+    {"flashvid=keep=20%", false},
+    {"holitom=keep=20%", false},
+    {"longvu=threshold=0.7", false},
+    {"framefusion=cost=0.2:prune=attention", false},
+    {"vidcom2=keep=20%:total=exact", false},
+    {"union=keep=9:of=fastervlm+evs", false},
+    {"divprune=keep=20%:share=need", false},
+    {"mustdrop-llm", false},
+    {"prunevid-llm=keep=30%", false},
+};
+
+static uint32_t run_frames(winnow_plan *plan, test_run *run, uint32_t frames, const char *spec)
+{
+    run->run.shape.frames = frames;
+    const winnow_status status = test_api()->plan_run(plan, &run->run, &run->result);
+    if (status != WINNOW_OK)
+        fail_msg("%s of %u frames: %s", spec, frames, test_api()->status_name(status));
+    return run->result.rows;
+}
+
+static void fewer_frames_fit(void **state)
+{
+    (void)state;
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    for (size_t i = 0; i < LENGTH(specs); ++i) {
+        winnow_plan_info info = {.struct_size = sizeof info};
+        winnow_plan *plan;
+        test_run shape_alone, run;
+        test_run_open(&shape_alone, &largest, (1u << WINNOW_ROLE_COUNT) - 1u, 9, 1, 4 * DIM);
+        if (test_plan(device, specs[i].spec, &shape_alone, WINNOW_PLAN_HOST_MEMORY, &plan) !=
+            WINNOW_OK)
+            fail_msg("%s: no plan", specs[i].spec);
+        assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
+        test_run_close(&shape_alone);
+        test_run_open(&run, &largest, (1u << WINNOW_ROLE_COUNT) - 1u, 9, info.rows_max,
+                      info.dim_out);
+        const uint32_t all = run_frames(plan, &run, FRAMES, specs[i].spec);
+        uint32_t most = all;
+        for (uint32_t frames = FRAMES - 1; frames > 0; --frames) {
+            const uint32_t rows = run_frames(plan, &run, frames, specs[i].spec);
+            most = rows > most ? rows : most;
+        }
+        if (most > info.rows_max || (most > all) != specs[i].more ||
+            (info.rows_exact && all != info.rows_max))
+            fail_msg("%s: %u rows of all frames, %u of fewer, %u planned", specs[i].spec, all, most,
+                     info.rows_max);
+        test_run_close(&run);
+        api->plan_destroy(plan);
+    }
+    api->device_destroy(device);
+}
+
+/* What fewer frames cannot do is no reason to refuse the plan, and nothing is said about it. */
+static void planning_is_silent(void **state)
+{
+    (void)state;
+    test_host host;
+    test_run run;
+    winnow_plan *plan;
+    test_host_open(&host);
+    winnow_device *device = test_device(&host.host);
+    winnow_shape tiles = largest;
+    tiles.frames = 5; /* four tiles in two columns; of fewer frames the tiles fill no row */
+    test_run_open(&run, &tiles, (1u << WINNOW_ROLE_COUNT) - 1u, 3, TOKENS * FRAMES, DIM);
+    assert_int_equal(test_plan(device, "hired=keep=3:tiles=grid:columns=2", &run, 0, &plan),
+                     WINNOW_OK);
+    assert_int_equal(host.lines, 0);
+    test_api()->plan_destroy(plan);
+    test_run_close(&run);
+    test_api()->device_destroy(device);
+    assert_int_equal(host.live, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(fewer_frames_fit),
+                                       cmocka_unit_test(planning_is_silent)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
