@@ -224,6 +224,13 @@ void build_column_sum(wn_build *b, const wn_rows *rows, wn_arr weight, const wn_
                       wn_arr over, uint32_t span, const wn_mat *out);
 wn_arr build_value_mean(wn_build *b, wn_arr values); /* a number a frame from one a token */
 wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
+/* Tokens less their frame's mean (Cen-Prune, arXiv:2608.30263), by positions, and how distinct each is: the mean of all 1 - cos
+ * to its frame's tokens as they were, from 0 for the least distinct one of the frame to 1 (all alike: 1). */
+typedef struct wn_centred {
+    wn_mat mat;
+    wn_arr inv, distinct;
+} wn_centred;
+wn_centred build_centred(wn_build *b);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
 /* Those above the limit (equal: or at it); below: the others. */

@@ -142,3 +142,32 @@ wn_arr build_above(wn_build *b, wn_arr values, float limit, bool equal, bool bel
     BUILD_OP(b, above, b->set.n_max, NULL, NULL, args, WRITES_W);
     return flags;
 }
+
+wn_centred build_centred(wn_build *b)
+{
+    const wn_rows rows = build_set_rows(b);
+    const uint32_t n = b->set.n_max, segs = b->set.segs, cols = rows.mat.cols;
+    const wn_arr inv = build_norms(b, &rows.mat, rows.list);
+    const wn_mat mean = build_matrix(b, segs, cols), direction = build_matrix(b, segs, cols);
+    build_column_sum(b, &rows, WN_NO_ARR, NULL, b->set.seg, 1, &mean);
+    build_column_sum(b, &rows, inv, NULL, b->set.seg, 1, &direction);
+    wn_centred out = {.mat = build_matrix(b, n, cols), .distinct = build_array(b, n)};
+    const struct wn_args_centre_cos alike = {.n_max = n,
+                                             .segs = segs,
+                                             .seg_at = b->set.seg.at,
+                                             .list_at = rows.list.at,
+                                             .inv_at = inv.at,
+                                             .centre_inv_at = WN_NONE,
+                                             .cols = cols,
+                                             .distance = 1,
+                                             .add_at = WN_NONE,
+                                             .v_at = out.distinct.at};
+    BUILD_OP3(b, centre_cos, n, &rows.mat, NULL, &direction, alike, WRITES_W);
+    build_scale_range(b, out.distinct, b->set.seg, segs, false, 0.0f, 1e-6f);
+    const struct wn_args_centre_rows args = {
+        .n_max = n, .segs = segs, .seg_at = b->set.seg.at, .list_at = rows.list.at, .cols = cols};
+    BUILD_OP3(b, centre_rows, (uint64_t)n * ((cols + 1) / 2), &rows.mat, &out.mat, &mean, args,
+              READS_W);
+    out.inv = build_norms(b, &out.mat, WN_NO_ARR);
+    return out;
+}

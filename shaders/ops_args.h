@@ -760,4 +760,12 @@ struct wn_args_dual_filter { WN_HEAD; wn_u segs; wn_u seg_at; wn_u index_at; wn_
  * scores, ties to the lower position), c: how many tokens of the segment the group has; index[i] < 0: 1. items = n_max, i < seg[segs]. */
 struct wn_args_group_top { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u tokens; wn_u group_at; wn_u score_at; wn_u table_at; wn_u flag_at; };
 
+/* ---- centred tokens (build_centred) ---------------------------------------------------------------- */
+
+/* B(i, c) = A(list[i], c) - C(s, c), s the segment of i (list_at WN_NONE: i; no row: zeros). B f32. items = n_max * ceil(cols/2): two neighbouring columns; i < seg[segs]. */
+struct wn_args_centre_rows { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u cols; };
+
+/* out[i] = x[i] * y[i]. items = n_max, i < seg[segs]. */
+struct wn_args_value_product { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u x_at; wn_u y_at; wn_u out_at; };
+
 #endif

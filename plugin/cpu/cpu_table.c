@@ -50,6 +50,7 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_column_sum: return word * 2 * ARG(op, column_sum, cols);
     case WN_OP_centre_gauss: return word * 2 * ARG(op, centre_gauss, cols);
     case WN_OP_curvature: return word * 3 * ARG(op, curvature, cols);
+    case WN_OP_centre_rows: return word * 2 * ARG(op, centre_rows, cols);
     case WN_OP_centre_cos: return word * 2 * ARG(op, centre_cos, cols);
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
@@ -128,6 +129,7 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_row_length: ROWS(row_length, n_max);
     case WN_OP_column_sum: return UINT64_MAX; /* a part is a column's tokens or more */
     case WN_OP_centre_gauss: ROWS(centre_gauss, n_max);
+    case WN_OP_centre_rows: ROWS(centre_rows, n_max);
     case WN_OP_centre_cos: ROWS(centre_cos, n_max);
     case WN_OP_text_shares: PRODUCT(text_shares, n_max, cols, text_rows);
     case WN_OP_rated_sum: PRODUCT(rated_sum, n_max, heads, text_rows);

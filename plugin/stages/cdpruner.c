@@ -5,12 +5,14 @@
  * weight=, split=: the kernel that OpenVINO GenAI ships: r = mean of +cos (its default; no negation), scaled to 0..1,
  * kernel (1-w) S + w r S r, and frames of more than `split` tokens selected in two halves, keep/2 and the rest, each scaled by
  * itself. Ours: r = 1 where all are equal (theirs 0), the range without their 1e-6, keep=% truncates (theirs rounds).
+ * centre=on, Cen-Prune: Wen et al., "Centering before Pruning", arXiv:2608.30263 (no official code; its plain variant, see
+ * divprune): S of tokens less their frame's mean, r times how distinct the token is in its frame.
  * Differs: d is held above 1e-12 where duplicates would make it 0 or negative (the official code divides by sqrt(d)).
  * Cost: n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory. */
 #include "build.h"
 #include <math.h>
 
-enum { KEEP, WEIGHT, SPLIT };
+enum { KEEP, WEIGHT, SPLIT, CENTRE };
 
 static uint32_t kept(uint32_t n, uint32_t part, const void *user)
 {
@@ -44,6 +46,18 @@ static wn_arr half_borders(wn_build *b)
     return seg;
 }
 
+/* x = x * y */
+static void multiply(wn_build *b, wn_arr x, wn_arr y)
+{
+    const struct wn_args_value_product args = {.n_max = b->set.n_max,
+                                               .segs = b->set.segs,
+                                               .seg_at = b->set.seg.at,
+                                               .x_at = x.at,
+                                               .y_at = y.at,
+                                               .out_at = x.at};
+    BUILD_OP(b, value_product, args.n_max, NULL, NULL, args, WRITES_W);
+}
+
 static winnow_status build(wn_build *b, const wn_value *v)
 {
     const bool openvino = v[WEIGHT].given;
@@ -58,7 +72,12 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_set frames = b->set;
     const wn_arr k =
         split ? build_counts(b, kept_of_half, 2, &v[KEEP]) : build_counts(b, kept, 1, &v[KEEP]);
-    const wn_arr inv = build_norms(b, &b->set.mat, b->set.rows);
+    const bool centre = v[CENTRE].choice == 1;
+    wn_centred tokens = {.mat = b->set.mat, .distinct = WN_NO_ARR};
+    if (centre)
+        tokens = build_centred(b);
+    else
+        tokens.inv = build_norms(b, &b->set.mat, b->set.rows);
     if (split) { /* from here to the picks a half is a frame */
         b->set.seg = half_borders(b);
         b->set.segs *= 2;
@@ -66,7 +85,10 @@ static winnow_status build(wn_build *b, const wn_value *v)
     }
     build_scale_range(b, rel, b->set.seg, b->set.segs, !split, openvino ? 0.0f : 1e-6f,
                       openvino ? 1e-6f : 0.0f);
-    const wn_mat sim = build_sim_matrix(b, NULL, &b->set.mat, b->set.rows, inv);
+    if (centre)
+        multiply(b, rel, tokens.distinct);
+    const wn_mat sim =
+        build_sim_matrix(b, NULL, &tokens.mat, centre ? WN_NO_ARR : b->set.rows, tokens.inv);
     const uint32_t k_max = after.width ? after.width : 1;
     const wn_mat factor = build_matrix(b, (uint64_t)b->set.segs * k_max, b->set.width);
     const wn_arr d = build_array(b, b->set.n_max), flags = build_array(b, b->set.n_max),
@@ -102,6 +124,8 @@ static const winnow_option_info options[] = {
     {"weight", "number", "-", "0..1", "OpenVINO's kernel (1-w)*S + w*r*S*r instead of r*S*r"},
     {"split", "count", "0", "0..1e9",
      "select in two halves above this many tokens a frame; 0 never"},
+    {"centre", "choice", "off", "off|on",
+     "on: tokens less their frame's mean, the distinct ones first (Cen-Prune)"},
 };
 
 const wn_stage wn_stage_cdpruner = {
@@ -116,7 +140,7 @@ const wn_stage wn_stage_cdpruner = {
         "Zhang et al., NeurIPS 2025, arXiv:2506.10967; official Theia-4869/CDPruner llava_arch.py; weight and split: OpenVINO GenAI",
     .options = options,
     .selects = WN_SELECTS_KEEP,
-    .option_count = 3,
+    .option_count = 4,
     .roles_needed =
         1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_TEXT,
     .check = check,

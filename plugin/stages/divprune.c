@@ -8,12 +8,16 @@
  *                radius stay, so that a frame that repeats itself gets few tokens and a rich one many
  *   keep=auto    picks with a radius above 1 - fidelity stay: every token then has a kept one at least so similar (in its frame),
  *                and the content says how many that takes (an idea of ALIT, arXiv:2411.02393, whose tokenizer is trained)
+ * centre=on, Cen-Prune: Wen et al., "Centering before Pruning", arXiv:2608.30263 (no official code; its plain variant, for tokens as
+ * LLaVA projects them): distances between tokens less their frame's mean, and each times how distinct its token is, the mean of
+ * 1 - cos to the others before centring, scaled to 0..1 in the frame; the first pick by distances alone. The paper's unnamed small
+ * number beside the range is left out.
  * `least` and `most` bound what a frame keeps then. Ties go to the earlier token.
  * Cost: n*n*D multiply-adds a frame; keeps the n x n similarities in memory, since every pick reads a row of them. */
 #include "build.h"
 #include <math.h>
 
-enum { KEEP, SHARE, FIDELITY, LEAST, MOST };
+enum { KEEP, SHARE, FIDELITY, LEAST, MOST, CENTRE };
 
 static uint32_t kept(uint32_t n, uint32_t part, const void *user)
 {
@@ -48,10 +52,17 @@ typedef struct picks {
 } picks;
 
 /* `count` picks of each frame. */
-static picks pick(wn_build *b, wn_count_fn count, const wn_value *value)
+static picks pick(wn_build *b, wn_count_fn count, const wn_value *value, bool centre)
 {
-    const wn_arr inv = build_norms(b, &b->set.mat, b->set.rows);
-    picks p = {.sim = build_sim_matrix(b, NULL, &b->set.mat, b->set.rows, inv)};
+    picks p;
+    wn_centred centred = {.distinct = WN_NO_ARR};
+    if (centre) {
+        centred = build_centred(b);
+        p.sim = build_sim_matrix(b, NULL, &centred.mat, WN_NO_ARR, centred.inv);
+    } else {
+        const wn_arr inv = build_norms(b, &b->set.mat, b->set.rows);
+        p.sim = build_sim_matrix(b, NULL, &b->set.mat, b->set.rows, inv);
+    }
     const wn_arr first = build_array(b, b->set.n_max), md = build_array(b, b->set.n_max);
     p.flags = build_array(b, b->set.n_max);
     p.order = build_array(b, b->set.n_max);
@@ -65,7 +76,9 @@ static picks pick(wn_build *b, wn_count_fn count, const wn_value *value)
                                                  .first_at = first.at,
                                                  .md_at = md.at,
                                                  .flag_at = p.flags.at,
-                                                 .order_at = p.order.at};
+                                                 .order_at = p.order.at,
+                                                 .weighted = centre,
+                                                 .weight_at = centred.distinct.at};
     build_greedy_maxmin(b, greedy, &p.sim, build_bounds(b, count, 0, value).width);
     return p;
 }
@@ -92,7 +105,7 @@ static winnow_status build_by_radius(wn_build *b, const wn_value *v)
 {
     const wn_set *set = &b->set;
     const double fidelity = v[FIDELITY].given ? v[FIDELITY].number : 0.9;
-    const picks p = pick(b, ceiling, &v[MOST]);
+    const picks p = pick(b, ceiling, &v[MOST], false);
     const wn_arr radius = radii(b, v, &p, (float)(1.0 - fidelity));
     wn_bounds after = build_bounds(b, ceiling, 0, &v[MOST]);
     wn_arr flags = p.flags;
@@ -114,13 +127,15 @@ static winnow_status build(wn_build *b, const wn_value *v)
 {
     if (v[KEEP].automatic || v[SHARE].choice == 1)
         return build_by_radius(b, v);
-    const picks p = pick(b, kept, &v[KEEP]);
+    const picks p = pick(b, kept, &v[KEEP], v[CENTRE].choice == 1);
     build_prune(b, p.flags, build_bounds(b, kept, 0, &v[KEEP]), p.order);
     return b->status;
 }
 
 static const char *check(const wn_value *v)
 {
+    if (v[CENTRE].choice == 1 && (v[KEEP].automatic || v[SHARE].choice == 1))
+        return "centre=on has no radius to go by (leave share= and keep=auto out)";
     if (v[FIDELITY].given && !v[KEEP].automatic)
         return "fidelity= goes with keep=auto";
     if (v[KEEP].automatic && v[SHARE].choice == 1)
@@ -139,6 +154,8 @@ static const winnow_option_info options[] = {
      "with keep=auto: how similar a kept token every token must have; 0.9 if absent"},
     {"least", "count", "-", "1..1e9", "tokens of a frame that stay in any case; 1 if absent"},
     {"most", "keep", "-", "1..1e9", "tokens of a frame that stay at most"},
+    {"centre", "choice", "off", "off|on",
+     "on: tokens less their frame's mean, the distinct ones first (Cen-Prune)"},
 };
 
 const wn_stage wn_stage_divprune = {
@@ -153,7 +170,7 @@ const wn_stage wn_stage_divprune = {
         "Alvar et al., CVPR 2025, arXiv:2503.02175; official vbdi/divprune llava_arch.py DivPrune",
     .options = options,
     .selects = WN_SELECTS_KEEP,
-    .option_count = 5,
+    .option_count = 6,
     .check = check,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .build = build,

@@ -46,6 +46,8 @@ static const char *const stages[] = {
     "divprune=keep=%u",
     "divprune=keep=%u0%%",
     "divprune=keep=%u:share=need:least=2",
+    "divprune=keep=%u:centre=on",
+    "cdpruner=keep=%u0%%:centre=on",
     "divprune=auto:fidelity=0.%u:most=5",
     "budget=%u",
     "budget=auto:fidelity=0.%u",

@@ -147,8 +147,38 @@ static void expect_group_top(expectations *e)
     }
 }
 
+/* Two segments about their centres (1, 2) and (0, 4); a row that is none. */
+static void expect_centre(expectations *e)
+{
+    const float tokens[6] = {1.0f, 3.0f, 5.0f, 2.0f, 2.0f, 4.0f};
+    ops_case c;
+    case_init(&c, 13, 0);
+    set_a(&c, 3, 2, tokens);
+    make_c(&c, 2, 2, WINNOW_F32, PLAIN, 0);
+    put_c(&c, 0, 0, 1.0f);
+    put_c(&c, 0, 1, 2.0f);
+    put_c(&c, 1, 0, 0.0f);
+    put_c(&c, 1, 1, 4.0f);
+    make_pool(&c, 8, WINNOW_F32);
+    const uint32_t seg = WORDS_OF(&c, 0, 2, 4), rows = WORDS_OF(&c, 1, 0, 2, WN_NONE),
+                   x = REALS_OF(&c, 2.0f, 0.5f, -1.0f, 3.0f),
+                   y = REALS_OF(&c, 4.0f, 0.5f, 2.0f, 0.0f);
+    wn_op *op =
+        ADD(&c, centre_rows, 4, .n_max = 4, .segs = 2, .seg_at = seg, .list_at = rows, .cols = 2);
+    use_a(&c, op);
+    use_c(&c, op);
+    write_pool(&c, op, 0, 2);
+    ADD(&c, value_product, 4, .n_max = 4, .segs = 2, .seg_at = seg, .x_at = x, .y_at = y,
+        .out_at = x);
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "centre_rows", o.pool, 4.0f, 0.0f, 0.0f, 1.0f, 2.0f, 0.0f, 0.0f, 0.0f);
+    CHECK_REALS(e, "value_product", (float *)(void *)(o.w + x), 8.0f, 0.25f, -2.0f, 0.0f);
+    outcome_free(&o);
+}
+
 void expect_links(expectations *e)
 {
+    expect_centre(e);
     expect_text_peak(e);
     expect_dual_filter(e);
     expect_group_top(e);

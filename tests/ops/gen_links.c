@@ -82,3 +82,29 @@ void gen_group_top(ops_case *c)
         .group_at = chance(c, 70) ? group : WN_NONE, .score_at = reals(c, s.n, any_flavour(c)),
         .table_at = table, .flag_at = array(c, s.n_max, WORDS));
 }
+
+void gen_centre_rows(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 521));
+    const uint32_t cols = any_cols(c, 300);
+    make_matrix(c, &c->a, s.n, cols, any_dtype(c), any_flavour(c));
+    make_c(c, s.segs, cols, WINNOW_F32, PLAIN, 0);
+    make_pool(c, 3 + (uint64_t)s.n_max * (cols + 2), WINNOW_F32);
+    describe(c, "n %u of %u, cols %u, segments %u, dtype %u", s.n, s.n_max, cols, s.segs,
+             c->a.dtype);
+    wn_op *op = ADD(c, centre_rows, s.n_max * ((cols + 1) / 2), .n_max = s.n_max, .segs = s.segs,
+                    .seg_at = s.at, .list_at = chance(c, 70) ? row_list(c, s.n, true) : WN_NONE,
+                    .cols = cols);
+    use_a(c, op);
+    use_c(c, op);
+    write_pool(c, op, 3, cols + below(c, 3));
+}
+
+void gen_value_product(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 1031));
+    const uint32_t x = reals(c, s.n_max, any_flavour(c)), y = reals(c, s.n_max, any_flavour(c));
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    ADD(c, value_product, s.n_max, .n_max = s.n_max, .segs = s.segs, .seg_at = s.at, .x_at = x,
+        .y_at = y, .out_at = chance(c, 50) ? x : array(c, s.n_max, REALS));
+}

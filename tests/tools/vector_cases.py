@@ -5,6 +5,7 @@ no row is changed.
 """
 import numpy as np
 
+import vector_centre as centre
 import vector_choice
 import vector_methods as m
 import vector_motion
@@ -292,3 +293,4 @@ def rows():
         yield from group()
     yield from shared.cases(numbered)
     yield from text.cases(numbered)
+    yield from centre.cases(numbered)

@@ -118,6 +118,8 @@ static const mistake mistakes[] = {
     {"fastervlm=keep=auto", {"keep is `auto`", "a count such as 64 or a share"}},
     {"divprune=keep=autos", {"keep is `autos`", "a share such as 25%, or auto"}},
     {"divprune=5:fidelity=0.5", {"divprune at character 1", "fidelity= goes with keep=auto"}},
+    {"divprune=keep=auto:centre=on", {"centre=on has no radius to go by"}},
+    {"divprune=keep=4:share=need:centre=on", {"centre=on has no radius to go by"}},
     {"divprune=auto:fidelity=1", {"fidelity is 1", "0..<1"}},
     {"divprune=auto:share=need", {"counts no tokens that frames could share"}},
     {"divprune=5:most=3", {"least= and most= go with"}},
