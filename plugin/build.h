@@ -377,6 +377,10 @@ wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn
  * whose dest is their centre. Positions that are not in the list stay as they are. */
 void build_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
                     wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep, wn_arr dest);
+/* The same by distances to the nearest sparser point (StreamingTOM's). */
+void build_sparse_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                           wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep,
+                           wn_arr dest);
 
 /* out[to[e]] = values[from[e]] for the entries e of a list; WN_NO_ARR as from or to: e. */
 void build_lookup(wn_build *b, uint32_t segs, const wn_list *entries, wn_arr from, wn_arr to,

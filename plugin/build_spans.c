@@ -4,8 +4,8 @@
 
 /* -- clusters ---------------------------------------------------------------------------------- */
 
-wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
-                     wn_arr list, uint32_t k, wn_arr k_at)
+static wn_peaks find_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                           wn_arr list, uint32_t k, wn_arr k_at, bool sparser)
 {
     const uint32_t width = points->width ? points->width : 1;
     const wn_peaks peaks = {.distance = build_matrix(b, points->n_max ? points->n_max : 1, width),
@@ -31,7 +31,8 @@ wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn
                                        .seg_at = points->seg.at,
                                        .density_at = density.at,
                                        .far_at = far.at,
-                                       .score_at = peaks.score.at};
+                                       .score_at = peaks.score.at,
+                                       .sparser = sparser};
     const uint64_t tiles = (uint64_t)((points->n_max + 3) / 4) * ((width + 3) / 4);
     const uint64_t row = (width + b->group_size - 1) / b->group_size + 80; /* and a reduction */
     build_loops_fit(b, WN_OP_distances, 4ull * mat->cols);
@@ -42,10 +43,15 @@ wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn
     return peaks;
 }
 
-void build_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
-                    wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep, wn_arr dest)
+wn_peaks build_peaks(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                     wn_arr list, uint32_t k, wn_arr k_at)
 {
-    const wn_peaks peaks = build_peaks(b, segs, points, mat, list, k, k_at);
+    return find_peaks(b, segs, points, mat, list, k, k_at, false);
+}
+
+static void send_to_centres(wn_build *b, uint32_t segs, const wn_list *points, wn_peaks peaks,
+                            wn_arr count, wn_arr keep, wn_arr dest)
+{
     const wn_arr flags = build_topk_of(b, segs, points, peaks.score, count);
     const struct wn_args_nearest args = {.n_max = points->n_max,
                                          .segs = segs,
@@ -55,6 +61,21 @@ void build_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_
                                          .keep_at = keep.at,
                                          .dest_at = dest.at};
     BUILD_OP(b, nearest, points->n_max, &peaks.distance, NULL, args, WRITES_W);
+}
+
+void build_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                    wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep, wn_arr dest)
+{
+    const wn_peaks peaks = find_peaks(b, segs, points, mat, list, k, k_at, false);
+    send_to_centres(b, segs, points, peaks, count, keep, dest);
+}
+
+void build_sparse_clusters(wn_build *b, uint32_t segs, const wn_list *points, const wn_mat *mat,
+                           wn_arr list, uint32_t k, wn_arr k_at, wn_arr count, wn_arr keep,
+                           wn_arr dest)
+{
+    const wn_peaks peaks = find_peaks(b, segs, points, mat, list, k, k_at, true);
+    send_to_centres(b, segs, points, peaks, count, keep, dest);
 }
 
 /* -- lists ------------------------------------------------------------------------------------- */

@@ -544,8 +544,8 @@ struct wn_args_distances { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u seg_
 struct wn_args_density { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k; wn_u k_at; wn_u density_at; wn_u far_at; };
 
 /* score[e] = sqrt_(v) * density[e], v = the smallest A(e, u) over the denser points u of the segment (density greater, or equal and u lower); none: the largest far[] of the segment.
- * sqrt_(v) = v <= 0: 0; infinite: itself; else v * rsqrt_(v). items = n_max (GROUPS), e < seg[segs]. */
-struct wn_args_peaks { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u density_at; wn_u far_at; wn_u score_at; };
+ * sqrt_(v) = v <= 0: 0; infinite: itself; else v * rsqrt_(v). sparser = 1: over the points that are not (density less, or equal and u higher). items = n_max (GROUPS), e < seg[segs]. */
+struct wn_args_peaks { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u density_at; wn_u far_at; wn_u score_at; wn_u sparser; };
 
 /* p = pos[e]. flag[e] != 0 (a centre): keep[p] = 1. Else keep[p] = 0 and dest[p] = pos of the centre u of the segment with the smallest A(e, u), ties and all NaN to the lower u;
  * no centre: WN_NONE. items = n_max (GROUPS), e < seg[segs]. */

@@ -18,7 +18,8 @@ void main()
     uint near = 0u, far = 0u;
     for (uint u = thread(); u < n; u += LOCAL) {
         uint other = score_key(w_f(pc.density_at + begin + u));
-        if (other > key || (other == key && u < place)) near = max(near, score_key_smallest(load_a(e, u)));
+        bool counts = pc.sparser != 0u ? other < key || (other == key && u > place) : other > key || (other == key && u < place);
+        if (counts) near = max(near, score_key_smallest(load_a(e, u)));
         far = max(far, score_key(w_f(pc.far_at + begin + u)));
     }
     near = group_max(near);

@@ -162,7 +162,7 @@ void cpu_density(const struct wn_args_density *pc, const wn_cpu_memory *m)
     }
 }
 
-/* The smallest distance of point e to a denser one of its segment, squared; the largest of all if there is none. */
+/* The smallest distance of point e to a denser (or sparser) one of its segment, squared; the largest of all if there is none. */
 static float to_denser(const struct wn_args_peaks *pc, const wn_cpu_memory *m, uint32_t e,
                        uint32_t begin, uint32_t end)
 {
@@ -173,7 +173,9 @@ static float to_denser(const struct wn_args_peaks *pc, const wn_cpu_memory *m, u
         const uint32_t other = score_key(real(m, pc->density_at, u));
         const uint32_t closeness = score_key_smallest(row[u - begin]);
         const uint32_t distance = score_key(real(m, pc->far_at, u));
-        if ((other > key || (other == key && u < e)) && closeness > near)
+        const bool counts = pc->sparser ? other < key || (other == key && u > e)
+                                        : other > key || (other == key && u < e);
+        if (counts && closeness > near)
             near = closeness;
         far = distance > far ? distance : far;
     }

@@ -62,6 +62,7 @@ static const struct {
     {"fastvid", "keep=10%"},
     {"flashvid", "keep=25%"},
     {"holitom", "keep=10%"},
+    {"streamingtom", "keep=25%"},
     {"prunevid", "still=0.8"},
     {"prunevid-llm", "keep=40%"},
     {"vidcom2", "keep=25%"},

@@ -27,6 +27,7 @@ static const struct {
     {"fastvid", "clusters by the distances of all pairs that are left: N x N a frame"},
     {"flashvid", "similarities and distances of all pairs: 2 N x N a frame, and trees as rows"},
     {"holitom", "distances of all pairs that stand still, and what stands still as rows"},
+    {"streamingtom", "distances of all pairs that stand still: N x N a frame"},
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 

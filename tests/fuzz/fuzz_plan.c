@@ -100,6 +100,8 @@ static const char *const stages[] = {
     "holitom=keep=%u",
     "holitom=keep=%u0%%:still=0:contextual=0.5:merge=mean",
     "prunevid=still=0.%u",
+    "streamingtom=keep=%u:threshold=-1",
+    "streamingtom=keep=%u0%%:threshold=0.1:k=2",
     "prunevid-llm=keep=%u",
     "prunevid-llm=keep=%u0%%",
     "prunevid=still=-1:segments=0.%u:clusters=0.3",

@@ -176,8 +176,25 @@ static void expect_centre(expectations *e)
     outcome_free(&o);
 }
 
+/* Three points in a row, 2 and 1 apart, each less dense than the one before: to the next one, and the last to the farthest. */
+static void expect_sparser(expectations *e)
+{
+    const float squared[9] = {0.0f, 4.0f, 9.0f, 4.0f, 0.0f, 1.0f, 9.0f, 1.0f, 0.0f};
+    ops_case c;
+    case_init(&c, 14, 0);
+    set_a(&c, 3, 3, squared);
+    const uint32_t seg = WORDS_OF(&c, 0, 3), density = REALS_OF(&c, 1.0f, 0.5f, 0.25f),
+                   far = REALS_OF(&c, 9.0f, 4.0f, 9.0f), score = array(&c, 3, REALS);
+    use_a(&c, ADD(&c, peaks, 3, .n_max = 3, .segs = 1, .seg_at = seg, .density_at = density,
+                  .far_at = far, .score_at = score, .sparser = 1));
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "peaks: sparser", (float *)(void *)(o.w + score), 2.0f, 0.5f, 0.75f);
+    outcome_free(&o);
+}
+
 void expect_links(expectations *e)
 {
+    expect_sparser(e);
     expect_centre(e);
     expect_text_peak(e);
     expect_dual_filter(e);

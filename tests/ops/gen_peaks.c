@@ -62,7 +62,8 @@ void gen_peaks(ops_case *c)
     make_distances(c, &s);
     describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
     use_a(c, ADD(c, peaks, s.n_max, BOUNDED(s), .density_at = reals(c, s.n, any_flavour(c)),
-                 .far_at = reals(c, s.n, any_flavour(c)), .score_at = array(c, s.n_max, REALS)));
+                 .far_at = reals(c, s.n, any_flavour(c)), .score_at = array(c, s.n_max, REALS),
+                 .sparser = chance(c, 50)));
 }
 
 void gen_nearest(ops_case *c)

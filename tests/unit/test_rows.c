@@ -48,6 +48,7 @@ static const struct {
     {"divprune=keep=20%:share=need", false},
     {"mustdrop-llm", false},
     {"prunevid-llm=keep=30%", false},
+    {"streamingtom=keep=30%:threshold=0.1", false},
 };
 
 static uint32_t run_frames(winnow_plan *plan, test_run *run, uint32_t frames, const char *spec)
