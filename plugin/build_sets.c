@@ -9,7 +9,7 @@ static wn_set set_after(wn_build *b, wn_bounds after, bool sizes)
     set.regular = after.regular;
     set.exact = after.exact;
     set.grid_h = set.grid_w = 0;
-    set.aligned = set.segs == 1;
+    set.aligned = set.segs == 1 && set.regular;
     set.seg = build_array(b, set.segs + 1u);
     set.rows = build_array(b, set.n_max);
     set.index = build_array(b, set.n_max);

@@ -114,9 +114,34 @@ static void planning_is_silent(void **state)
     assert_int_equal(host.live, 0);
 }
 
+/* Of a frame whose tokens are known on the device alone nobody can say which lie at the same place, nor how many go on. */
+static void unknown_numbers_are_not_aligned(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"mustdrop-llm,evs=rate=0.4",
+                                         "divprune=keep=auto,dtd=rate=0.5",
+                                         "mustdrop-llm,streamingtom=keep=3"};
+    test_host host;
+    test_run run;
+    test_host_open(&host);
+    winnow_device *device = test_device(&host.host);
+    winnow_shape picture = largest;
+    picture.frames = 1;
+    test_run_open(&run, &picture, (1u << WINNOW_ROLE_COUNT) - 1u, 3, TOKENS, DIM);
+    for (size_t i = 0; i < LENGTH(behind); ++i) {
+        winnow_plan *plan;
+        assert_int_equal(test_plan(device, behind[i], &run, 0, &plan), WINNOW_E_SHAPE);
+        assert_non_null(strstr(host.line, "frames keep different places here"));
+    }
+    test_run_close(&run);
+    test_api()->device_destroy(device);
+    assert_int_equal(host.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(fewer_frames_fit),
+                                       cmocka_unit_test(unknown_numbers_are_not_aligned),
                                        cmocka_unit_test(planning_is_silent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
