@@ -330,13 +330,25 @@ static void note_hazards(wn_build *b, wn_op *op, const touched *t)
     b->w_written |= t->writes_w;
 }
 
+static void count_op(wn_build *b, uint32_t kind, const void *args, size_t args_bytes,
+                     const wn_mat *a, const wn_mat *bm)
+{
+    wn_op op = {.kind = (uint16_t)kind};
+    memcpy(op.args, args, args_bytes);
+    op.args[WN_ARG_A_STRIDE] = a ? a->stride : 0;
+    op.args[WN_ARG_B_STRIDE] = bm ? bm->stride : 0;
+    const uint64_t scratch = b->scratch_of ? b->scratch_of(&op) : 0;
+    b->scratch_most = scratch > b->scratch_most ? scratch : b->scratch_most;
+    ++b->op_count;
+}
+
 void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, uint64_t items,
                const wn_mat *a, const wn_mat *bm, const wn_mat *c, bool writes_w)
 {
     if (b->status != WINNOW_OK)
         return;
     if (b->bounds_only) {
-        ++b->op_count;
+        count_op(b, kind, args, args_bytes, a, bm);
         return;
     }
     if (items > UINT32_MAX) {

@@ -146,6 +146,8 @@ typedef struct wn_build {
     wn_touch touch[WN_TOUCH_MOST];
     bool w_read, w_written; /* since then */
     bool may_grow;          /* ops and consts may be reallocated: at planning only */
+    uint64_t (*scratch_of)(const wn_op *op); /* with bounds_only: the backend's, or NULL */
+    uint64_t scratch_most;
     bool bounds_only;       /* sets alone count: operations and constants are counted, not kept */
     uint32_t emit_first;
 } wn_build;
@@ -450,7 +452,7 @@ winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);
 /* The most that a pipeline gives and needs for several shapes. */
 typedef struct wn_room {
     uint32_t rows, ops, consts;
-    uint64_t w_words, matrix_bytes;
+    uint64_t w_words, matrix_bytes, scratch_bytes;
 } wn_room;
 /* Raises `room` to what the pipeline gives and needs for b->in, if it takes that; no program is made. */
 void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room);

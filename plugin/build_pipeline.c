@@ -220,6 +220,7 @@ void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *roo
     room->ops = (uint32_t)larger(room->ops, b->op_count + EMIT_OPS);
     room->consts = (uint32_t)larger(room->consts, b->const_count);
     room->w_words = larger(room->w_words, words);
+    room->scratch_bytes = larger(room->scratch_bytes, b->scratch_most);
     room->matrix_bytes = larger(room->matrix_bytes, b->matrix_bytes);
 }
 

@@ -111,6 +111,7 @@ typedef struct wn_exec_desc {
     uint32_t flags;                       /* WINNOW_PLAN_* */
     const wn_program *program;            /* the largest */
     uint32_t op_room, const_room; /* operations and constants of others, if they have more */
+    uint64_t scratch_room;        /* and what one of their operations wants: see scratch_bytes */
     uint64_t history_bytes;               /* WN_SLOT_HISTORY, zeroed; 0: none */
     uint64_t weight_bytes[WN_WEIGHT_PARTS]; /* WN_SLOT_WEIGHTS + i, zeroed; 0: none */
     uint64_t in_bytes[WINNOW_ROLE_COUNT]; /* packed, largest; 0: absent */
@@ -139,6 +140,7 @@ typedef struct wn_backend {
                               wn_exec_stats *stats);
     winnow_status (*copy_bandwidth)(winnow_device *device, uint64_t bytes,
                                     double *bytes_per_second);
+    uint64_t (*scratch_bytes)(const wn_op *op); /* host memory that one operation wants; NULL: none */
     bool packs_rows; /* true: exec_run copies rows to packed staging memory first */
     uint64_t (*exec_bytes)(const wn_exec *exec, uint64_t *staging); /* device memory taken */
 } wn_backend;

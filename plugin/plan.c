@@ -262,6 +262,7 @@ static winnow_status take_memory(winnow_plan *plan, const wn_room *room)
                          .program = &plan->program,
                          .op_room = room->ops,
                          .const_room = room->consts,
+                         .scratch_room = room->scratch_bytes,
                          .history_bytes = plan->build.history_bytes,
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
@@ -294,6 +295,7 @@ static winnow_status find_room(winnow_plan *plan, wn_room *room)
     wn_build probe = {.host = &silent,
                       .loop_limit = plan->build.loop_limit,
                       .group_size = plan->build.group_size,
+                      .scratch_of = plan->device->backend->scratch_bytes,
                       .in = plan->built};
     for (uint32_t frames = plan->desc.max_shape.frames; --frames > 0;) {
         probe.in.shape.frames = frames;

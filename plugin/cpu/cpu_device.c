@@ -148,6 +148,7 @@ static void take_sizes(wn_exec *exec, const wn_exec_desc *desc)
             exec->scratch_bytes =
                 larger(exec->scratch_bytes, wn_cpu_scratch_bytes(&program->ops[i]));
     }
+    exec->scratch_bytes = larger(exec->scratch_bytes, desc->scratch_room);
     exec->scratch_bytes = (exec->scratch_bytes + LINE - 1) / LINE * LINE; /* a thread's own lines */
     exec->history_bytes = desc->history_bytes;
     memcpy(exec->weight_bytes, desc->weight_bytes, sizeof exec->weight_bytes);
@@ -399,6 +400,7 @@ const wn_backend wn_cpu_backend = {
     .exec_destroy = exec_destroy,
     .exec_run = exec_run,
     .copy_bandwidth = copy_bandwidth,
+    .scratch_bytes = wn_cpu_scratch_bytes,
     .packs_rows = false,
     .exec_bytes = exec_bytes,
 };
