@@ -77,7 +77,7 @@ struct wn_args_frame_sim { WN_HEAD; wn_u n_max; wn_u frames; wn_u tokens; wn_u c
 /* Cosines along shifts of the grid, on a regular set of h x grid_w tokens a frame (seg[t] = t*tokens). Shift s of
  * n = 2*radius + 1 a side, s < n*n: dy = s / n - radius, dx = s % n - radius. y = A or B as in frame_sim, but of the token at
  * (clamp(row + dy), clamp(column + dx)) of frame ref[t], clamped to the grid. sim[(t*n*n + s)*tokens + j] = dot32(x, y) * (inv[t*tokens + j] * inv of y), which is inv[] too, or
- * inv_old[] for rows of B; ref[t] == -1: 0. items = frames*n*n*tokens, in the order of sim. */
+ * inv_old[] for rows of B; ref[t] == -1: 0. items = frames*n*tokens. */
 struct wn_args_shift_sim { WN_HEAD; wn_u frames; wn_u tokens; wn_u grid_w; wn_u cols; wn_u radius; wn_u rows_at;
     wn_u ref_at; wn_u inv_at; wn_u inv_old_at; wn_u sim_at; };
 

@@ -121,7 +121,8 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_row_softmax: return 8ull * op->items * op->args[WN_ARG_B_STRIDE];
     case WN_OP_row_spread: return 4 * ARG(op, row_spread, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
-    case WN_OP_shift_sim: return op->items * ARG(op, shift_sim, cols);
+    case WN_OP_shift_sim:
+        return op->items * (2 * ARG(op, shift_sim, radius) + 1) * ARG(op, shift_sim, cols);
     case WN_OP_motion_fit:
         return op->items * ARG(op, motion_fit, tokens) *
                (ARG(op, motion_fit, shifts) + ARG(op, motion_fit, turns));

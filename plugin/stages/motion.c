@@ -92,7 +92,8 @@ static motion find_motion(wn_build *b, const wn_value *v, const wn_mat *history)
                                             .inv_at = inv.at,
                                             .inv_old_at = inv_old.at,
                                             .sim_at = sim.at};
-    BUILD_OP(b, shift_sim, table, &set->mat, b->in.streaming ? history : NULL, shift, WRITES_W);
+    BUILD_OP(b, shift_sim, (uint64_t)set->n_max * side, &set->mat, b->in.streaming ? history : NULL,
+             shift, WRITES_W);
     struct wn_args_motion_fit fit = {.frames = set->segs,
                                      .tokens = set->width,
                                      .grid_w = set->grid_w,

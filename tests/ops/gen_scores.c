@@ -118,7 +118,7 @@ void gen_shift_sim(ops_case *c)
     describe(c, "%u x %u x %u, cols %u, radius %u, dtypes %u %u", frames, grid_h, grid_w, cols,
              radius, c->a.dtype, c->b_in.dtype);
     wn_op *op =
-        ADD(c, shift_sim, (uint64_t)n * side * side, .frames = frames, .tokens = tokens,
+        ADD(c, shift_sim, (uint64_t)n * side, .frames = frames, .tokens = tokens,
             .grid_w = grid_w, .cols = cols, .radius = radius, .rows_at = row_list(c, n, true),
             .ref_at = references(c, frames, before), .inv_at = positive(c, n),
             .inv_old_at = positive(c, before * tokens), .sim_at = array(c, n * side * side, REALS));
