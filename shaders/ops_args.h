@@ -536,7 +536,8 @@ struct wn_args_shares { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_a
  * NaN: a distance that is NaN is left out; a point without a distance has a density and a score of NaN, which ranks below all. */
 
 /* B(e, u) = (sum over d, ascending from 0, of (x_d - y_d)*(x_d - y_d)) * scale, x = A(list[pos[e]]), y = A(list[pos[seg[s] + u]]): the squared distance of entry e and entry u of its
- * segment. An entry without a row: NaN. Columns past the segment are not written. B is f32. items = tiles of 4x4 as in sim_matrix. */
+ * segment. An entry without a row: NaN. Columns past the segment are not written. B is f32. items = (ceil(n_max/WN_TILE) +
+ * segs) * ceil(width/WN_TILE): tiles of WN_TILE x WN_TILE, in lines of a segment. */
 struct wn_args_distances { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u list_at; wn_u cols; wn_f scale; };
 
 /* density[e] = exp_(-(v_0 + v_1 + ...) * recip_(m)), v_t the m smallest A(e, u), ascending (the point itself is one), m = min(k, k_at[s] (WN_NONE: no such limit), numbers in the

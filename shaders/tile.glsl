@@ -1,4 +1,5 @@
-// tile.glsl: dotseq of rows of A with rows of A, a tile of them at a time. Include after reduce.glsl.
+// tile.glsl: dotseq of rows of A with rows of A, a tile of them at a time; with WN_DISTANCES, the sums of the squares of their
+// differences, in the same order. Include after reduce.glsl.
 //
 // LANES: an item is a tile of 32 rows by 32 columns, made in one of two ways that give the same sums:
 //   BROADCAST_TILES  A subgroup of 8 or 4 lanes makes 16 rows by two columns a lane (by four with LOOPED_LOADS). Each lane
@@ -12,6 +13,31 @@
 #define TILE_GLSL
 
 #include "four.glsl"
+
+// What a dimension adds.
+#ifdef WN_DISTANCES
+vec2 tile_term(float x, vec2 y)
+{
+    precise vec2 apart = vec2(x) - y, square = apart * apart;
+    return square;
+}
+vec4 tile_term(float x, vec4 y)
+{
+    precise vec4 apart = vec4(x) - y, square = apart * apart;
+    return square;
+}
+#else
+vec2 tile_term(float x, vec2 y)
+{
+    precise vec2 product = x * y;
+    return product;
+}
+vec4 tile_term(float x, vec4 y)
+{
+    precise vec4 product = x * y;
+    return product;
+}
+#endif
 
 // F(sums, register and lane that hold the row's elements with 8 lanes a subgroup, the same with 4).
 #define EACH_SUB_ROW(F) \
@@ -36,18 +62,18 @@ uvec2 sub_at()
 // How a subgroup's lanes share the work: 2 columns a lane of 8 (EIGHT) or 4 (FOUR), or 4 of 8 (WIDE).
 // Of the columns of a row the sums of the first two are s, of the others s##_.
 #define SUB_DECLARE(s, x8, l8, x4, l4) precise vec2 s = vec2(0.0), s##_ = vec2(0.0);
-#define SUB_WIDE_x(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.x, l8); s = s + x * y; s##_ = s##_ + x * z;
-#define SUB_WIDE_y(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.y, l8); s = s + x * y; s##_ = s##_ + x * z;
-#define SUB_WIDE_z(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.z, l8); s = s + x * y; s##_ = s##_ + x * z;
-#define SUB_WIDE_w(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.w, l8); s = s + x * y; s##_ = s##_ + x * z;
-#define SUB_EIGHT_x(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x8.x, l8) * y;
-#define SUB_EIGHT_y(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x8.y, l8) * y;
-#define SUB_EIGHT_z(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x8.z, l8) * y;
-#define SUB_EIGHT_w(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x8.w, l8) * y;
-#define SUB_FOUR_x(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x4.x, l4) * y;
-#define SUB_FOUR_y(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x4.y, l4) * y;
-#define SUB_FOUR_z(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x4.z, l4) * y;
-#define SUB_FOUR_w(s, x8, l8, x4, l4) s = s + subgroupBroadcast(x4.w, l4) * y;
+#define SUB_WIDE_x(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.x, l8); s = s + tile_term(x, y); s##_ = s##_ + tile_term(x, z);
+#define SUB_WIDE_y(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.y, l8); s = s + tile_term(x, y); s##_ = s##_ + tile_term(x, z);
+#define SUB_WIDE_z(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.z, l8); s = s + tile_term(x, y); s##_ = s##_ + tile_term(x, z);
+#define SUB_WIDE_w(s, x8, l8, x4, l4) x = subgroupBroadcast(x8.w, l8); s = s + tile_term(x, y); s##_ = s##_ + tile_term(x, z);
+#define SUB_EIGHT_x(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x8.x, l8), y);
+#define SUB_EIGHT_y(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x8.y, l8), y);
+#define SUB_EIGHT_z(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x8.z, l8), y);
+#define SUB_EIGHT_w(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x8.w, l8), y);
+#define SUB_FOUR_x(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x4.x, l4), y);
+#define SUB_FOUR_y(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x4.y, l4), y);
+#define SUB_FOUR_z(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x4.z, l4), y);
+#define SUB_FOUR_w(s, x8, l8, x4, l4) s = s + tile_term(subgroupBroadcast(x4.w, l4), y);
 // What a lane loads of its columns and of the rows, LOAD(start).
 #define SUB_WIDE_LOADS(LOAD) vec4 y0 = LOAD(columns.x), y1 = LOAD(columns.y), y2 = LOAD(columns.z), y3 = LOAD(columns.w), \
     x0 = LOAD(rows.x), x1 = LOAD(rows.y);
@@ -124,8 +150,10 @@ tile_sums tile_products(uvec4 rows, uvec4 columns, uint cols, bool busy)
         uint depth = busy ? min(DEPTH, cols - d) : 0u;
         for (uint k = 0u; k < depth; ++k) {
             vec4 x = tile_rows[own.x + k * PITCH], z = tile_rows[own.x + k * PITCH + 1u], y = tile_columns[own.y + k * PITCH];
-            s0 = s0 + x.x * y; s1 = s1 + x.y * y; s2 = s2 + x.z * y; s3 = s3 + x.w * y;
-            s4 = s4 + z.x * y; s5 = s5 + z.y * y; s6 = s6 + z.z * y; s7 = s7 + z.w * y;
+            s0 = s0 + tile_term(x.x, y); s1 = s1 + tile_term(x.y, y);
+            s2 = s2 + tile_term(x.z, y); s3 = s3 + tile_term(x.w, y);
+            s4 = s4 + tile_term(z.x, y); s5 = s5 + tile_term(z.y, y);
+            s6 = s6 + tile_term(z.z, y); s7 = s7 + tile_term(z.w, y);
         }
         barrier();
     }

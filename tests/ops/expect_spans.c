@@ -46,7 +46,7 @@ static void expect_distances(expectations *e)
     set_a(&c, 3, 2, (const float[]){1, 2, 4, 6, 0, 0});
     make_pool(&c, 9, WINNOW_F32);
     const uint32_t seg = WORDS_OF(&c, 0, 2, 3), rows = WORDS_OF(&c, 0, 1, 2);
-    wn_op *op = ADD(&c, distances, 1, .n_max = 3, .width = 2, .segs = 2, .seg_at = seg,
+    wn_op *op = ADD(&c, distances, 3, .n_max = 3, .width = 2, .segs = 2, .seg_at = seg,
                     .pos_at = WN_NONE, .list_at = rows, .cols = 2, .scale = 0.5f);
     use_a(&c, op);
     write_pool(&c, op, 0, 2);

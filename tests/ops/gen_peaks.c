@@ -19,7 +19,8 @@ void gen_distances(ops_case *c)
     make_pool(c, 3 + (uint64_t)(points.seg.n_max + 1) * stride, WINNOW_F32);
     describe(c, "points %u of %u, segments %u, cols %u, dtype %u", points.seg.n, points.seg.n_max,
              set.segs, cols, c->a.dtype);
-    const uint64_t tiles = (uint64_t)((points.seg.n_max + 3) / 4) * ((width + 3) / 4);
+    const uint64_t lines = (points.seg.n_max + WN_TILE - 1) / WN_TILE + set.segs;
+    const uint64_t tiles = lines * ((width + WN_TILE - 1) / WN_TILE);
     wn_op *op = ADD(c, distances, tiles, .n_max = points.seg.n_max, .width = width,
                     .segs = set.segs, .seg_at = points.seg.at, .pos_at = points.pos,
                     .list_at = row_list(c, set.n, true), .cols = cols, .scale = 1.0f / (float)cols);
