@@ -1,9 +1,12 @@
 // attention.glsl: what the attention operations share. Include after same.glsl.
 //
+// With BROADCAST_TILES (four.glsl) a lane loads its part of the others, which the rest of its subgroup has by broadcasts: all
+// lanes of a subgroup that has a token have to come along (is_idle).
 // An invocation has four tokens of its own, neighbours in a segment (rows `own`); all 32 lanes of an item look at the
 // same eight others at a time (`other0`, `other1`), whose elements are so loaded once. Vectors run over the own four.
 #ifndef ATTENTION_GLSL
 #define ATTENTION_GLSL
+#include "four.glsl"
 
 const uint OWN = 4u, OTHERS = 8u, ITEM_TOKENS = 32u * OWN;
 
@@ -37,12 +40,59 @@ uvec4 token_rows(uint list_at, uint first, uint last, uint col)
 }
 uvec4 same4(uvec4 x) { return uvec4(same(x.x), same(x.y), same(x.z), same(x.w)); }
 
-// dotseq over `dim` (even) columns of each own row with each other one, times scale.
-scores score_block(uvec4 own, uvec4 other0, uvec4 other1, uint dim, float scale)
+// Whether an invocation whose first token is `first` can leave.
+bool is_idle(uint first, uint end)
 {
+#ifdef WN_SUBGROUP
+    if (BROADCAST_TILES != 0u) first -= thread() % SUB_SIZE * OWN;
+#endif
+    return first >= end;
+}
+
+// How many of the columns from col on, of a head, can be loaded by fours.
+uint head_fours(uint col, uint dim) { return ((col | dim) & 3u) == 0u ? by_fours(dim) : 0u; }
+
+#ifdef WN_SUBGROUP
+// A lane's others: one of 8 lanes, two of 4.
+#define OTHER_ADD(s, x, k, l) y = subgroupBroadcast(x.k, l); s = s + c##k * y;
+#define OTHER_EIGHT(k) OTHER_ADD(s0, x, k, 0u) OTHER_ADD(s1, x, k, 1u) OTHER_ADD(s2, x, k, 2u) OTHER_ADD(s3, x, k, 3u) \
+    OTHER_ADD(s4, x, k, 4u) OTHER_ADD(s5, x, k, 5u) OTHER_ADD(s6, x, k, 6u) OTHER_ADD(s7, x, k, 7u)
+#define OTHER_FOUR(k) OTHER_ADD(s0, x, k, 0u) OTHER_ADD(s1, x, k, 1u) OTHER_ADD(s2, x, k, 2u) OTHER_ADD(s3, x, k, 3u) \
+    OTHER_ADD(s4, z, k, 0u) OTHER_ADD(s5, z, k, 1u) OTHER_ADD(s6, z, k, 2u) OTHER_ADD(s7, z, k, 3u)
+#define OTHERS_OWN vec4 o0 = a_four(own.x + d), o1 = a_four(own.y + d), o2 = a_four(own.z + d), o3 = a_four(own.w + d), \
+    cx = vec4(o0.x, o1.x, o2.x, o3.x), cy = vec4(o0.y, o1.y, o2.y, o3.y), cz = vec4(o0.z, o1.z, o2.z, o3.z), \
+    cw = vec4(o0.w, o1.w, o2.w, o3.w);
+#endif
+
+// dotseq over `dim` (even) columns of each own row with each other one, times scale; the first `fours` of them may be loaded by
+// fours.
+scores score_block(uvec4 own, uvec4 other0, uvec4 other1, uint dim, uint fours, float scale)
+{
+    uint d = 0u;
     precise vec4 s0 = vec4(0.0), s1 = vec4(0.0), s2 = vec4(0.0), s3 = vec4(0.0);
     precise vec4 s4 = vec4(0.0), s5 = vec4(0.0), s6 = vec4(0.0), s7 = vec4(0.0);
-    for (uint d = 0u; d < dim; d += 2u) {
+#ifdef WN_SUBGROUP
+    if (BROADCAST_TILES != 0u) {
+        uint l = thread() % SUB_SIZE, part = l & 3u;
+        float y;
+        if (SUB_SIZE == 8u) {
+            uint at = l < 4u ? other0[part] : other1[part];
+            for (; d < fours; d += 4u) {
+                vec4 x = a_four(at + d);
+                OTHERS_OWN
+                OTHER_EIGHT(x) OTHER_EIGHT(y) OTHER_EIGHT(z) OTHER_EIGHT(w)
+            }
+        } else {
+            uint at = other0[part], at2 = other1[part];
+            for (; d < fours; d += 4u) {
+                vec4 x = a_four(at + d), z = a_four(at2 + d);
+                OTHERS_OWN
+                OTHER_FOUR(x) OTHER_FOUR(y) OTHER_FOUR(z) OTHER_FOUR(w)
+            }
+        }
+    }
+#endif
+    for (; d < dim; d += 2u) {
         vec2 x0 = a_pair(own.x + d), x1 = a_pair(own.y + d), x2 = a_pair(own.z + d), x3 = a_pair(own.w + d);
         vec4 a = vec4(x0.x, x1.x, x2.x, x3.x), b = vec4(x0.y, x1.y, x2.y, x3.y);
         vec2 y = a_pair(other0.x + d);

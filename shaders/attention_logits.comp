@@ -28,19 +28,21 @@ void main()
     if (s >= pc.segs) return;
     uvec2 range = segment_range(s, pc.n_max, pc.seg_at);
     uint first = range.x + block * ITEM_TOKENS + lane() * OWN, j = range.x + column;
-    if (first >= range.y || j >= range.y) return;
+    if (is_idle(first, range.y) || j >= range.y) return;
 
     precise vec4 t0 = vec4(0.0), t1 = vec4(0.0), t2 = vec4(0.0), t3 = vec4(0.0);
     precise vec4 t4 = vec4(0.0), t5 = vec4(0.0), t6 = vec4(0.0), t7 = vec4(0.0);
+    uint fours = head_fours(pc.q_col | pc.k_col, pc.head_dim);
     for (uint h = 0u; h < pc.heads; ++h) {
         uint at = h * pc.head_dim;
         uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.q_col + at);
         uvec4 k0 = same4(token_rows(pc.list_at, j, range.y - 1u, pc.k_col + at));
         uvec4 k1 = same4(token_rows(pc.list_at, j + 4u, range.y - 1u, pc.k_col + at));
-        scores sc = score_block(own, k0, k1, pc.head_dim, pc.scale);
+        scores sc = score_block(own, k0, k1, pc.head_dim, fours, pc.scale);
         t0 = t0 + sc.s0; t1 = t1 + sc.s1; t2 = t2 + sc.s2; t3 = t3 + sc.s3;
         t4 = t4 + sc.s4; t5 = t5 + sc.s5; t6 = t6 + sc.s6; t7 = t7 + sc.s7;
     }
+    if (first >= range.y) return;
     uint count = range.y - j;
     put(first, range.y, column, t0);
     if (count > 1u) put(first, range.y, column + 1u, t1);

@@ -36,9 +36,9 @@ void main()
     if (s >= pc.segs) return;
     uvec2 range = segment_range(s, pc.n_max, pc.seg_at);
     uint begin = range.x + pc.skip, first = begin + block * ITEM_TOKENS + lane() * OWN;
-    if (first >= range.y || range.x + pc.from >= range.y) return;
+    if (is_idle(first, range.y) || range.x + pc.from >= range.y) return;
     uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.k_col + h * pc.head_dim);
-    uint q_col = pc.q_col + h * pc.head_dim;
+    uint q_col = pc.q_col + h * pc.head_dim, fours = head_fours(pc.q_col | pc.k_col, pc.head_dim);
     vec4 sizes = pc.sizes_at == WN_NONE ? vec4(1.0) : sizes_of(first, range.y - 1u);
 
     precise vec4 sum = vec4(0.0);
@@ -47,7 +47,7 @@ void main()
         uint count = min(OTHERS, range.y - i);
         uvec4 q0 = same4(token_rows(pc.list_at, i, range.y - 1u, q_col));
         uvec4 q1 = same4(token_rows(pc.list_at, i + 4u, range.y - 1u, q_col));
-        scores sc = score_block(own, q0, q1, pc.head_dim, pc.scale);
+        scores sc = score_block(own, q0, q1, pc.head_dim, fours, pc.scale);
         for (uint t = 0u; t < count; ++t) {
             precise vec4 x = score_of(sc, t) - vec4(load_c(i + t, 2u * h));
             precise vec4 p = exp4(x);
@@ -58,7 +58,7 @@ void main()
     }
     precise vec4 mean = sum * recip_(float(range.y - from));
     uint row = s * pc.heads + h;
-    put(row, first, begin, mean.x);
+    if (first < range.y) put(row, first, begin, mean.x);
     if (first + 1u < range.y) put(row, first + 1u, begin, mean.y);
     if (first + 2u < range.y) put(row, first + 2u, begin, mean.z);
     if (first + 3u < range.y) put(row, first + 3u, begin, mean.w);

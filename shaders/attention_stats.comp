@@ -24,9 +24,9 @@ void main()
     if (s >= pc.segs) return;
     uvec2 range = segment_range(s, pc.n_max, pc.seg_at);
     uint first = range.x + block * ITEM_TOKENS + lane() * OWN;
-    if (first >= range.y) return;
+    if (is_idle(first, range.y)) return;
     uvec4 own = token_rows(pc.list_at, first, range.y - 1u, pc.q_col + h * pc.head_dim);
-    uint k_col = pc.k_col + h * pc.head_dim;
+    uint k_col = pc.k_col + h * pc.head_dim, fours = head_fours(pc.q_col | pc.k_col, pc.head_dim);
 
     precise vec4 l = vec4(0.0);
     vec4 m = vec4(uintBitsToFloat(0xff800000u));
@@ -34,13 +34,13 @@ void main()
         uint count = min(OTHERS, range.y - j);
         uvec4 k0 = same4(token_rows(pc.list_at, j, range.y - 1u, k_col));
         uvec4 k1 = same4(token_rows(pc.list_at, j + 4u, range.y - 1u, k_col));
-        scores sc = score_block(own, k0, k1, pc.head_dim, pc.scale);
+        scores sc = score_block(own, k0, k1, pc.head_dim, fours, pc.scale);
         vec4 next = largest(m, sc, count), f = shrink(m, next);
         m = next;
         l = l * f;
         for (uint t = 0u; t < count; ++t) l = l + weights_of(score_of(sc, t), m, pc.sizes_at, j + t);
     }
-    put(first, h, m.x, l.x);
+    if (first < range.y) put(first, h, m.x, l.x);
     if (first + 1u < range.y) put(first + 1u, h, m.y, l.y);
     if (first + 2u < range.y) put(first + 2u, h, m.z, l.z);
     if (first + 3u < range.y) put(first + 3u, h, m.w, l.w);
