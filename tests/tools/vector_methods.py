@@ -284,29 +284,38 @@ def merge_count(r=None, keep=None):
     return lambda n, passes: min(n - keep, n // 2) if n > keep else 0
 
 
-def divprune(tokens, keep):
+def plain(x):
+    """Cosines of one frame's tokens, and what each counts."""
+    return unit(x) @ unit(x).T, np.ones(len(x))
+
+
+def divprune(tokens, keep, look=plain):
+    """look: cosines and weights of a frame's tokens (vector_centre.py has another)."""
     frames, n, _ = tokens.shape
     flags = np.zeros((frames, n), bool)
     for t in range(frames):
-        distance = 1 - unit(tokens[t]) @ unit(tokens[t]).T
-        live = np.ones(n, bool)
-        nearest = np.sort(distance, axis=1)[:, 1] if n > 1 else np.zeros(n)
+        cosines, weight = look(tokens[t])
+        distance, live = 1 - cosines, np.ones(n, bool)
+        score = np.sort(distance, axis=1)[:, 1] if n > 1 else np.zeros(n)
         if keep(n) < n:
             for pick in range(keep(n)):
-                j = best(nearest, live)
+                j = best(score, live)
                 live[j] = False
                 nearest = distance[j] if pick == 0 else np.minimum(nearest, distance[j])
+                score = weight * nearest
         flags[t] = ~live if keep(n) < n else True
     return pruned(tokens, flags)
 
 
-def cdpruner(tokens, embeds, text, keep):
+def cdpruner(tokens, embeds, text, keep, look=plain):
     frames, n, _ = tokens.shape
     relevance = -(unit(embeds) @ unit(text).T).mean(-1)
     relevance = (relevance - relevance.min() + 1e-6) / (relevance.max() - relevance.min())
     flags = np.zeros((frames, n), bool)
     for t in range(frames):
-        kernel = relevance[t][:, None] * (unit(tokens[t]) @ unit(tokens[t]).T) * relevance[t][None]
+        cosines, weight = look(tokens[t])
+        quality = relevance[t] * weight
+        kernel = quality[:, None] * cosines * quality[None]
         d, live, factors = np.diag(kernel).copy(), np.ones(n, bool), []
         for _ in range(count_of(keep, n)):
             j = best(d, live)
