@@ -337,8 +337,7 @@ static void count_op(wn_build *b, uint32_t kind, const void *args, size_t args_b
     memcpy(op.args, args, args_bytes);
     op.args[WN_ARG_A_STRIDE] = a ? a->stride : 0;
     op.args[WN_ARG_B_STRIDE] = bm ? bm->stride : 0;
-    const uint64_t scratch = b->scratch_of ? b->scratch_of(&op) : 0;
-    b->scratch_most = scratch > b->scratch_most ? scratch : b->scratch_most;
+    b->scratch_most = wn_larger(b->scratch_most, b->scratch_of ? b->scratch_of(&op) : 0);
     ++b->op_count;
 }
 

@@ -113,7 +113,8 @@ typedef struct wn_build {
     /* Frames 0 .. more-1 of a regular set count with values_more in place of values: a budget's remainder. more 0: none do. */
     const wn_value *values, *values_more;
     uint32_t more;
-    struct wn_selection *selection; /* build_prune leaves its choice here, and the set as it is; NULL: it prunes */
+    struct wn_selection
+        *selection; /* build_prune leaves its choice here, and the set as it is; NULL: it prunes */
     /* Roles that an encoder made on the way, addressed by source token as the host's are. */
     uint32_t roles_made;
     wn_mat role_made[WINNOW_ROLE_COUNT];
@@ -148,7 +149,7 @@ typedef struct wn_build {
     bool may_grow;          /* ops and consts may be reallocated: at planning only */
     uint64_t (*scratch_of)(const wn_op *op); /* with bounds_only: the backend's, or NULL */
     uint64_t scratch_most;
-    bool bounds_only;       /* sets alone count: operations and constants are counted, not kept */
+    bool bounds_only; /* sets alone count: operations and constants are counted, not kept */
     uint32_t emit_first;
 } wn_build;
 
@@ -177,6 +178,8 @@ void wn_role_extent(const winnow_shape *shape, uint32_t role, uint64_t *rows, ui
 winnow_status build_fail(wn_build *b, winnow_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Iterations of a tile of WN_TILE x WN_TILE products (tile.glsl). */
+uint64_t build_tile_loops(uint32_t cols);
 /* False, and an error, where an invocation would run more loop iterations than the driver allows. */
 bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
 
@@ -203,7 +206,13 @@ void build_remember(wn_build *b, uint32_t frame, const wn_mat *history);
 wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value);
 /* Fails with a sentence unless a place is the same in all frames. */
 winnow_status build_need_aligned(wn_build *b);
+/* Fails with a sentence inside an encoder's layers: for stages that go by the language model's attention. */
+winnow_status build_need_outside(wn_build *b);
 wn_arr build_relevance(wn_build *b, float scale);
+/* Numbers of a matrix, row by row, as f32 words. */
+wn_arr build_numbers(wn_build *b, const wn_mat *mat);
+/* For each token the most that a row of text_attention gives it: of each head's by itself, or of the rows' means over heads. */
+wn_arr build_text_peak(wn_build *b, bool heads_meaned);
 void build_power(wn_build *b, wn_arr values, double p); /* in place */
 void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bool global,
                        float offset, float tiny);
@@ -226,13 +235,14 @@ void build_column_sum(wn_build *b, const wn_rows *rows, wn_arr weight, const wn_
                       wn_arr over, uint32_t span, const wn_mat *out);
 wn_arr build_value_mean(wn_build *b, wn_arr values); /* a number a frame from one a token */
 wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
-/* Tokens less their frame's mean (Cen-Prune, arXiv:2608.30263), by positions, and how distinct each is: the mean of all 1 - cos
- * to its frame's tokens as they were, from 0 for the least distinct one of the frame to 1 (all alike: 1). */
-typedef struct wn_centred {
+/* Tokens to be compared: rows of mat by list (WN_NO_ARR: by positions), and their factors. Plain: as they are, distinct WN_NO_ARR.
+ * Centred: less their frame's mean (Cen-Prune, arXiv:2608.30263), and how distinct each is: the mean of all 1 - cos to its
+ * frame's tokens as they were, from 0 for the least distinct one of the frame to 1 (all alike: 1). */
+typedef struct wn_compared {
     wn_mat mat;
-    wn_arr inv, distinct;
-} wn_centred;
-wn_centred build_centred(wn_build *b);
+    wn_arr list, inv, distinct;
+} wn_compared;
+wn_compared build_compared(wn_build *b, bool centred);
 
 /* -- selections: flags are 1 for the chosen ---------------------------------------------------- */
 /* Those above the limit (equal: or at it); below: the others. */
@@ -351,12 +361,12 @@ void build_remap(wn_build *b, wn_arr map);
 
 /* -- shares: what goes is shared out among what it is correlated with (build_recycle.c) ------------ */
 typedef struct wn_recycling {
-    uint32_t most;   /* takers of one token, at most */
-    bool within;     /* takers among the kept tokens alone, each token's own number of them */
-    bool whole;      /* no token is protected, and takers at the quantile count */
-    bool direct;     /* shares go to the takers themselves, not to who stands where they stood */
-    bool linear;     /* in proportion to the correlation, not to its exponential */
-    float quantile;  /* of a token's correlations: takers are above it */
+    uint32_t most;  /* takers of one token, at most */
+    bool within;    /* takers among the kept tokens alone, each token's own number of them */
+    bool whole;     /* no token is protected, and takers at the quantile count */
+    bool direct;    /* shares go to the takers themselves, not to who stands where they stood */
+    bool linear;    /* in proportion to the correlation, not to its exponential */
+    float quantile; /* of a token's correlations: takers are above it */
     wn_arr rank, k, keep, near, value, count; /* of build_correlate */
 } wn_recycling;
 /* The k[s] tokens of largest score of each frame go; their takers by rows of `correlation` (one a token). */

@@ -127,6 +127,15 @@ winnow_status build_need_aligned(wn_build *b)
         "(put it before the stage that prunes)");
 }
 
+winnow_status build_need_outside(wn_build *b)
+{
+    if (!b->inside)
+        return b->status;
+    return build_fail(
+        b, WINNOW_E_UNSUPPORTED,
+        "it goes by the language model's attention, not an encoder's (put it behind)");
+}
+
 wn_arr build_above(wn_build *b, wn_arr values, float limit, bool equal, bool below)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
@@ -143,15 +152,18 @@ wn_arr build_above(wn_build *b, wn_arr values, float limit, bool equal, bool bel
     return flags;
 }
 
-wn_centred build_centred(wn_build *b)
+wn_compared build_compared(wn_build *b, bool centred)
 {
     const wn_rows rows = build_set_rows(b);
     const uint32_t n = b->set.n_max, segs = b->set.segs, cols = rows.mat.cols;
     const wn_arr inv = build_norms(b, &rows.mat, rows.list);
+    if (!centred)
+        return (wn_compared){rows.mat, rows.list, inv, WN_NO_ARR};
     const wn_mat mean = build_matrix(b, segs, cols), direction = build_matrix(b, segs, cols);
     build_column_sum(b, &rows, WN_NO_ARR, NULL, b->set.seg, 1, &mean);
     build_column_sum(b, &rows, inv, NULL, b->set.seg, 1, &direction);
-    wn_centred out = {.mat = build_matrix(b, n, cols), .distinct = build_array(b, n)};
+    wn_compared out = {
+        .mat = build_matrix(b, n, cols), .list = WN_NO_ARR, .distinct = build_array(b, n)};
     const struct wn_args_centre_cos alike = {.n_max = n,
                                              .segs = segs,
                                              .seg_at = b->set.seg.at,

@@ -27,12 +27,38 @@ static uint64_t strides(const wn_build *b, uint32_t n)
 enum { REDUCTION = 80 };
 
 /* Of a tile of WN_TILE x WN_TILE products: loads of 8 dimensions into shared memory, and as many steps. */
-static uint64_t tile_cost(uint32_t cols)
+uint64_t build_tile_loops(uint32_t cols)
 {
     return 3ull * cols + 64;
 }
 
 /* -- scores ------------------------------------------------------------------------------------ */
+
+wn_arr build_numbers(wn_build *b, const wn_mat *mat)
+{
+    const uint64_t count = (uint64_t)mat->rows * mat->cols;
+    const wn_arr out = build_array(b, count);
+    const struct wn_args_load_f32 args = {.rows = mat->rows, .cols = mat->cols, .dst_at = out.at};
+    BUILD_OP(b, load_f32, count, mat, NULL, args, WRITES_W);
+    return out;
+}
+
+wn_arr build_text_peak(wn_build *b, bool heads_meaned)
+{
+    const wn_mat attention = build_role(b, WINNOW_ROLE_TEXT_ATTENTION);
+    const uint32_t heads = heads_meaned ? b->in.shape.llm_heads : 1;
+    const wn_arr peak = build_array(b, b->set.n_max);
+    const struct wn_args_text_peak args = {SET_SEG,
+                                           .index_at = b->set.index.at,
+                                           .heads = heads,
+                                           .text_rows = heads_meaned ? b->in.shape.text_rows
+                                                                     : attention.rows,
+                                           .score_at = peak.at,
+                                           .scale = 1.0f / (float)(heads ? heads : 1)};
+    build_loops_fit(b, WN_OP_text_peak, attention.rows);
+    BUILD_OP(b, text_peak, b->set.n_max, &attention, NULL, args, WRITES_W);
+    return peak;
+}
 
 wn_arr build_head_sum(wn_build *b, uint32_t role, float scale)
 {
@@ -279,9 +305,9 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
                                  .cols = mat->cols,
                                  .best_at = best->at,
                                  .arg_at = arg->at};
-    if (!build_loops_fit(b, WN_OP_match, tile_cost(mat->cols)))
+    if (!build_loops_fit(b, WN_OP_match, build_tile_loops(mat->cols)))
         return;
-    const uint64_t most = b->loop_limit / tile_cost(mat->cols) * WN_TILE;
+    const uint64_t most = b->loop_limit / build_tile_loops(mat->cols) * WN_TILE;
     const uint64_t items = b->set.segs * (((uint64_t)args.width + WN_TILE - 1) / WN_TILE);
     args.most = most < targets->width ? (uint32_t)most : 0;
     do {
@@ -378,7 +404,7 @@ void build_sim_rows(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_a
                                             .inv_at = inv.at,
                                             .cols = mat->cols};
     const uint64_t across = (width + WN_TILE - 1) / WN_TILE;
-    build_loops_fit(b, WN_OP_sim_matrix, tile_cost(mat->cols));
+    build_loops_fit(b, WN_OP_sim_matrix, build_tile_loops(mat->cols));
     BUILD_OP(b, sim_matrix, b->set.segs * across * across, mat, out, args, READS_W);
 }
 

@@ -23,10 +23,7 @@ void build_first_set(wn_build *b, const wn_mat *tokens)
     if (!build_has(b, WINNOW_ROLE_SIZES) || b->status != WINNOW_OK)
         return;
     const wn_mat sizes = build_role(b, WINNOW_ROLE_SIZES);
-    b->set.sizes = build_array(b, all);
-    const struct wn_args_load_f32 args = {
-        .rows = shape->frames, .cols = shape->tokens, .dst_at = b->set.sizes.at};
-    BUILD_OP(b, load_f32, all, &sizes, NULL, args, WRITES_W);
+    b->set.sizes = build_numbers(b, &sizes);
 }
 
 static bool wants(const wn_build *b, uint32_t output)
@@ -198,11 +195,6 @@ static void one_pass(wn_build *b, const winnow_pipeline *pipeline)
         build_emit(b);
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 enum { EMIT_OPS = 3 }; /* build_emit's: rows, the order's inverse, what is beside the rows */
 
 void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room)
@@ -216,12 +208,12 @@ void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *roo
     uint64_t words = b->w_words + b->const_count + inverse;
     for (uint32_t g = 0; g < b->fill_count; ++g)
         words += b->fills[g].words;
-    room->rows = (uint32_t)larger(room->rows, b->set.n_max);
-    room->ops = (uint32_t)larger(room->ops, b->op_count + EMIT_OPS);
-    room->consts = (uint32_t)larger(room->consts, b->const_count);
-    room->w_words = larger(room->w_words, words);
-    room->scratch_bytes = larger(room->scratch_bytes, b->scratch_most);
-    room->matrix_bytes = larger(room->matrix_bytes, b->matrix_bytes);
+    room->rows = (uint32_t)wn_larger(room->rows, b->set.n_max);
+    room->ops = (uint32_t)wn_larger(room->ops, b->op_count + EMIT_OPS);
+    room->consts = (uint32_t)wn_larger(room->consts, b->const_count);
+    room->w_words = wn_larger(room->w_words, words);
+    room->scratch_bytes = wn_larger(room->scratch_bytes, b->scratch_most);
+    room->matrix_bytes = wn_larger(room->matrix_bytes, b->matrix_bytes);
 }
 
 /* Constants come first in W, and how many there are is known at the end: a second pass where it changed. */

@@ -36,7 +36,7 @@ static wn_peaks find_peaks(wn_build *b, uint32_t segs, const wn_list *points, co
     const uint64_t lines = ((uint64_t)points->n_max + WN_TILE - 1) / WN_TILE + segs,
                    tiles = lines * (((uint64_t)width + WN_TILE - 1) / WN_TILE);
     const uint64_t row = (width + b->group_size - 1) / b->group_size + 80; /* and a reduction */
-    build_loops_fit(b, WN_OP_distances, 3ull * mat->cols + segs + 64); /* as sim_matrix's tiles */
+    build_loops_fit(b, WN_OP_distances, build_tile_loops(mat->cols) + segs);
     build_loops_fit(b, WN_OP_density, (k + 1ull) * row);
     BUILD_OP(b, distances, tiles, mat, &peaks.distance, distances, READS_W);
     BUILD_OP(b, density, points->n_max, &peaks.distance, NULL, dense, WRITES_W);

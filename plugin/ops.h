@@ -20,6 +20,11 @@ enum wn_op_kind {
 
 enum wn_grouping { WN_THREADS, WN_LANES, WN_GROUPS, WN_ROWS, WN_TEAMS, WN_GROUPING_COUNT };
 
+static inline uint64_t wn_larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 #define WN_WEIGHT_PARTS 16 /* buffers that an encoder's weights may be spread over */
 
 /* Where a matrix lives. Slots of inputs come first, by role. */

@@ -242,11 +242,6 @@ uint64_t wn_plan_device_stride(const winnow_plan *plan)
     return bytes ? bytes : 4;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static uint32_t types_of(const winnow_plan *plan)
 {
     uint32_t types = 1u << WINNOW_F32;
@@ -266,12 +261,12 @@ static winnow_status take_memory(winnow_plan *plan, const wn_room *room)
                          .history_bytes = plan->build.history_bytes,
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
-    plan->w_words = larger(plan->build.w_words, room->w_words);
+    plan->w_words = wn_larger(plan->build.w_words, room->w_words);
     plan->matrix_bytes = plan->straight ? plan->build.matrix_bytes
-                                        : larger(plan->build.matrix_most, room->matrix_bytes);
+                                        : wn_larger(plan->build.matrix_most, room->matrix_bytes);
     plan->program.w_words = plan->w_words;
     plan->program.matrix_bytes = plan->matrix_bytes;
-    plan->ops_most = (uint32_t)larger(plan->build.op_count, room->ops);
+    plan->ops_most = (uint32_t)wn_larger(plan->build.op_count, room->ops);
     if (plan->desc.flags & WINNOW_PLAN_STREAM)
         desc.flags |= WINNOW_PLAN_HOST_MEMORY; /* pushes are host memory */
     const bool staging = plan->desc.flags & (WINNOW_PLAN_HOST_MEMORY | WINNOW_PLAN_STREAM);
@@ -302,7 +297,7 @@ static winnow_status find_room(winnow_plan *plan, wn_room *room)
         build_raise_room(&probe, &plan->pipeline, room);
     }
     build_finish(&probe);
-    plan->rows_most = room->rows > plan->build.set.n_max ? room->rows : plan->build.set.n_max;
+    plan->rows_most = (uint32_t)wn_larger(room->rows, plan->build.set.n_max);
     return build_take_room(&plan->build, room);
 }
 

@@ -253,6 +253,7 @@ vec2 a_pair(uint at)
 // dotseq of rows x of A with rows y of A, given as entries of a list: an entry that is no row has dot 0, and
 // reads the first row instead. Products stay in registers: 8 loads a dimension for the 16 of a tile.
 uint row_or_first(uint entry) { return a_row(is_row(entry) ? entry : 0u); }
+uvec4 rows_or_first(uvec4 x) { return uvec4(row_or_first(x.x), row_or_first(x.y), row_or_first(x.z), row_or_first(x.w)); }
 bvec4 are_rows(uvec4 entries) { return lessThan(entries, uvec4(0x80000000u)); }
 
 vec4 dot_row(uint x_entry, uvec4 y_entries, uint cols)

@@ -15,10 +15,6 @@
 struct segment { uint begin, n; };
 
 uvec4 entries_at(segment s, uvec4 u) { return list_entries(pc.list_at, list_entries(pc.pos_at, s.begin + min(u, uvec4(s.n - 1u)))); }
-uvec4 starts_of(uvec4 x)
-{
-    return uvec4(row_or_first(x.x), row_or_first(x.y), row_or_first(x.z), row_or_first(x.w));
-}
 bool has_row(segment s, uint e) { return is_row(list_entry(pc.list_at, list_entry(pc.pos_at, s.begin + e))); }
 
 // Points e and u of the segment.
@@ -42,8 +38,8 @@ void by_subgroups(segment s, uint e, uint u)
     u += at.y;
     if (at.x >= WN_TILE || !has_work(s, e, u, SUB_COLUMNS)) return;
     uint l = sub_lane();
-    uvec4 rows = starts_of(entries_at(s, e + sub_places(l)));
-    uvec4 own = entries_at(s, u + sub_places(l)), columns = starts_of(own);
+    uvec4 rows = rows_or_first(entries_at(s, e + sub_places(l)));
+    uvec4 own = entries_at(s, u + sub_places(l)), columns = rows_or_first(own);
     SUB_SUMS(rows, columns, pc.cols)
 
     bvec4 there = are_rows(own);
@@ -66,8 +62,8 @@ void by_workgroup(segment s, uint e, uint u, bool busy)
 {
     uvec4 rows = uvec4(0u), columns = uvec4(0u);
     if (busy) {
-        rows = starts_of(entries_at(s, e + tile_loads()));
-        columns = starts_of(entries_at(s, u + tile_loads()));
+        rows = rows_or_first(entries_at(s, e + tile_loads()));
+        columns = rows_or_first(entries_at(s, u + tile_loads()));
     }
     tile_sums t = tile_products(rows, columns, pc.cols, busy);
     uvec2 at = tile_at();

@@ -24,8 +24,7 @@ uvec4 sources_at(work w, uvec4 e) { return list_entries(pc.src_pos_at, min(e, uv
 uvec4 targets_at(work w, uvec4 u) { return list_entries(pc.dst_pos_at, min(u, uvec4(w.u_end - 1u))); }
 uvec4 starts_of(uvec4 p)
 {
-    uvec4 x = list_entries(pc.list_at, p);
-    return uvec4(row_or_first(x.x), row_or_first(x.y), row_or_first(x.z), row_or_first(x.w));
+    return rows_or_first(list_entries(pc.list_at, p));
 }
 
 // What tokens p are multiplied by, and whether they have rows.

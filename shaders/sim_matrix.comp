@@ -18,8 +18,7 @@ uvec4 sources_at(segment s, uvec4 e) { return list_entries(pc.src_pos_at, min(e,
 uvec4 tokens_at(segment s, uvec4 u) { return s.begin + min(u, uvec4(s.n - 1u)); }
 uvec4 starts_of(uvec4 p)
 {
-    uvec4 x = list_entries(pc.list_at, p);
-    return uvec4(row_or_first(x.x), row_or_first(x.y), row_or_first(x.z), row_or_first(x.w));
+    return rows_or_first(list_entries(pc.list_at, p));
 }
 
 // Norm factor of token p, and whether it has a row.

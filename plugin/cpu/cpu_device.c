@@ -132,23 +132,18 @@ void wn_cpu_device_share_all(winnow_device *base, uint32_t parts)
 
 /* ---- memory ---- */
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Room for each of the desc's programs. */
 static void take_sizes(wn_exec *exec, const wn_exec_desc *desc)
 {
     for (uint32_t p = 0; p <= desc->other_count; ++p) {
         const wn_program *program = p ? &desc->others[p - 1] : desc->program;
-        exec->w_words = larger(exec->w_words, program->w_words);
-        exec->matrix_bytes = larger(exec->matrix_bytes, program->matrix_bytes);
+        exec->w_words = wn_larger(exec->w_words, program->w_words);
+        exec->matrix_bytes = wn_larger(exec->matrix_bytes, program->matrix_bytes);
         for (uint32_t i = 0; i < program->op_count; ++i)
             exec->scratch_bytes =
-                larger(exec->scratch_bytes, wn_cpu_scratch_bytes(&program->ops[i]));
+                wn_larger(exec->scratch_bytes, wn_cpu_scratch_bytes(&program->ops[i]));
     }
-    exec->scratch_bytes = larger(exec->scratch_bytes, desc->scratch_room);
+    exec->scratch_bytes = wn_larger(exec->scratch_bytes, desc->scratch_room);
     exec->scratch_bytes = (exec->scratch_bytes + LINE - 1) / LINE * LINE; /* a thread's own lines */
     exec->history_bytes = desc->history_bytes;
     memcpy(exec->weight_bytes, desc->weight_bytes, sizeof exec->weight_bytes);

@@ -73,11 +73,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_arr k =
         split ? build_counts(b, kept_of_half, 2, &v[KEEP]) : build_counts(b, kept, 1, &v[KEEP]);
     const bool centre = v[CENTRE].choice == 1;
-    wn_centred tokens = {.mat = b->set.mat, .distinct = WN_NO_ARR};
-    if (centre)
-        tokens = build_centred(b);
-    else
-        tokens.inv = build_norms(b, &b->set.mat, b->set.rows);
+    const wn_compared tokens = build_compared(b, centre);
     if (split) { /* from here to the picks a half is a frame */
         b->set.seg = half_borders(b);
         b->set.segs *= 2;
@@ -87,8 +83,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
                       openvino ? 1e-6f : 0.0f);
     if (centre)
         multiply(b, rel, tokens.distinct);
-    const wn_mat sim =
-        build_sim_matrix(b, NULL, &tokens.mat, centre ? WN_NO_ARR : b->set.rows, tokens.inv);
+    const wn_mat sim = build_sim_matrix(b, NULL, &tokens.mat, tokens.list, tokens.inv);
     const uint32_t k_max = after.width ? after.width : 1;
     const wn_mat factor = build_matrix(b, (uint64_t)b->set.segs * k_max, b->set.width);
     const wn_arr d = build_array(b, b->set.n_max), flags = build_array(b, b->set.n_max),

@@ -54,15 +54,8 @@ typedef struct picks {
 /* `count` picks of each frame. */
 static picks pick(wn_build *b, wn_count_fn count, const wn_value *value, bool centre)
 {
-    picks p;
-    wn_centred centred = {.distinct = WN_NO_ARR};
-    if (centre) {
-        centred = build_centred(b);
-        p.sim = build_sim_matrix(b, NULL, &centred.mat, WN_NO_ARR, centred.inv);
-    } else {
-        const wn_arr inv = build_norms(b, &b->set.mat, b->set.rows);
-        p.sim = build_sim_matrix(b, NULL, &b->set.mat, b->set.rows, inv);
-    }
+    const wn_compared tokens = build_compared(b, centre);
+    picks p = {.sim = build_sim_matrix(b, NULL, &tokens.mat, tokens.list, tokens.inv)};
     const wn_arr first = build_array(b, b->set.n_max), md = build_array(b, b->set.n_max);
     p.flags = build_array(b, b->set.n_max);
     p.order = build_array(b, b->set.n_max);
@@ -78,7 +71,7 @@ static picks pick(wn_build *b, wn_count_fn count, const wn_value *value, bool ce
                                                  .flag_at = p.flags.at,
                                                  .order_at = p.order.at,
                                                  .weighted = centre,
-                                                 .weight_at = centred.distinct.at};
+                                                 .weight_at = tokens.distinct.at};
     build_greedy_maxmin(b, greedy, &p.sim, build_bounds(b, count, 0, value).width);
     return p;
 }

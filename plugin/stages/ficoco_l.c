@@ -123,10 +123,7 @@ static wn_arr column_sums(wn_build *b, const wn_mat *mat, wn_arr seg, bool mean)
         .mat = *mat, .list = WN_NO_ARR, .seg = seg, .segs = 1, .width = mat->rows};
     const wn_mat sums = build_matrix(b, 1, mat->cols);
     build_column_sum(b, &rows, WN_NO_ARR, NULL, mean ? seg : WN_NO_ARR, 1, &sums);
-    const wn_arr out = build_array(b, mat->cols);
-    const struct wn_args_load_f32 load = {.rows = 1, .cols = mat->cols, .dst_at = out.at};
-    BUILD_OP(b, load_f32, mat->cols, &sums, NULL, load, WRITES_W);
-    return out;
+    return build_numbers(b, &sums);
 }
 
 /* -- filter ------------------------------------------------------------------------------------ */

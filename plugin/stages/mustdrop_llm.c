@@ -30,36 +30,15 @@ static wn_arr key_tokens(wn_build *b, const wn_value *keys)
     return build_topk(b, score, build_counts(b, keys_of, 1, keys), false, false);
 }
 
-/* The most that a row of text attends to each token, heads averaged. */
-static wn_arr peaks(wn_build *b)
-{
-    const wn_mat attention = build_role(b, WINNOW_ROLE_TEXT_ATTENTION);
-    const uint32_t words = b->in.shape.text_rows, heads = b->in.shape.llm_heads;
-    const wn_arr peak = build_array(b, b->set.n_max);
-    const struct wn_args_text_peak args = {.n_max = b->set.n_max,
-                                           .segs = b->set.segs,
-                                           .seg_at = b->set.seg.at,
-                                           .index_at = b->set.index.at,
-                                           .heads = heads,
-                                           .text_rows = words,
-                                           .score_at = peak.at,
-                                           .scale = 1.0f / (float)(heads ? heads : 1)};
-    build_loops_fit(b, WN_OP_text_peak, (uint64_t)heads * words);
-    BUILD_OP(b, text_peak, b->set.n_max, &attention, NULL, args, WRITES_W);
-    return peak;
-}
-
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (b->inside)
-        return build_fail(
-            b, WINNOW_E_UNSUPPORTED,
-            "it goes by the language model's attention, not an encoder's (put it behind)");
+    if (build_need_outside(b) != WINNOW_OK)
+        return b->status;
     const wn_arr flags = key_tokens(b, &v[KEYS]);
     const uint32_t heads = b->in.shape.llm_heads;
     const wn_arr all = build_head_sum(b, WINNOW_ROLE_TEXT_ATTENTION,
                                       1.0f / (float)(heads ? heads : 1)),
-                 peak = peaks(b);
+                 peak = build_text_peak(b, true);
     const struct wn_args_dual_filter args = {.segs = b->set.segs,
                                              .seg_at = b->set.seg.at,
                                              .index_at = b->set.index.at,

@@ -26,28 +26,7 @@ static wn_arr find_groups(wn_build *b)
     if (!build_has(b, WINNOW_ROLE_GROUPS))
         return WN_NO_ARR;
     const wn_mat groups = build_role(b, WINNOW_ROLE_GROUPS);
-    const wn_arr group = build_array(b, (uint64_t)groups.rows * groups.cols);
-    const struct wn_args_load_f32 args = {
-        .rows = groups.rows, .cols = groups.cols, .dst_at = group.at};
-    BUILD_OP(b, load_f32, (uint64_t)groups.rows * groups.cols, &groups, NULL, args, WRITES_W);
-    return group;
-}
-
-static wn_arr find_scores(wn_build *b)
-{
-    const wn_mat attention = build_role(b, WINNOW_ROLE_TEXT_ATTENTION);
-    const wn_arr score = build_array(b, b->set.n_max);
-    const struct wn_args_text_peak args = {.n_max = b->set.n_max,
-                                           .segs = b->set.segs,
-                                           .seg_at = b->set.seg.at,
-                                           .index_at = b->set.index.at,
-                                           .heads = 1,
-                                           .text_rows = attention.rows,
-                                           .score_at = score.at,
-                                           .scale = 1.0f};
-    build_loops_fit(b, WN_OP_text_peak, attention.rows);
-    BUILD_OP(b, text_peak, b->set.n_max, &attention, NULL, args, WRITES_W);
-    return score;
+    return build_numbers(b, &groups);
 }
 
 static wn_arr count_table(wn_build *b, const wn_value *keep)
@@ -61,14 +40,12 @@ static wn_arr count_table(wn_build *b, const wn_value *keep)
 
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (b->inside)
-        return build_fail(
-            b, WINNOW_E_UNSUPPORTED,
-            "it goes by the language model's attention, not an encoder's (put it behind)");
+    if (build_need_outside(b) != WINNOW_OK)
+        return b->status;
     build_join(b);
     const uint32_t n = b->set.n_max,
                    most = v[KEEP].percent ? kept_of(n, &v[KEEP]) : n; /* of all groups together */
-    const wn_arr score = find_scores(b), flags = build_array(b, n);
+    const wn_arr score = build_text_peak(b, false), flags = build_array(b, n);
     const struct wn_args_group_top args = {.n_max = n,
                                            .segs = 1,
                                            .seg_at = b->set.seg.at,

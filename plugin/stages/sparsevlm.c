@@ -60,10 +60,7 @@ static wn_arr find_rates(wn_build *b, const wn_mat *text)
     build_loops_fit(b, WN_OP_segment_mean, set->n_max);
     BUILD_OP3(b, text_shares, set->n_max, &set->mat, &shares, text, share, READS_W);
     const wn_mat mean = build_segment_means(b, 1, set->seg, &shares, WN_NO_ARR);
-    const wn_arr rates = build_array(b, text->rows);
-    const struct wn_args_load_f32 load = {.rows = 1, .cols = text->rows, .dst_at = rates.at};
-    BUILD_OP(b, load_f32, text->rows, &mean, NULL, load, WRITES_W);
-    return rates;
+    return build_numbers(b, &mean);
 }
 
 static wn_arr find_scores(wn_build *b, const wn_mat *text)
@@ -112,10 +109,8 @@ static wn_bounds bounds_after(const wn_build *b, const wn_value *v)
 
 static winnow_status build(wn_build *b, const wn_value *v)
 {
-    if (b->inside)
-        return build_fail(
-            b, WINNOW_E_UNSUPPORTED,
-            "it goes by the language model's attention, not an encoder's (put it behind)");
+    if (build_need_outside(b) != WINNOW_OK)
+        return b->status;
     const wn_mat text = build_role(b, WINNOW_ROLE_TEXT);
     if (b->status == WINNOW_OK && text.cols != b->set.mat.cols)
         return build_fail(b, WINNOW_E_SHAPE,

@@ -63,9 +63,7 @@ static wn_arr quiet_channels(wn_build *b, const wn_rows *rows, const wn_mat *sum
     sum_frames(b, sums, true, &mean);
     build_column_sum(b, rows, WN_NO_ARR, &mean, WN_NO_ARR, 0, &squares);
     sum_frames(b, &squares, true, &variance);
-    const wn_arr score = build_array(b, dim), flags = build_array(b, dim);
-    const struct wn_args_load_f32 load = {.rows = 1, .cols = dim, .dst_at = score.at};
-    BUILD_OP(b, load_f32, dim, &variance, NULL, load, WRITES_W);
+    const wn_arr score = build_numbers(b, &variance), flags = build_array(b, dim);
     const struct wn_args_topk topk = {.segs = 1,
                                       .seg_at = build_const(b, range, 2).at,
                                       .score_at = score.at,
