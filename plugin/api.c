@@ -3,6 +3,7 @@
 
 #include "gpu/cache.h"
 #include "plan.h"
+#include "trained.h"
 
 static winnow_status read_device_desc(const winnow_device_desc *given, winnow_device_desc *desc,
                                       wn_host *host)
@@ -112,8 +113,9 @@ static uint32_t stage_count(void)
     return wn_stage_count;
 }
 
-static winnow_status pipeline_create(const winnow_host *given, const char *spec,
-                                     winnow_pipeline **out)
+static winnow_status pipeline_create_weights(const winnow_host *given, const char *spec,
+                                             const winnow_blob *blobs, uint32_t count,
+                                             winnow_pipeline **out)
 {
     wn_host host;
     if (!out)
@@ -124,7 +126,9 @@ static winnow_status pipeline_create(const winnow_host *given, const char *spec,
     if (!pipeline)
         return wn_fail(&host, WINNOW_E_HOST_MEMORY, "pipeline: no host memory for the object");
     pipeline->host = host;
-    const winnow_status status = wn_spec_parse(&host, spec, pipeline);
+    winnow_status status = wn_spec_parse(&host, spec, pipeline);
+    if (status == WINNOW_OK)
+        status = wn_trained_read(pipeline, spec, blobs, count);
     if (status != WINNOW_OK) {
         wn_free(&host, pipeline);
         return status;
@@ -133,10 +137,17 @@ static winnow_status pipeline_create(const winnow_host *given, const char *spec,
     return WINNOW_OK;
 }
 
+static winnow_status pipeline_create(const winnow_host *given, const char *spec,
+                                     winnow_pipeline **out)
+{
+    return pipeline_create_weights(given, spec, NULL, 0, out);
+}
+
 static void pipeline_destroy(winnow_pipeline *pipeline)
 {
     if (!pipeline)
         return;
+    wn_trained_drop(pipeline->trained);
     const wn_host host = pipeline->host;
     wn_free(&host, pipeline);
 }
@@ -223,6 +234,7 @@ static const winnow_api api = {
     .kv_destroy = wn_kv_destroy,
     .kv_step = wn_kv_step,
     .kv_reset = wn_kv_reset,
+    .pipeline_create_weights = pipeline_create_weights,
 };
 
 const winnow_api *wn_get_api(uint32_t host_abi)

@@ -281,11 +281,11 @@ typedef struct touched {
     wn_touch part[3];
 } touched;
 
-/* Inputs of the host make no hazard: nothing writes them. A binding may start before its matrix (alignment). */
+/* Inputs of the host and trained weights make no hazard: nothing writes them. A binding may start before its matrix (alignment). */
 static void touch(touched *t, const wn_mat *mat, bool written)
 {
     const wn_ref *ref = &mat->ref;
-    if (ref->slot >= WN_SLOT_OUT && ref->slot != WN_SLOT_NONE && ref->bytes)
+    if (ref->slot >= WN_SLOT_OUT && ref->slot < WN_SLOT_TRAINED && ref->bytes)
         t->part[t->count++] = (wn_touch){.begin = ref->offset & ~(WN_MATRIX_ALIGNMENT - 1ull),
                                          .end = (ref->offset + ref->bytes + 3) & ~3ull,
                                          .slot = ref->slot,

@@ -60,13 +60,15 @@ typedef struct wn_set {
     bool fresh;   /* rows[i] == i, and their number is known where they are written */
 } wn_set;
 
-/* laco's trained layers, in an encoder's weights. */
-typedef struct wn_merge_layer {
-    wn_mat weight; /* [in, out] */
-    uint32_t bias_at;
-} wn_merge_layer;
+/* A trained linear layer: x W + b. */
+typedef struct wn_dense {
+    wn_mat weight;    /* [in, out] */
+    uint32_t bias_at; /* [out], f32 words of the weight's memory; WN_NONE: none */
+} wn_dense;
+
+/* laco's trained layers. */
 typedef struct wn_merge_mlp {
-    wn_merge_layer first, second;
+    wn_dense first, second;
 } wn_merge_mlp;
 
 /* Bounds of a set to come. */
@@ -121,7 +123,9 @@ typedef struct wn_build {
     bool reuses_memory;            /* matrices of an encoder's layers lie where earlier ones lay */
     bool inside;                   /* a stage runs inside an encoder's layer */
     bool class_first;              /* and a class token stands before each frame's tokens */
-    const wn_merge_mlp *merge_mlp; /* laco's weights; NULL: none were given */
+    const wn_merge_mlp *merge_mlp; /* laco's weights in an encoder's; NULL: none were given */
+    const struct wn_trained *trained; /* weights of the pipeline's stages; NULL: none have any */
+    uint32_t weights; /* the stage's file among them, as wn_stage_use has it */
     wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
     void *look_at;                                         /* the encoder's own */
     wn_arr carried; /* what a stage keeps from layer to layer of one run; WN_NO_ARR at the start */
@@ -455,6 +459,23 @@ enum { READS_W = 0, WRITES_W = 1 };
 
 /* Iterations of one invocation's loops; fails where this driver stops a shader before. */
 bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
+
+/* -- trained weights: those of the stage's file (its option `weights`) ------------------------- */
+bool build_has_weights(const wn_build *b); /* was one given? */
+/* A tensor of two dimensions or more as rows of its first one, in the file's type; any operation can read it. rows, cols 0:
+ * any. Fails with E_FILE and a sentence where the file has none by that name, or of another shape. */
+wn_mat build_weights(wn_build *b, const char *name, uint32_t rows, uint32_t cols);
+/* A tensor of one dimension as f32 constants of W; n 0: any. */
+wn_arr build_weights_array(wn_build *b, const char *name, uint32_t n);
+/* Its shape, *count dimensions of it. False: no such tensor, which is no error. */
+bool build_weights_shape(wn_build *b, const char *name, uint32_t dims[4], uint32_t *count);
+/* NAME.weight [in, out] and, where the file has it, NAME.bias [out]; in, out 0: any. */
+wn_dense build_weights_dense(wn_build *b, const char *name, uint32_t in, uint32_t out);
+/* out = act(in W + b); with: as matmul's. */
+void build_dense(wn_build *b, const wn_dense *layer, const wn_mat *in, const wn_mat *out,
+                 uint32_t act, uint32_t with);
+/* What the file's metadata say of `key`; NULL: nothing. */
+const char *build_weights_note(const wn_build *b, const char *key);
 
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */

@@ -173,11 +173,14 @@ void build_emit(wn_build *b)
 winnow_status build_stage(wn_build *b, const wn_stage_use *use)
 {
     const char *before = b->stage;
+    const uint32_t weights = b->weights;
     if (b->status != WINNOW_OK)
         return b->status;
     b->stage = use->stage->name;
+    b->weights = use->weights;
     if (!use->stage->needs_grid || build_need_grid(b) == WINNOW_OK)
         use->stage->build(b, use->values);
+    b->weights = weights;
     if (b->status == WINNOW_OK)
         b->stage = before;
     return b->status;

@@ -34,7 +34,8 @@ enum wn_slot {
     WN_SLOT_MATRIX = WN_SLOT_OUT + WINNOW_OUT_COUNT, /* matrix workspace of the plan */
     WN_SLOT_HISTORY, /* frames that a stream remembers; lives between runs */
     WN_SLOT_WEIGHTS, /* + 0 .. WN_WEIGHT_PARTS-1: an encoder's; written by its loading programs */
-    WN_SLOT_COUNT = WN_SLOT_WEIGHTS + WN_WEIGHT_PARTS,
+    WN_SLOT_TRAINED = WN_SLOT_WEIGHTS + WN_WEIGHT_PARTS, /* of a pipeline's stages; only read */
+    WN_SLOT_COUNT,
     WN_SLOT_NONE = 255
 };
 
@@ -119,6 +120,9 @@ typedef struct wn_exec_desc {
     uint64_t scratch_room;        /* and what one of their operations wants: see scratch_bytes */
     uint64_t history_bytes;               /* WN_SLOT_HISTORY, zeroed; 0: none */
     uint64_t weight_bytes[WN_WEIGHT_PARTS]; /* WN_SLOT_WEIGHTS + i, zeroed; 0: none */
+    /* WN_SLOT_TRAINED: host memory that lives as long as the exec. Plain C reads it there, a GPU has a copy. */
+    const void *trained;
+    uint64_t trained_bytes;               /* 0: none */
     uint64_t in_bytes[WINNOW_ROLE_COUNT]; /* packed, largest; 0: absent */
     uint64_t out_bytes[WINNOW_OUT_COUNT];
     /* Types that A and B of any later, smaller program can have: bits 1 << WINNOW_F32.. */

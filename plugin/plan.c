@@ -1,6 +1,8 @@
 /* plan.c: planning: shapes checked, the largest program built, all memory taken. */
 #include "plan.h"
 
+#include "trained.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -253,12 +255,15 @@ static uint32_t types_of(const winnow_plan *plan)
 
 static winnow_status take_memory(winnow_plan *plan, const wn_room *room)
 {
+    const wn_trained *trained = plan->pipeline.trained;
     wn_exec_desc desc = {.flags = plan->desc.flags,
                          .program = &plan->program,
                          .op_room = room->ops,
                          .const_room = room->consts,
                          .scratch_room = room->scratch_bytes,
                          .history_bytes = plan->build.history_bytes,
+                         .trained = trained ? trained->data : NULL,
+                         .trained_bytes = trained ? trained->bytes : 0,
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
     plan->w_words = wn_larger(plan->build.w_words, room->w_words);
@@ -344,6 +349,7 @@ winnow_status wn_plan_create(winnow_device *device, const winnow_pipeline *pipel
     plan->host = device->host;
     plan->device = device;
     plan->pipeline = *pipeline;
+    plan->build.trained = wn_trained_hold(pipeline->trained);
     plan->desc = desc;
     uint32_t used = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES;
     for (uint32_t i = 0; i < pipeline->stage_count; ++i)
@@ -367,6 +373,7 @@ void wn_plan_destroy(winnow_plan *plan)
     plan->device->backend->exec_destroy(plan->exec);
     plan->build.host = &plan->host;
     build_finish(&plan->build);
+    wn_trained_drop(plan->pipeline.trained);
     const wn_host host = plan->host;
     wn_free(&host, plan);
 }

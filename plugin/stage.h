@@ -20,6 +20,7 @@ typedef struct wn_value {
     double share;    /* of a percentage: the literal ratio, 0.007 for 0.7% */
     uint32_t choice; /* place in choices */
     uint8_t stage_count, stages[WN_LIST_MOST], weights[WN_LIST_MOST]; /* of "stages": places in wn_stages */
+    uint16_t text_at, text_size; /* of "file": of the spec, with its escapes */
 } wn_value;
 
 /* How a stage that does nothing but choose tokens (build_prune) is told how many. */
@@ -68,6 +69,7 @@ typedef struct wn_stage_use {
     const wn_stage *stage;
     wn_value values[WN_MAX_OPTIONS];
     wn_inside inside;
+    uint32_t weights; /* number of its weights' file among the pipeline's, from 1 on; 0: none */
 } wn_stage_use;
 
 /* Does the stage run in layer `layer` of an encoder of `layers`? */
@@ -77,8 +79,12 @@ bool wn_stage_is_inside(const wn_stage_use *use);
 
 #define WN_MAX_STAGES 16
 
+struct wn_trained;
+
+/* A copy holds the weights too: wn_trained_hold. */
 struct winnow_pipeline {
     wn_host host;
+    struct wn_trained *trained; /* NULL: no stage has weights */
     uint32_t stage_count;
     wn_stage_use stages[WN_MAX_STAGES];
 };

@@ -116,7 +116,7 @@ static void flatten(flat *f, const wn_json_node *node, size_t length)
 winnow_status wn_json_settings(wn_weights *w, const wn_bytes *file, const char *prefix)
 {
     wn_json json;
-    WN_TRY(wn_json_read(&w->host, file->name, file->bytes, file->size, &json));
+    WN_TRY(wn_json_read(&w->host, wn_weights_kind(w), file->name, file->bytes, file->size, &json));
     flat f = {.w = w, .json = &json, .status = WINNOW_OK};
     if (json.nodes->type == WN_JSON_OBJECT)
         flatten(&f, json.nodes, (size_t)snprintf(f.key, sizeof f.key, "%s", prefix));
@@ -282,7 +282,8 @@ winnow_status wn_safetensors_read(wn_weights *w, const wn_bytes *file, uint32_t 
                        (unsigned long long)file->size);
     s.data = file->bytes + PREFIX_BYTES + length;
     s.data_bytes = file->size - PREFIX_BYTES - length;
-    WN_TRY(wn_json_read(&w->host, file->name, file->bytes + PREFIX_BYTES, length, &s.json));
+    WN_TRY(wn_json_read(&w->host, wn_weights_kind(w), file->name, file->bytes + PREFIX_BYTES, length,
+                        &s.json));
     const winnow_status status = read_header(&s);
     wn_json_free(&w->host, &s.json);
     return status;
@@ -404,7 +405,7 @@ static winnow_status read_shards(wn_weights *w, const char *folder, const char *
     s.names = wn_weights_keep(w, SHARDS_MOST * sizeof *s.names);
     if (!s.names)
         return wn_weights_no_memory(w, index);
-    WN_TRY(wn_json_read(&w->host, index, file.bytes, file.size, &json));
+    WN_TRY(wn_json_read(&w->host, wn_weights_kind(w), index, file.bytes, file.size, &json));
     const winnow_status status = read_map(w, folder, index, &json, &s);
     wn_json_free(&w->host, &json); /* the names in `s` with it: they are not asked for again */
     return status;

@@ -353,8 +353,8 @@ static winnow_status read_tokens(const wn_host *host, reader *r)
     return status;
 }
 
-winnow_status wn_json_read(const wn_host *host, const char *name, const void *bytes, uint64_t size,
-                           wn_json *out)
+winnow_status wn_json_read(const wn_host *host, const char *kind, const char *name,
+                           const void *bytes, uint64_t size, wn_json *out)
 {
     reader r = {.size = (uint32_t)size};
     winnow_status status = WINNOW_E_FILE;
@@ -379,9 +379,9 @@ winnow_status wn_json_read(const wn_host *host, const char *name, const void *by
         return WINNOW_OK;
     wn_json_free(host, out);
     if (status == WINNOW_E_HOST_MEMORY)
-        return wn_fail(host, status, "folder: %.300s: no memory for its JSON", name);
+        return wn_fail(host, status, "%s: %.300s: no memory for its JSON", kind, name);
     return wn_fail(host, status,
-                   "folder: %.300s: its JSON %s, near byte %u (fetch or write it again)", name,
+                   "%s: %.300s: its JSON %s, near byte %u (fetch or write it again)", kind, name,
                    r.fault, r.at);
 }
 

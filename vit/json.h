@@ -33,9 +33,9 @@ typedef struct wn_json {
     char *text;
 } wn_json;
 
-/* E_FILE where it is no JSON; `name` says in the log what it was. */
-winnow_status wn_json_read(const wn_host *host, const char *name, const void *bytes, uint64_t size,
-                           wn_json *out);
+/* E_FILE where it is no JSON; "KIND: NAME" says in the log what it was. */
+winnow_status wn_json_read(const wn_host *host, const char *kind, const char *name,
+                           const void *bytes, uint64_t size, wn_json *out);
 void wn_json_free(const wn_host *host, wn_json *json);
 
 /* The value of a key of that object; NULL: no object or no such key. */

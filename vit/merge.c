@@ -63,7 +63,7 @@ winnow_status wn_merge_read(const wn_host *host, const winnow_pipeline *pipeline
     *weights = NULL;
     if (!path) {
         for (uint32_t i = 0; i < pipeline->stage_count; ++i)
-            if (factor_of(&pipeline->stages[i])) {
+            if (factor_of(&pipeline->stages[i]) && !pipeline->stages[i].weights) {
                 wn_log(host, WINNOW_LOG_WARNING,
                        "laco is untrained: its shortcut alone runs (give merge weights)");
                 break;
@@ -82,11 +82,11 @@ winnow_status wn_merge_read(const wn_host *host, const winnow_pipeline *pipeline
     return read_linear(&r, &vit->merge2, vit->merge1.out, vit->width, "laco.mlp.2");
 }
 
-static wn_merge_layer place_of(const wn_linear *l)
+static wn_dense place_of(const wn_linear *l)
 {
     const wn_mat weight = {
         .ref = l->place.ref, .stride = l->place.stride, .cols = l->out, .rows = l->in};
-    return (wn_merge_layer){.weight = weight, .bias_at = l->place.bias_at};
+    return (wn_dense){.weight = weight, .bias_at = l->place.bias_at};
 }
 
 bool wn_merge_places(const wn_vit *vit, wn_merge_mlp *out)

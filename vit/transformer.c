@@ -6,6 +6,8 @@
  * have it; else on the projector's rows. */
 #include "transformer.h"
 
+#include "trained.h"
+
 #include <string.h>
 
 bool wn_transformer_prepares(const wn_transformer *e)
@@ -383,5 +385,7 @@ winnow_status wn_transformer_info(const winnow_encoder *encoder, winnow_encoder_
         .casp_rank = e->casp.rank};
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; ++i)
         info.weight_bytes += e->weight_bytes[i];
+    if (e->pipeline.trained)
+        info.weight_bytes += e->pipeline.trained->bytes;
     return wn_desc_write(&info, sizeof info, out);
 }

@@ -2,6 +2,7 @@
  * stages find their layers, and places of weights and all memory are taken for the largest call. */
 #include "cost.h"
 #include "place.h"
+#include "trained.h"
 #include "transformer.h"
 
 #include <string.h>
@@ -177,6 +178,7 @@ static uint64_t part_most(const winnow_device *device)
 static winnow_status take_memory(wn_transformer *e)
 {
     winnow_device *device = e->base.device;
+    const wn_trained *trained = e->pipeline.trained;
     wn_op load_ops[WN_LOAD_KINDS];
     wn_program loads[WN_LOAD_KINDS];
     const uint64_t bytes = (uint64_t)e->built.frames * e->built.height * e->built.width * 3,
@@ -185,6 +187,8 @@ static winnow_status take_memory(wn_transformer *e)
     wn_exec_desc desc = {.flags = WINNOW_PLAN_HOST_MEMORY,
                          .program = &e->program,
                          .history_bytes = e->base.build.history_bytes,
+                         .trained = trained ? trained->data : NULL,
+                         .trained_bytes = trained ? trained->bytes : 0,
                          .a_types = 1u << WINNOW_F32 | 1u << e->desc.dtype,
                          .b_types = 1u << WINNOW_F32 | 1u << e->desc.dtype,
                          .others = loads,
@@ -217,6 +221,7 @@ static winnow_status open(wn_transformer *e, const winnow_model *model,
     e->prepare.room = true;
     if (d->pipeline)
         e->pipeline = *d->pipeline;
+    e->base.build.trained = wn_trained_hold(e->pipeline.trained);
     WN_TRY(read_taps(e, d->taps));
     WN_TRY(read_stages(e));
     WN_TRY(wn_casp_make(e->base.device, model, d, &e->vit, &e->casp));
@@ -253,6 +258,7 @@ static void destroy(winnow_encoder *encoder)
     wn_free(&e->base.host, e->room);
     wn_free(&e->base.host, e->taps);
     wn_weights_close(e->merge_weights);
+    wn_trained_drop(e->pipeline.trained);
     wn_casp_free(&e->base.host, &e->casp);
     wn_vit_free(&e->base.host, &e->vit);
 }

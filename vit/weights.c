@@ -317,10 +317,16 @@ winnow_status wn_weights_open(const wn_host *host, const char *path, wn_weights 
     return status;
 }
 
-void wn_weights_release(wn_weights *w)
+void wn_weights_unmap(wn_weights *w)
 {
     for (wn_mapping *m = w->mappings; m; m = m->next)
         munmap((void *)(uintptr_t)m->bytes, m->size);
+    w->mappings = NULL;
+}
+
+void wn_weights_release(wn_weights *w)
+{
+    wn_weights_unmap(w);
     for (wn_block *next, *block = w->blocks; block; block = next) {
         next = block->next;
         wn_free(&w->host, block);

@@ -6,7 +6,7 @@
 #include "weights.h"
 
 /* Kinds of metadata values, as GGUF numbers them. */
-enum wn_value {
+enum wn_value_type {
     WN_VALUE_U8,
     WN_VALUE_I8,
     WN_VALUE_U16,
@@ -29,7 +29,7 @@ enum wn_setting_kind { WN_SETTING_OTHER, WN_SETTING_NUMBER, WN_SETTING_TEXT, WN_
 typedef struct wn_setting {
     const char *key;
     uint32_t kind;
-    uint32_t value_type; /* NUMBERS: of its items, an enum wn_value */
+    uint32_t value_type; /* NUMBERS: of its items, an enum wn_value_type */
     uint32_t count;      /* NUMBERS */
     double number;
     const char *text;
@@ -104,6 +104,9 @@ winnow_status wn_weights_finish(wn_weights *weights, const char *name);
 
 /* The entry of that name, read or not, of finished weights; NULL: none. */
 const wn_entry *wn_weights_entry(const wn_weights *weights, const char *name);
+
+/* Gives the files back; names, shapes and settings stay. */
+void wn_weights_unmap(wn_weights *weights);
 
 /* Gives back all but the object itself. */
 void wn_weights_release(wn_weights *weights);

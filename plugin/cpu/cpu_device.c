@@ -21,6 +21,10 @@ struct wn_exec {
     uint32_t *w;
     unsigned char *matrix, *history;
     unsigned char *weights[WN_WEIGHT_PARTS];
+    union {
+        const void *in;
+        unsigned char *data; /* operations only read it; wn_cpu_rows serves both ways */
+    } trained;
     uint64_t weight_bytes[WN_WEIGHT_PARTS];
     unsigned char *scratch; /* scratch_bytes for each thread */
     uint64_t w_words, matrix_bytes, history_bytes, scratch_bytes;
@@ -146,6 +150,7 @@ static void take_sizes(wn_exec *exec, const wn_exec_desc *desc)
     exec->scratch_bytes = wn_larger(exec->scratch_bytes, desc->scratch_room);
     exec->scratch_bytes = (exec->scratch_bytes + LINE - 1) / LINE * LINE; /* a thread's own lines */
     exec->history_bytes = desc->history_bytes;
+    exec->trained.in = desc->trained;
     memcpy(exec->weight_bytes, desc->weight_bytes, sizeof exec->weight_bytes);
 }
 
@@ -222,7 +227,9 @@ static unsigned char *slot_base(const wn_exec *exec, const wn_host_io *io, uint8
         return exec->matrix;
     if (slot == WN_SLOT_HISTORY)
         return exec->history;
-    if (slot >= WN_SLOT_WEIGHTS && slot < WN_SLOT_COUNT)
+    if (slot == WN_SLOT_TRAINED)
+        return exec->trained.data;
+    if (slot >= WN_SLOT_WEIGHTS && slot < WN_SLOT_TRAINED)
         return exec->weights[slot - WN_SLOT_WEIGHTS];
     if (slot < WN_SLOT_OUT)
         return io->in[slot].data;

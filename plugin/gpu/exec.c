@@ -139,6 +139,7 @@ static void exec_destroy(wn_exec *exec)
         wn_memory_destroy(gpu, workspace[i]);
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
         wn_memory_destroy(gpu, &exec->weights[i]);
+    wn_memory_destroy(gpu, &exec->trained);
     wn_free(&gpu->base.host, exec->sets);
     wn_free(&gpu->base.host, exec->held);
     wn_free(&gpu->base.host, exec->recorded);
@@ -171,6 +172,8 @@ static winnow_status exec_create(winnow_device *device, const wn_exec_desc *desc
         status = create_sets(exec);
     if (status == WINNOW_OK)
         status = create_job(exec);
+    if (status == WINNOW_OK)
+        status = wn_trained_upload(exec, desc);
     if (status != WINNOW_OK) {
         exec_destroy(exec);
         return status;
@@ -309,7 +312,7 @@ static uint64_t exec_bytes(const wn_exec *exec, uint64_t *staging)
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
         weights += exec->weights[i].bytes;
     return exec->w.bytes + exec->matrix.bytes + exec->history.bytes + exec->consts.bytes +
-           exec->count.bytes + exec->counted.bytes + weights;
+           exec->count.bytes + exec->counted.bytes + exec->trained.bytes + weights;
 }
 
 const wn_backend wn_gpu_backend = {

@@ -29,6 +29,7 @@ struct wn_exec {
     bool direct_out; /* outputs are */
     wn_memory w, matrix, history, consts;
     wn_memory weights[WN_WEIGHT_PARTS];
+    wn_memory trained;
     wn_memory count;   /* the count word where the host wants none */
     wn_memory counted; /* { K, NaN scores } of wn_gpu_submit, mapped */
     wn_memory in[WINNOW_ROLE_COUNT], out[WINNOW_OUT_COUNT];
@@ -77,6 +78,9 @@ void wn_download_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer com
 winnow_status wn_download(wn_exec *exec, const wn_host_io *io);
 uint64_t wn_in_bytes(const wn_host_rows *rows);
 uint64_t wn_out_bytes(const wn_exec *exec, const wn_host_io *io, uint32_t output);
+
+/* trained.c: takes the memory of WN_SLOT_TRAINED and fills it, once the job is there. */
+winnow_status wn_trained_upload(wn_exec *exec, const wn_exec_desc *desc);
 
 /* measure.c */
 winnow_status wn_gpu_copy_bandwidth(winnow_device *device, uint64_t bytes, double *per_second);

@@ -111,6 +111,7 @@ wn_slots wn_exec_slots(const wn_exec *exec, const wn_gpu_buffers *buffers)
     slots.span[WN_SLOT_HISTORY] = span_of(&exec->history);
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
         slots.span[WN_SLOT_WEIGHTS + i] = span_of(&exec->weights[i]);
+    slots.span[WN_SLOT_TRAINED] = span_of(&exec->trained);
     wn_gpu_span *count = &slots.span[WN_SLOT_OUT + WINNOW_OUT_COUNT_WORD];
     if (!count->buffer)
         *count = span_of(&exec->count);

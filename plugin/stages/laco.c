@@ -45,24 +45,27 @@ static void shortcut(wn_build *b, const wn_axis *y, const wn_axis *x, uint32_t f
     BUILD_OP(b, pool, (uint64_t)out->rows * ((out->cols + 1) / 2), &b->set.mat, out, args, READS_W);
 }
 
-static void multiply(wn_build *b, const wn_merge_layer *layer, const wn_mat *in, const wn_mat *out,
-                     uint32_t act, uint32_t with)
+/* An encoder's own weights come first, then the stage's file. False: there are none. */
+static bool find_mlp(wn_build *b, uint32_t in, uint32_t out, wn_merge_mlp *mlp)
 {
-    const struct wn_args_matmul args = {.n_max = in->rows,
-                                        .seg_at = WN_NONE,
-                                        .inner = in->cols,
-                                        .cols = out->cols,
-                                        .bias_at = layer->bias_at,
-                                        .scale_at = WN_NONE,
-                                        .act = act,
-                                        .with = with};
-    const uint64_t tiles = (uint64_t)((in->rows + 7) / 8) * ((out->cols + 127) / 128);
-    BUILD_OP3(b, matmul, tiles, in, out, &layer->weight, args, READS_W);
+    if (b->merge_mlp) {
+        *mlp = *b->merge_mlp;
+    } else if (build_has_weights(b)) {
+        mlp->first = build_weights_dense(b, "first", in, 0);
+        mlp->second = build_weights_dense(b, "second", mlp->first.weight.cols, out);
+    } else {
+        return false;
+    }
+    if (b->status == WINNOW_OK &&
+        (mlp->first.weight.rows != in || mlp->second.weight.cols != out))
+        build_fail(b, WINNOW_E_SHAPE,
+                   "its weights are for %u channels in and %u out, here they are %u and %u",
+                   mlp->first.weight.rows, mlp->second.weight.cols, in, out);
+    return true;
 }
 
-static void add_mlp(wn_build *b, uint32_t factor, const wn_mat *out)
+static void add_mlp(wn_build *b, uint32_t factor, const wn_merge_mlp *mlp, const wn_mat *out)
 {
-    const wn_merge_mlp *mlp = b->merge_mlp;
     const uint64_t mark = build_mark(b);
     const wn_mat side = build_matrix(b, out->rows, factor * factor * out->cols),
                  inner = build_matrix(b, out->rows, mlp->first.weight.cols);
@@ -77,8 +80,8 @@ static void add_mlp(wn_build *b, uint32_t factor, const wn_mat *out)
                                                   .rows_at = b->set.rows.at};
     BUILD_OP(b, space_to_channel, (uint64_t)side.rows * ((side.cols + 1) / 2), &b->set.mat, &side,
              args, READS_W);
-    multiply(b, &mlp->first, &side, &inner, WN_ACT_GELU_ERF, 0);
-    multiply(b, &mlp->second, &inner, out, WN_ACT_NONE, 2);
+    build_dense(b, &mlp->first, &side, &inner, WN_ACT_GELU_ERF, 0);
+    build_dense(b, &mlp->second, &inner, out, WN_ACT_NONE, 2);
     build_release(b, mark);
 }
 
@@ -91,16 +94,13 @@ static winnow_status build(wn_build *b, const wn_value *v)
     if (h % f || w % f)
         return build_fail(b, WINNOW_E_SHAPE,
                           "factor=%u does not divide the grid of %u x %u (give another)", f, h, w);
-    const wn_merge_mlp *mlp = b->merge_mlp;
-    if (mlp && (mlp->first.weight.rows != f * f * cols || mlp->second.weight.cols != cols))
-        return build_fail(b, WINNOW_E_SHAPE,
-                          "its weights are for %u channels in and %u out, factor=%u makes %u of %u",
-                          mlp->first.weight.rows, mlp->second.weight.cols, f, f * f * cols, cols);
+    wn_merge_mlp mlp;
+    const bool trained = find_mlp(b, f * f * cols, cols, &mlp);
     const wn_axis y = windows(b, h, f), x = windows(b, w, f);
     const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, cols);
     shortcut(b, &y, &x, f, &out);
-    if (mlp)
-        add_mlp(b, f, &out);
+    if (trained)
+        add_mlp(b, f, &mlp, &out);
     build_grid_after(b, &y, &x, &out, false);
     return b->status;
 }
@@ -109,6 +109,9 @@ static const winnow_option_info options[] = {
     {"layer", "count", "", "1..512",
      "layers of the encoder that run before it; best near a quarter of them"},
     {"factor", "count", "2", "2..16", "side of a window of tokens that become one"},
+    {"weights", "file", "-", "",
+     "its trained MLP, where the encoder has none of its own: first.weight [factor*factor*D, inner], "
+     "first.bias, second.weight [inner, D], second.bias"},
 };
 
 const wn_stage wn_stage_laco = {
@@ -121,7 +124,7 @@ const wn_stage wn_stage_laco = {
         "is untrained: the mean alone.",
     .source = "arXiv:2507.02279 (no official code)",
     .options = options,
-    .option_count = 2,
+    .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
     .needs_grid = true,
     .only_inside = true,

@@ -101,7 +101,7 @@ static void read_json(void)
     wn_json json;
     test_host_open(&mine);
     assert_int_equal(wn_host_read(&mine.host, &host), WINNOW_OK);
-    assert_int_equal(wn_json_read(&host, "text", text, strlen(text), &json), WINNOW_OK);
+    assert_int_equal(wn_json_read(&host, "text", "text", text, strlen(text), &json), WINNOW_OK);
     assert_int_equal(json.count, 1 + LENGTH(numbers));
     for (size_t i = 0; i < LENGTH(numbers); ++i)
         assert_true(json.nodes[1 + i].number == numbers[i]);

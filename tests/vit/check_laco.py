@@ -6,7 +6,8 @@ usage: check_laco.py WINNOW MODELS_DIR [EXTRA ARGS FOR winnow encode]
 MODELS_DIR is make_models.py's. Weights are drawn here. The oracle takes the rows that layer 0 gives without laco (tap
 hidden:1) and makes of each window of f x f cells y = mean + W2 gelu(W1 u + b1) + b2, u torch's PixelUnshuffle order
 (channel c*f*f + di*f + dj), gelu by erf; with laco=layer=1 the tap hidden:1 must show y behind the class token's row.
-max|a-b| <= 2e-5 max|b| (f16: 1e-2). Then what is refused, and with which sentence.
+max|a-b| <= 2e-5 max|b| (f16: 1e-2). The same numbers as the stage's own file (laco=...:weights=FILE) must show the same.
+Then what is refused, and with which sentence.
 Needs python3 and numpy. Exit 0: all hold; the last line is `N passed, N failed`.
 """
 import math
@@ -63,6 +64,13 @@ def oracle(cells, side, factor, w):
     return u.reshape(n * n, d, -1).mean(2) + h @ w["laco.mlp.2.weight"].T + w["laco.mlp.2.bias"]
 
 
+def own_file(path, saved, version="1", stage="laco"):
+    """The same weights in the form that the option `weights` reads."""
+    names = {"laco.mlp.0": "first", "laco.mlp.2": "second"}
+    tensors = {"%s.%s" % (names[k[:10]], k[11:]): np.ascontiguousarray(x.T) for k, x in saved.items()}
+    safetensors_io.write(path, tensors, {"winnow.stage": stage, "winnow.version": version})
+
+
 def encode(exe, folder, model, picture, more):
     out = os.path.join(folder, "out.safetensors")
     command = [exe, "encode", "--model", model, os.path.join(PICTURES, picture + ".png"), "-o", out] + more
@@ -85,13 +93,21 @@ def check_case(exe, models, folder, case, extra):
     after, log = encode(exe, folder, path, picture, more + ["--pipeline", spec, "--merge-weights", file])
     if "untrained" in log:
         raise Failed("it is called untrained")
+    own = os.path.join(folder, "own,weights:a.safetensors")
+    own_file(own, saved)
+    mine, log = encode(exe, folder, path, picture,
+                       more + ["--pipeline", spec + ":weights=" + own.replace(",", "\\,").replace(":", "\\:")])
+    if "untrained" in log:
+        raise Failed("with weights= it is called untrained")
+    if dtype == "f32" and not all((after[k] == mine[k]).all() for k in ("hidden.1", "tokens")):
+        raise Failed("weights= gives other numbers than --merge-weights")
     plain, log = encode(exe, folder, path, picture, more + ["--pipeline", spec])
     if log.count("laco is untrained") != 1:
         raise Failed("untrained, and the log does not say so once: %s" % log)
     worst, n = 0.0, (side // factor) ** 2
-    for t in range(before.shape[0]):
+    for t, shown in ((t, x) for t in range(before.shape[0]) for x in (after, mine)):
         want = np.concatenate([before[t, :first], oracle(before[t, first:], side, factor, w)])
-        got = after["hidden.1"].reshape(-1, before.shape[2])[t * (n + first):(t + 1) * (n + first)]
+        got = shown["hidden.1"].reshape(-1, before.shape[2])[t * (n + first):(t + 1) * (n + first)]
         worst = max(worst, np.abs(got - want).max() / np.abs(want).max())
     if not worst <= (1e-2 if dtype == "f16" else 2e-5):
         raise Failed("off by %.2e" % worst)
@@ -133,6 +149,23 @@ def refusals(exe, models, folder, extra):
             open(file, "r+b").truncate(os.path.getsize(file) - 4)
         try:
             encode(exe, folder, model, "square", more + ["--merge-weights", file] + extra)
+            yield name, "it was taken"
+        except Failed as e:
+            yield name, "" if sentence in str(e) else "%s, and not: %s" % (e, sentence)
+    own, first = os.path.join(folder, "own.safetensors"), "laco.mlp.0.weight"
+    tries = [("own, none", None, "1", "laco", "No such file"), ("own, version", good, "2", "laco", "winnow.version=1"),
+             ("own, stage", good, "1", "hicom", "holds the weights of `hicom` (give those of laco)"),
+             ("own, a name", without(first), "1", "laco", "no tensor `first.weight`"),
+             ("own, in", other(first, (INNER, 64)), "1", "laco", "`first.weight` of its weights is [64, 24], and 256 x any"),
+             ("own, bias", other("laco.mlp.2.bias", (5,)), "1", "laco", "`second.bias` of its weights is not [64]"),
+             ("own, NaN", other(first, (INNER, 256)), "1", "laco", "a NaN or an infinite number")]
+    for name, tensors, version, stage, sentence in tries:
+        if name == "own, NaN":
+            tensors[first][3, 77] = np.nan
+        if tensors is not None:
+            own_file(own, tensors, version, stage)
+        try:
+            encode(exe, folder, model, "square", ["--pipeline", "laco=layer=1:weights=" + own] + extra)
             yield name, "it was taken"
         except Failed as e:
             yield name, "" if sentence in str(e) else "%s, and not: %s" % (e, sentence)

@@ -189,7 +189,7 @@ typedef struct winnow_device_info {
 /* A stage for tables and help. Strings live as long as the library. */
 typedef struct winnow_option_info {
     const char *name;
-    const char *type;    /* "count", "number", "keep" (64 tokens, or 25%), "choice", "stages" (a+b, or a*2+b) */
+    const char *type;    /* "count", "number", "keep" (64 tokens, or 25%), "choice", "stages" (a+b, or a*2+b), "file" (a path) */
     const char *value;   /* the default as text, "" if it must be given, "-" if absent means off */
     const char *choices; /* "a|b|c" of a choice; "low..high" or "low..<high" of a number */
     const char *help;
@@ -315,6 +315,13 @@ typedef struct winnow_kv_step {
     uint32_t submissions;
 } winnow_kv_step;
 
+/* A file in memory, for options of type "file": `weights=@NAME` means the one of that name. */
+typedef struct winnow_blob {
+    const char *name;
+    const void *data; /* any alignment */
+    uint64_t bytes;
+} winnow_blob;
+
 /* The table. It only grows at its end within a major. */
 typedef struct winnow_api {
     uint32_t struct_size;
@@ -345,7 +352,8 @@ typedef struct winnow_api {
     winnow_status (*device_info)(const winnow_device *device, winnow_device_info *out); /* [any-thread] */
 
     /* Parses a spec: stages split by ',', options after '=' split by ':', as in
-     * "evs=rate=0.75,tome=r=16". For encoders every stage also takes layer= (whose keys and attention it gets), layers=
+     * "evs=rate=0.75,tome=r=16"; a `\` takes the next character as it is, in the path of a file. Files that stages
+     * name (weights=) are read and checked here: see pipeline_create_weights. For encoders every stage also takes layer= (whose keys and attention it gets), layers=
      * (the layers that it runs in: "all", "6", "6..11") and attention= (class, received, pool). E_SPEC: the log points at the character. The pipeline is
      * immutable and may be shared by plans in any threads. [any-thread] */
     winnow_status (*pipeline_create)(const winnow_host *host, const char *spec,
@@ -386,6 +394,15 @@ typedef struct winnow_api {
     void (*kv_destroy)(winnow_kv *kv);
     winnow_status (*kv_step)(winnow_kv *kv, winnow_kv_step *step);
     winnow_status (*kv_reset)(winnow_kv *kv);
+
+    /* pipeline_create with files in memory: `weights=@NAME` in the spec means the blob of that name, any other path a file.
+     * A stage's weights are a safetensors file of at most 1 GiB with tensors of F32, F16 or BF16, up to 4 dimensions, all
+     * numbers finite, and metadata winnow.stage (the stage's name) and winnow.version ("1"); the stage's help names the
+     * tensors. Blobs and files are read during the call. The weights lie in memory of `host` until the pipeline and every
+     * plan and encoder made of it are destroyed. E_FILE: the log names the file and what is wrong. [any-thread] */
+    winnow_status (*pipeline_create_weights)(const winnow_host *host, const char *spec,
+                                             const winnow_blob *blobs, uint32_t blob_count,
+                                             winnow_pipeline **out);
 } winnow_api;
 
 /* The only exported symbol: the table for a host that was built with ABI host_abi
