@@ -13,7 +13,7 @@ void main()
     if (s >= pc.segs) return;
     uint begin = w_u(pc.seg_at + s), n = w_u(pc.seg_at + s + 1u) - begin;
     if (u >= n) return;
-    uint c = list_entry(pc.src_at, e % pc.rows);
+    uint c = list_entry(pc.src_at, pc.own != 0u ? e : e % pc.rows);
     uvec4 q = begin + min(uvec4(u, u + 1u, u + 2u, u + 3u), uvec4(n - 1u));
     uvec4 entries = list_entries(pc.list_at, q);
     uint x = c_row(is_row(c) ? c : 0u), y0 = row_or_first(entries.x), y1 = row_or_first(entries.y);

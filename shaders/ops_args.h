@@ -185,14 +185,29 @@ struct wn_args_match { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_
 struct wn_args_sim_matrix { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u seg_at;
     wn_u list_at; wn_u inv_at; wn_u cols; };
 
-/* Cosines of rows of C with all tokens of each segment: B(s*rows + r, u) = dotseq(x, y) * (c_inv[c] * inv[q]), r < rows, c = src[r] (src_at WN_NONE: r), x = C(c), q = seg[s] + u,
- * y = A(list[q]); a c or list entry that is WN_NONE or negative has dot 0 (and factor 0 for c). Columns past the segment are not written. B f32. items = segs*rows * ceil(width/4):
+/* Cosines of rows of C with all tokens of each segment: B(s*rows + r, u) = dotseq(x, y) * (c_inv[c] * inv[q]), r < rows, c = src[r] (src_at WN_NONE: r), own = 1: each segment has its
+ * own rows, src[s*rows + r] (s*rows + r), x = C(c), q = seg[s] + u, y = A(list[q]); a c or list entry that is WN_NONE or negative has dot 0 (and factor 0 for c). Columns past the segment are not written. B f32. items = segs*rows * ceil(width/4):
  * an invocation does four neighbouring columns. */
-struct wn_args_cross_sim { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u rows; wn_u width; wn_u src_at; wn_u c_inv_at; wn_u list_at; wn_u inv_at; wn_u cols; };
+struct wn_args_cross_sim { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u rows; wn_u width; wn_u src_at; wn_u c_inv_at; wn_u list_at; wn_u inv_at; wn_u cols; wn_u own; };
 
 /* A softmax of each row in place. Row e < row_seg[segs] of B, in segment s of row_seg[], has the n columns of segment s: y = B(e, u) * factor; NaN stay and are left out; m = max y;
- * p = exp_(y - m); l = dot32(p, 1) (0 for NaN); B = (p * recip_(l)) * f, f = by_tokens ? scale * recip_(n) : scale. B f32. items = rows at most (GROUPS). */
+ * p = exp_(y - m); l = dot32(p, 1) (0 for NaN); B = (p * recip_(l)) * f, f = by_tokens ? scale * recip_(n) : scale, 0 where that is below 2^-126. B f32. items = rows at most (GROUPS). */
 struct wn_args_row_softmax { WN_HEAD; wn_u segs; wn_u row_seg_at; wn_u seg_at; wn_u by_tokens; wn_f factor; wn_f scale; };
+
+/* Attention pooling: rows of queries' shares (a softmax of cross_sim's products) take their part of the tokens' rows. B(d, c) = sum over the tokens u of segment s, ascending from 0, of
+ * w * A(list[seg[s] + u], c), w = C(s*rows + r, u), d = to[s*rows + r] (to_at WN_NONE: s*rows + r), r < rows. A w that is NaN or below 2^-64, and an entry that is no row, are left
+ * out, so that a token of NaN without a share spoils nothing. most != 0: only tokens from .. from+most-1 of each segment; from != 0: the sum goes on from B(d, c), which is f32 then. B is f32, f16
+ * or bf16, C f32. width: tokens of a segment at most. items = segs * ceil(rows/8) * ceil(cols/128) (LANES): 8 rows by 128 columns; the last factor runs fastest. */
+struct wn_args_attend_values { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u rows; wn_u width; wn_u list_at; wn_u to_at; wn_u cols; wn_u from; wn_u most; };
+
+/* Where tokens and sizes go that queries pooled: map[i] = s*rows + the r < rows of the largest A(s*rows + r, i - seg[s]) (order of scores, ties to the lower; all NaN: WN_NONE), i < seg[segs];
+ * map_at WN_NONE: not wanted. sizes_new[s*rows + r] = mean[s] * (float(n) * inv_rows), n tokens of segment s (mean_at WN_NONE: 1; sizes_new_at WN_NONE: not wanted).
+ * items = n_max + segs*rows: the tokens, then the rows. */
+struct wn_args_attend_map { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u rows; wn_u map_at; wn_u mean_at; wn_u sizes_new_at; wn_f inv_rows; };
+
+/* v = A(list[r], c) * (share + scale[c]) (no row: 0; scale_at WN_NONE: share alone), then + shift[tap[r*taps + k]*cols + c] for k = 0..taps-1, one after the other (tap_at WN_NONE: row 0 for all);
+ * keep != 0: v = v + B(r, c) * keep. B(r, c) = v, r < n. scale, shift: f32 of W. B f32. items = n*cols. */
+struct wn_args_row_affine { WN_HEAD; wn_u n; wn_u cols; wn_u list_at; wn_u scale_at; wn_u shift_at; wn_u taps; wn_u tap_at; wn_f share; wn_f keep; };
 
 /* How unlike each other a token's similarities with the others are. A: similarity matrix of segments of n. x_u = A(i, u), 0 for itself and for NaN; mean = dot32(x, 1) * recip_(n - 1);
  * v[i] = dot32(x - mean, x - mean) * recip_(n - 1), all u (itself included, as HoloV does); n = 1: 0. items = n_max (LANES), i < seg[segs]. */

@@ -20,6 +20,7 @@ enum { WN_CPU_DOT_BLOCK = WN_CPU_TILE_COLUMNS };
  * columns' elements fill half of a first-level cache, the rest some half of a second-level one. */
 enum { WN_CPU_STRIP = 256, WN_CPU_SIM_PANEL = 256, WN_CPU_SIM_DEPTH = 128 };
 enum { WN_CPU_POINT_STRIP = 64 }; /* points whose distances to a block are made at a time */
+enum { WN_CPU_ATTEND_CHUNK = 128 }; /* tokens whose rows attend_values has side by side */
 enum { WN_CPU_PANEL = 64 }; /* columns that matmul does side by side */
 enum {
     WN_CPU_KEY_BLOCK = 8

@@ -12,8 +12,11 @@ static void soften(float *row, uint32_t n, float factor, float scale, float *y)
     for (uint32_t u = 0; u < n; ++u)
         p[u] = is_nan(y[u]) ? 0.0f : exp_(y[u] - most);
     const float inverse = recip_(wn_cpu_sum32(p, n));
-    for (uint32_t u = 0; u < n; ++u)
-        row[u] = is_nan(y[u]) ? row[u] : (p[u] * inverse) * scale;
+    for (uint32_t u = 0; u < n; ++u) {
+        const float share = (p[u] * inverse) * scale;
+        if (!is_nan(y[u]))
+            row[u] = share < 1.17549435e-38f ? 0.0f : share; /* drivers differ in what is below */
+    }
 }
 
 void cpu_row_softmax(const struct wn_args_row_softmax *pc, const wn_cpu_memory *m)

@@ -297,7 +297,7 @@ static void cross_block(const struct wn_args_cross_sim *pc, const wn_cpu_memory 
     uint32_t rows[TILE];
     float dots[TILE][BLOCK];
     for (uint32_t r = 0; r < count; ++r)
-        rows[r] = entry(m, pc->src_at, (e + r) % pc->rows);
+        rows[r] = entry(m, pc->src_at, pc->own ? e + r : (e + r) % pc->rows);
     dot_block(&m->c, rows, count, y, pc->cols, room, dots);
     for (uint32_t r = 0; r < count; ++r) {
         const float factor = is_none(rows[r]) ? 0.0f : real(m, pc->c_inv_at, rows[r]);

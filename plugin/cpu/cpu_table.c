@@ -42,6 +42,10 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_row_upper: return word * op->args[WN_ARG_A_STRIDE];
     case WN_OP_row_softmax: return word * 2 * op->args[WN_ARG_B_STRIDE];
     case WN_OP_row_spread: return word * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_attend_values:
+        return word * (WN_CPU_ATTEND_CHUNK * (WN_CPU_TILE_COLUMNS + WN_CPU_MOST_TILE) +
+                       WN_CPU_TILE_COLUMNS * (ARG(op, attend_values, rows) + WN_CPU_MOST_TILE));
+    case WN_OP_row_affine: return word * ARG(op, row_affine, cols);
     case WN_OP_cross_sim:
         return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, cross_sim, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
@@ -119,6 +123,10 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_jacobi:
     case WN_OP_label_nms: return UINT64_MAX;
     case WN_OP_row_softmax: return 8ull * op->items * op->args[WN_ARG_B_STRIDE];
+    case WN_OP_attend_values:
+        return ARG(op, attend_values, segs) * ARG(op, attend_values, rows) *
+               ARG(op, attend_values, width) * ARG(op, attend_values, cols);
+    case WN_OP_row_affine: ROWS(row_affine, n);
     case WN_OP_row_spread: return 4 * ARG(op, row_spread, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
     case WN_OP_shift_sim:

@@ -46,6 +46,7 @@ void expect_shares(expectations *e);
 void expect_running(expectations *e);
 void expect_spans(expectations *e);
 void expect_frames(expectations *e);
+void expect_attend(expectations *e);
 void expect_vit(expectations *e);
 void expect_links(expectations *e);
 

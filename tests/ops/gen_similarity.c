@@ -76,20 +76,21 @@ void gen_cross_sim(ops_case *c)
     const uint32_t cols = any_cols(c, 1024), rows = any_size(c, 19), from = 1 + below(c, 9);
     const segments set = any_segments(c, size_for(c, cols));
     const uint32_t width = set.width ? set.width : 1, stride = width + below(c, 4);
-    const uint32_t src = words_below(c, rows, from);
+    const bool own = chance(c, 30);
+    const uint32_t entries = own ? set.segs * rows : rows, src = words_below(c, entries, from);
     make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
-    make_c(c, from < rows ? rows : from, cols, (uint8_t)below(c, 3), PLAIN, 0);
+    make_c(c, from < entries ? entries : from, cols, (uint8_t)below(c, 3), PLAIN, 0);
     make_pool(c, 3 + (uint64_t)(set.segs * rows + 1) * stride, WINNOW_F32);
-    for (uint32_t r = 0; r < rows; ++r)
+    for (uint32_t r = 0; r < entries; ++r)
         if (chance(c, 10))
             c->w[src + r] = WN_NONE;
-    describe(c, "rows %u, tokens %u, segments %u, cols %u, dtypes %u %u", rows, set.n, set.segs,
-             cols, c->a.dtype, c->c_ref.dtype);
+    describe(c, "rows %u%s, tokens %u, segments %u, cols %u, dtypes %u %u", rows,
+             own ? " of each" : "", set.n, set.segs, cols, c->a.dtype, c->c_ref.dtype);
     wn_op *op =
         ADD(c, cross_sim, (uint64_t)set.segs * rows * ((width + 3) / 4), SEG(set), .rows = rows,
             .width = width, .src_at = chance(c, 60) ? src : WN_NONE,
-            .c_inv_at = positive(c, from < rows ? rows : from), .list_at = row_list(c, set.n, true),
-            .inv_at = positive(c, set.n), .cols = cols);
+            .c_inv_at = positive(c, from < entries ? entries : from), .list_at = row_list(c, set.n, true),
+            .inv_at = positive(c, set.n), .cols = cols, .own = own);
     use_a(c, op);
     use_c(c, op);
     write_pool(c, op, 3, stride);
