@@ -238,6 +238,24 @@ wn_arr build_lengths(wn_build *b, const wn_rows *rows, wn_arr mask, bool inverse
 void build_column_sum(wn_build *b, const wn_rows *rows, wn_arr weight, const wn_mat *centre,
                       wn_arr over, uint32_t span, const wn_mat *out);
 wn_arr build_value_mean(wn_build *b, wn_arr values); /* a number a frame from one a token */
+
+/* -- attention pooling: queries that are no tokens become rows --------------------------------- */
+/* rows of them a segment of tokens: row src[r] (WN_NO_ARR: r), the same for all segments, or own: src[s*rows + r]. */
+typedef struct wn_queries {
+    wn_mat mat;
+    wn_arr src;
+    uint32_t rows;
+    bool own;
+} wn_queries;
+/* Softmax over a segment's tokens of (query . key) * scale: [segs*rows, width]. */
+wn_mat build_attend_shares(wn_build *b, const wn_queries *queries, const wn_rows *keys,
+                           float scale);
+/* Row to[s*rows + r] (WN_NO_ARR: s*rows + r) of out: the values of segment s by row s*rows + r of the shares. */
+void build_attend_values(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_rows *values,
+                         wn_arr to, const wn_mat *out);
+/* The set becomes the `rows` rows a segment that out holds, of index -2: a token is assigned to the one that has the largest
+ * share of it, and all rows of a segment share its tokens' sizes evenly. */
+void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_mat *out);
 wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
 /* Tokens to be compared: rows of mat by list (WN_NO_ARR: by positions), and their factors. Plain: as they are, distinct WN_NO_ARR.
  * Centred: less their frame's mean (Cen-Prune, arXiv:2608.30263), and how distinct each is: the mean of all 1 - cos to its

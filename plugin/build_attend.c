@@ -1,0 +1,113 @@
+/* build_attend.c: queries of their own that pool tokens: products, a softmax over the tokens, their weighted rows. */
+#include "build.h"
+#include "numbers.h"
+
+wn_mat build_attend_shares(wn_build *b, const wn_queries *q, const wn_rows *keys, float scale)
+{
+    const uint32_t width = keys->width ? keys->width : 1, all = keys->segs * q->rows;
+    const wn_mat shares = build_matrix(b, all, width);
+    const struct wn_args_cross_sim score = {
+        .segs = keys->segs,
+        .seg_at = keys->seg.at,
+        .rows = q->rows,
+        .width = width,
+        .src_at = q->src.at,
+        .c_inv_at = build_fill(b, q->mat.rows, f32_bits(1.0f)).at,
+        .list_at = keys->list.at,
+        .inv_at = build_fill(b, keys->n_max, f32_bits(scale)).at,
+        .cols = q->mat.cols,
+        .own = q->own};
+    const struct wn_args_row_softmax soften = {.segs = keys->segs,
+                                               .row_seg_at =
+                                                   build_counting(b, keys->segs + 1, q->rows).at,
+                                               .seg_at = keys->seg.at,
+                                               .factor = 1.0f,
+                                               .scale = 1.0f};
+    build_loops_fit(b, WN_OP_cross_sim, q->mat.cols);
+    build_loops_fit(b, WN_OP_row_softmax, 4 * (width / 32ull + 1));
+    BUILD_OP3(b, cross_sim, (uint64_t)all * ((width + 3) / 4), &keys->mat, &shares, &q->mat, score,
+              READS_W);
+    BUILD_OP(b, row_softmax, all, NULL, &shares, soften, READS_W);
+    return shares;
+}
+
+static void add_values(wn_build *b, struct wn_args_attend_values args, const wn_mat *shares,
+                       const wn_rows *values, const wn_mat *out)
+{
+    const uint64_t items = (uint64_t)args.segs * ((args.rows + 7) / 8) * ((args.cols + 127) / 128);
+    BUILD_OP3(b, attend_values, items, &values->mat, out, shares, args, READS_W);
+}
+
+/* Where a driver stops long loops the sums grow in a matrix of f32, so that they are the same. */
+void build_attend_values(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_rows *values,
+                         wn_arr to, const wn_mat *out)
+{
+    struct wn_args_attend_values args = {.segs = values->segs,
+                                         .seg_at = values->seg.at,
+                                         .rows = rows,
+                                         .width = values->width,
+                                         .list_at = values->list.at,
+                                         .to_at = to.at,
+                                         .cols = out->cols};
+    const uint32_t most = b->loop_limit - b->loop_limit / 8;
+    if (values->width <= most) {
+        add_values(b, args, shares, values, out);
+        return;
+    }
+    const wn_mat sums = build_matrix(b, out->rows, out->cols);
+    for (args.most = most; args.from < values->width && b->status == WINNOW_OK; args.from += most)
+        add_values(b, args, shares, values, &sums);
+    build_copy_rows(b, &sums, WN_NO_ARR, out, WN_NO_ARR, out->rows);
+}
+
+/* By new positions; known while planning where all tokens are. */
+static wn_arr sizes_of_rows(wn_build *b, uint32_t rows)
+{
+    const wn_set *set = &b->set;
+    const uint32_t all = set->segs * rows;
+    if (set->sizes.at != WN_NONE || !set->exact || !set->regular)
+        return build_array(b, all);
+    const wn_arr sizes = build_const(b, NULL, all);
+    uint32_t *data = build_const_data(b, sizes);
+    for (uint32_t e = 0; data && e < all; ++e)
+        data[e] = f32_bits((float)set->width * (1.0f / (float)rows));
+    return sizes;
+}
+
+void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_mat *out)
+{
+    const wn_set *old = &b->set;
+    const bool mapped = (b->in.outputs >> WINNOW_OUT_ASSIGNMENT) & 1u;
+    const bool known = old->sizes.at == WN_NONE && old->exact && old->regular;
+    wn_set set = *old;
+    set.n_max = old->segs * rows;
+    set.width = rows;
+    set.regular = set.exact = set.fresh = set.specials = true;
+    set.aligned = false;
+    set.grid_h = set.grid_w = 0;
+    set.mat = *out;
+    set.seg = build_counting(b, old->segs + 1, rows);
+    set.rows = build_counting(b, set.n_max, 1);
+    set.index = build_const(b, NULL, set.n_max);
+    set.sizes = sizes_of_rows(b, rows);
+    set.order = WN_NO_ARR;
+    uint32_t *index = build_const_data(b, set.index);
+    for (uint32_t e = 0; index && e < set.n_max; ++e)
+        index[e] = (uint32_t)-2;
+    const wn_arr map = mapped ? build_array(b, old->n_max) : WN_NO_ARR;
+    const struct wn_args_attend_map args = {
+        .n_max = old->n_max,
+        .segs = old->segs,
+        .seg_at = old->seg.at,
+        .rows = rows,
+        .map_at = map.at,
+        .mean_at = old->sizes.at == WN_NONE ? WN_NONE : build_value_mean(b, old->sizes).at,
+        .sizes_new_at = known ? WN_NONE : set.sizes.at,
+        .inv_rows = 1.0f / (float)rows};
+    build_loops_fit(b, WN_OP_attend_map, rows);
+    if (mapped || !known)
+        BUILD_OP(b, attend_map, (uint64_t)old->n_max + set.n_max, shares, NULL, args, WRITES_W);
+    if (mapped)
+        build_remap(b, map);
+    b->set = set;
+}
