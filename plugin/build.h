@@ -161,6 +161,7 @@ typedef struct wn_build {
 wn_arr build_array(wn_build *b, uint64_t words);
 wn_arr build_const(wn_build *b, const uint32_t *values, uint32_t n); /* values NULL: zeros */
 wn_arr build_counting(wn_build *b, uint32_t n, uint32_t step);       /* 0, step, 2*step, ... */
+wn_arr build_same(wn_build *b, uint32_t n, uint32_t value);          /* a constant, n times */
 /* n words of one value at the start of every run, for operations to write on; no operation of its own. */
 wn_arr build_fill(wn_build *b, uint64_t n, uint32_t value);
 wn_arr build_stats(wn_build *b); /* the counter of NaN scores, 0 at the start of every run */
@@ -253,9 +254,15 @@ wn_mat build_attend_shares(wn_build *b, const wn_queries *queries, const wn_rows
 /* Row to[s*rows + r] (WN_NO_ARR: s*rows + r) of out: the values of segment s by row s*rows + r of the shares. */
 void build_attend_values(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_rows *values,
                          wn_arr to, const wn_mat *out);
+/* sizes of rows that share their segment's tokens evenly, `rows` a segment, into out (WN_NO_ARR: an array of its own);
+ * sizes: of the tokens. */
+wn_arr build_attend_sizes(wn_build *b, const wn_rows *tokens, uint32_t rows, wn_arr sizes,
+                          wn_arr out);
 /* The set becomes the `rows` rows a segment that out holds, of index -2: a token is assigned to the one that has the largest
- * share of it, and all rows of a segment share its tokens' sizes evenly. */
-void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_mat *out);
+ * share of it, and all rows of a segment share its tokens' sizes evenly. heads > 1 (one segment): the shares of all rows by the
+ * first head, then by the next; the largest of any head counts. */
+void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, uint32_t heads,
+                      const wn_mat *out);
 wn_arr build_softmax(wn_build *b, wn_arr values, uint32_t n, float scale);
 /* Tokens to be compared: rows of mat by list (WN_NO_ARR: by positions), and their factors. Plain: as they are, distinct WN_NO_ARR.
  * Centred: less their frame's mean (Cen-Prune, arXiv:2608.30263), and how distinct each is: the mean of all 1 - cos to its
@@ -494,6 +501,29 @@ void build_dense(wn_build *b, const wn_dense *layer, const wn_mat *in, const wn_
                  uint32_t act, uint32_t with);
 /* What the file's metadata say of `key`; NULL: nothing. */
 const char *build_weights_note(const wn_build *b, const char *key);
+
+/* -- trained layers (build_layers.c): NAME is a layer's in the file, of torch's names and [in, out] ------------- */
+/* Is there a tensor STEM.NAME? */
+bool build_has_tensor(wn_build *b, const char *stem, const char *name);
+/* The one number of tensor STEM.NAME [1]. */
+float build_weights_number(wn_build *b, const char *stem, const char *name);
+/* Rows list[0] .. list[n-1] (WN_NO_ARR: the first n) of a matrix of any type, as f32 side by side. */
+wn_mat build_f32_rows(wn_build *b, const wn_mat *from, wn_arr list, uint32_t n);
+/* STEM.NAME.0, GELU, STEM.NAME.2; out 0: any width. */
+wn_mat build_mlp(wn_build *b, const char *stem, const char *name, const wn_mat *in, uint32_t out);
+/* The same into `out`, beside what the second layer's width is. */
+void build_mlp_into(wn_build *b, const char *stem, const char *name, const wn_mat *in,
+                    const wn_mat *out);
+/* out = share * layer norm (eps 1e-6; STEM.NAME.weight, .bias) of in, plus keep * out as it was. */
+void build_layer_norm(wn_build *b, const char *stem, const char *name, const wn_mat *in,
+                      float share, float keep, const wn_mat *out);
+/* Attention of `heads` heads: queries attend to tokens, STEM.NAME.q_proj, .k_proj, .v_proj, .out_proj; the result is added to out. */
+void build_multihead(wn_build *b, const char *stem, const char *name, uint32_t heads,
+                     const wn_mat *queries, const wn_mat *tokens, const wn_mat *out);
+/* A matrix whose rows are packed, as rows of one head each: row r, head h is row r*heads + h. */
+wn_mat build_heads(wn_build *b, const wn_mat *mat, uint32_t heads);
+/* list[h*n + r] = r*heads + h: the rows of such a matrix head by head. */
+wn_arr build_by_heads(wn_build *b, uint32_t n, uint32_t heads);
 
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */

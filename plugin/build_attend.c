@@ -60,24 +60,76 @@ void build_attend_values(wn_build *b, const wn_mat *shares, uint32_t rows, const
     build_copy_rows(b, &sums, WN_NO_ARR, out, WN_NO_ARR, out->rows);
 }
 
-/* By new positions; known while planning where all tokens are. */
-static wn_arr sizes_of_rows(wn_build *b, uint32_t rows)
+wn_arr build_same(wn_build *b, uint32_t n, uint32_t value)
 {
-    const wn_set *set = &b->set;
-    const uint32_t all = set->segs * rows;
-    if (set->sizes.at != WN_NONE || !set->exact || !set->regular)
-        return build_array(b, all);
-    const wn_arr sizes = build_const(b, NULL, all);
-    uint32_t *data = build_const_data(b, sizes);
-    for (uint32_t e = 0; data && e < all; ++e)
-        data[e] = f32_bits((float)set->width * (1.0f / (float)rows));
-    return sizes;
+    const wn_arr out = build_const(b, NULL, n);
+    uint32_t *data = build_const_data(b, out);
+    for (uint32_t i = 0; data && i < n; ++i)
+        data[i] = value;
+    return out;
 }
 
-void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, const wn_mat *out)
+/* Row h*rows + r of the shares is row r. */
+static wn_arr without_heads(wn_build *b, wn_arr map, uint32_t rows, uint32_t heads)
+{
+    if (heads == 1)
+        return map;
+    const wn_arr row = build_const(b, NULL, rows * heads);
+    uint32_t *data = build_const_data(b, row);
+    for (uint32_t e = 0; data && e < rows * heads; ++e)
+        data[e] = e % rows;
+    return build_follow(b, map, row);
+}
+
+static void assign(wn_build *b, const wn_mat *shares, uint32_t rows, uint32_t heads)
+{
+    const wn_arr map = build_array(b, b->set.n_max);
+    const struct wn_args_attend_map args = {.n_max = b->set.n_max,
+                                            .segs = b->set.segs,
+                                            .seg_at = b->set.seg.at,
+                                            .rows = rows * heads,
+                                            .map_at = map.at,
+                                            .mean_at = WN_NONE,
+                                            .sizes_new_at = WN_NONE};
+    build_loops_fit(b, WN_OP_attend_map, args.rows);
+    BUILD_OP(b, attend_map, args.n_max, shares, NULL, args, WRITES_W);
+    build_remap(b, without_heads(b, map, rows, heads));
+}
+
+/* What rows of each segment stand for, its tokens in `rows` equal parts, into sizes; mean: of the tokens' sizes. */
+static void share_sizes(wn_build *b, const wn_rows *tokens, uint32_t rows, wn_arr mean,
+                        wn_arr sizes)
+{
+    const struct wn_args_attend_map args = {.segs = tokens->segs,
+                                            .seg_at = tokens->seg.at,
+                                            .rows = rows,
+                                            .map_at = WN_NONE,
+                                            .mean_at = mean.at,
+                                            .sizes_new_at = sizes.at,
+                                            .inv_rows = 1.0f / (float)rows};
+    BUILD_OP(b, attend_map, (uint64_t)tokens->segs * rows, NULL, NULL, args, WRITES_W);
+}
+
+wn_arr build_attend_sizes(wn_build *b, const wn_rows *tokens, uint32_t rows, wn_arr sizes,
+                          wn_arr out)
+{
+    wn_arr mean = WN_NO_ARR;
+    if (sizes.at != WN_NONE) {
+        mean = build_array(b, tokens->segs);
+        const struct wn_args_value_mean args = {
+            .segs = tokens->segs, .seg_at = tokens->seg.at, .v_at = sizes.at, .mean_at = mean.at};
+        BUILD_OP(b, value_mean, tokens->segs, NULL, NULL, args, WRITES_W);
+    }
+    if (out.at == WN_NONE)
+        out = build_array(b, tokens->segs * rows);
+    share_sizes(b, tokens, rows, mean, out);
+    return out;
+}
+
+void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, uint32_t heads,
+                      const wn_mat *out)
 {
     const wn_set *old = &b->set;
-    const bool mapped = (b->in.outputs >> WINNOW_OUT_ASSIGNMENT) & 1u;
     const bool known = old->sizes.at == WN_NONE && old->exact && old->regular;
     wn_set set = *old;
     set.n_max = old->segs * rows;
@@ -88,26 +140,12 @@ void build_attend_end(wn_build *b, const wn_mat *shares, uint32_t rows, const wn
     set.mat = *out;
     set.seg = build_counting(b, old->segs + 1, rows);
     set.rows = build_counting(b, set.n_max, 1);
-    set.index = build_const(b, NULL, set.n_max);
-    set.sizes = sizes_of_rows(b, rows);
+    set.index = build_same(b, set.n_max, (uint32_t)-2);
     set.order = WN_NO_ARR;
-    uint32_t *index = build_const_data(b, set.index);
-    for (uint32_t e = 0; index && e < set.n_max; ++e)
-        index[e] = (uint32_t)-2;
-    const wn_arr map = mapped ? build_array(b, old->n_max) : WN_NO_ARR;
-    const struct wn_args_attend_map args = {
-        .n_max = old->n_max,
-        .segs = old->segs,
-        .seg_at = old->seg.at,
-        .rows = rows,
-        .map_at = map.at,
-        .mean_at = old->sizes.at == WN_NONE ? WN_NONE : build_value_mean(b, old->sizes).at,
-        .sizes_new_at = known ? WN_NONE : set.sizes.at,
-        .inv_rows = 1.0f / (float)rows};
-    build_loops_fit(b, WN_OP_attend_map, rows);
-    if (mapped || !known)
-        BUILD_OP(b, attend_map, (uint64_t)old->n_max + set.n_max, shares, NULL, args, WRITES_W);
-    if (mapped)
-        build_remap(b, map);
+    const wn_rows tokens = build_set_rows(b);
+    set.sizes = known ? build_same(b, set.n_max, f32_bits((float)old->width * (1.0f / (float)rows)))
+                      : build_attend_sizes(b, &tokens, rows, old->sizes, WN_NO_ARR);
+    if ((b->in.outputs >> WINNOW_OUT_ASSIGNMENT) & 1u)
+        assign(b, shares, rows, heads);
     b->set = set;
 }

@@ -24,6 +24,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
                           "inside an encoder's layers rows must stand for tokens (put it behind)");
     wn_queries q = {.mat = build_weights(b, "queries", 0, b->set.mat.cols), .src = WN_NO_ARR};
     q.rows = q.mat.rows;
+    if (b->status == WINNOW_OK && !q.rows)
+        build_fail(b, WINNOW_E_FILE, "tensor `queries` of its weights has no rows");
     if (b->status != WINNOW_OK)
         return b->status;
     if (v[FRAMES].choice == 0)
@@ -32,7 +34,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const wn_mat shares = build_attend_shares(b, &q, &tokens, (float)v[SCALE].number);
     const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * q.rows, b->set.mat.cols);
     build_attend_values(b, &shares, q.rows, &tokens, WN_NO_ARR, &out);
-    build_attend_end(b, &shares, q.rows, &out);
+    build_attend_end(b, &shares, q.rows, 1, &out);
     return b->status;
 }
 
