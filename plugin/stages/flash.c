@@ -24,8 +24,6 @@ static winnow_status build(wn_build *b, const wn_value *v)
                           "inside an encoder's layers rows must stand for tokens (put it behind)");
     wn_queries q = {.mat = build_weights(b, "queries", 0, b->set.mat.cols), .src = WN_NO_ARR};
     q.rows = q.mat.rows;
-    if (b->status == WINNOW_OK && !q.rows)
-        build_fail(b, WINNOW_E_FILE, "tensor `queries` of its weights has no rows");
     if (b->status != WINNOW_OK)
         return b->status;
     if (v[FRAMES].choice == 0)

@@ -108,8 +108,6 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const uint32_t cols = width_after(b, &use);
     const wn_mat query = use.global ? build_weights(b, HICOM_GLOBAL ".query", 0, b->set.mat.cols)
                                     : (wn_mat){.rows = 0};
-    if (use.global && b->status == WINNOW_OK && !query.rows)
-        build_fail(b, WINNOW_E_FILE, "`" HICOM_GLOBAL ".query` has no rows");
     hicom_windows w = {.count = 0};
     if (use.local)
         w = hicom_make_windows(b, use.temporal, use.spatial);
