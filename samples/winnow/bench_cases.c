@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench_weights.h"
+
 /* Sizes beside the tokens: keys of one head, CLIP's heads, a 7B model's heads, text in the tokens' space. */
 #define SHAPE(t, side, d)                                                                 \
     {                                                                                     \
@@ -55,6 +57,8 @@ static const struct {
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
     {"tome", "r=32"},
+    {"flash", "weights=@random"},
+    {"hicom", "weights=@random"},
     {"evs", "rate=0.75"},
     {"motion", "rate=0.75"},
     {"dycoke", "rate=0.7"},
@@ -82,7 +86,7 @@ static const char *const usual[] = {"", "keep=64", "keep=25%", "rate=0.75"};
 static bool parses(const engine *e, const char *spec)
 {
     winnow_pipeline *pipeline = NULL;
-    bool good = e->api->pipeline_create(NULL, spec, &pipeline) == WINNOW_OK;
+    bool good = bench_pipeline(e->api, NULL, spec, 8, &pipeline) == WINNOW_OK;
     e->api->pipeline_destroy(pipeline);
     return good;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_weights.h"
 #include "cli.h"
 
 enum { RUNS_LEAST = 5, RUNS_MOST = 25 };
@@ -159,7 +160,7 @@ void bench_run(bench_figures *out, engine *e, const char *spec, bench_inputs *in
     winnow_status status;
 
     memset(out, 0, sizeof *out);
-    status = e->api->pipeline_create(&e->host, spec, &pipeline);
+    status = bench_pipeline(e->api, &e->host, spec, inputs->shape.dim, &pipeline);
     if (status == WINNOW_OK) {
         status = e->api->pipeline_inputs(pipeline, &needed, &optional);
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bench_cases.h"
+#include "bench_weights.h"
 #include "cli.h"
 #include "e2e.h"
 #include "progress.h"
@@ -33,7 +34,8 @@ static bool add_stage(e2e *b, const char *spec, const char *name)
         return say_failed("--pipeline: with --stages it has %zu bytes at most (give fewer stages)",
                           sizeof s->spec - 1);
     }
-    const winnow_status status = e->api->pipeline_create(&e->host, s->spec, &s->pipeline);
+    const winnow_status status =
+        bench_pipeline(e->api, &e->host, s->spec, e->info.dim, &s->pipeline);
     if (status != WINNOW_OK) {
         s->pipeline = NULL;
         return film_fail(e, "pipeline", status);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bench_cases.h"
+#include "bench_weights.h"
 #include "plan.h"
 
 static const double most = 1.5;
@@ -31,8 +32,8 @@ static const struct {
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 
-/* Stages that hold tokens as f32 rows once more: merged before they are clustered, or centred. */
-static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid"};
+/* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
+static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid", "hicom"};
 
 static bool has_rows_again(const char *stage)
 {
@@ -50,6 +51,19 @@ static const char *square(const char *stage)
             return squares[i].why;
     }
     return NULL;
+}
+
+/* hicom's random weights, eight D x D of f16; for each of 32 queries and each head its products with all tokens, itself, and
+ * what it pooled; and four rows a window: its query, what it pooled, the layers behind. */
+static uint64_t learned_bytes(const char *stage, const winnow_shape *s)
+{
+    const uint64_t dim = s->dim, heads = dim < 128 ? 1 : dim / 128;
+    const uint64_t windows =
+        (uint64_t)(s->frames + 3) / 4 * ((s->grid_h + 2) / 3) * ((s->grid_w + 2) / 3);
+    if (strcmp(stage, "hicom") != 0)
+        return 0;
+    return 16 * dim * dim + 4 * 32 * heads * ((uint64_t)s->frames * s->tokens + 2 * dim) +
+           4 * 4 * dim * (windows + 32);
 }
 
 /* Four bytes a pair of tokens of a frame, twice where there is a factor beside them. */
@@ -77,7 +91,7 @@ static winnow_status plan_info(const engine *e, const char *spec, const winnow_s
     uint32_t optional;
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++)
         desc.dtype[role] = dtype;
-    winnow_status status = e->api->pipeline_create(&e->host, spec, &pipeline);
+    winnow_status status = bench_pipeline(e->api, &e->host, spec, shape->dim, &pipeline);
     if (status == WINNOW_OK)
         status = e->api->pipeline_inputs(pipeline, &desc.roles, &optional);
     desc.roles |= 1u << WINNOW_ROLE_TOKENS;
@@ -105,7 +119,8 @@ static bool check(const engine *e, const winnow_stage_info *stage, const char *s
     }
     const uint64_t rows =
         has_rows_again(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
-    const uint64_t room = (why ? square_bytes(shape) : 0) + rows;
+    const uint64_t room =
+        (why ? square_bytes(shape) : 0) + rows + learned_bytes(stage->name, shape);
     const double floor = (double)info.floor_bytes, workspace = (double)info.workspace_bytes;
     const double ratio = (workspace + floor) / floor;
     const bool good = workspace <= (double)room + (most - 1) * floor;
