@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How often a checkpoint is right on clips and wordings that training never saw.
+"""How often a checkpoint, or a folder of exported files, is right on clips and wordings that training never saw.
 
 usage: evaluate.py CHECKPOINT [--clips 500] [--keep 50%] [--how random|uniform] [--wordings held-out|trained] ...
        (python3, numpy, torch)
@@ -10,10 +10,12 @@ giving it. --keep drops visual tokens before the decoder, blindly: what a method
 """
 import argparse
 import collections
+import os
 
 import torch
 
 import data
+import load_gguf
 import model as model_
 import questions
 import render
@@ -53,6 +55,9 @@ def score(m, vocabulary, seeds, course="clip", held_out=True, keep=1.0, how="ran
 
 
 def load(path, device="cpu"):
+    """(model, vocabulary, checkpoint) of a checkpoint, or of the folder that export.py wrote it to."""
+    if os.path.isdir(path):
+        return load_gguf.load(path, device=device)
     got = torch.load(path, map_location=device, weights_only=True)
     m = model_.Model(model_.Config(**got["config"])).to(device)
     m.load_state_dict(got["model"])
@@ -76,8 +81,9 @@ def main():
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     m, vocabulary, got = load(a.checkpoint, a.device)
-    print("%.0f minutes of training, %d clips; %.0f%% of the visual tokens kept%s" %
-          (got["spent"] / 60, got["clips"], 100 * a.keep, "" if a.keep == 1 else ", " + a.how))
+    if got["clips"]:
+        print("%.0f minutes of training, %d clips" % (got["spent"] / 60, got["clips"]))
+    print("%.0f%% of the visual tokens kept%s" % (100 * a.keep, "" if a.keep == 1 else ", " + a.how))
     answers, first = {}, render.HELD_OUT + a.first
     table = score(m, vocabulary, range(first, first + a.clips), held_out=a.wordings == "held-out", keep=a.keep,
                   how=a.how, answers=answers)

@@ -8,25 +8,15 @@ Matrices get the kind, the patch kernel and the position table stay F16 and F32,
 the embedding.
 """
 import argparse
-import importlib.util
 import os
 
 import evaluate
+import load_gguf
 import model
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 TEMPLATE = ("{% for m in messages %}{% if m['role'] == 'user' %}{{ 'USER: ' + m['content'] + '\n' }}"
             "{% elif m['role'] == 'assistant' %}{{ 'ASSISTANT: ' + m['content'] + '</s>\n' }}{% endif %}{% endfor %}"
             "{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}")
-
-
-def writer():
-    """tests/vit/gguf_writer.py."""
-    path = os.path.join(HERE, "..", "..", "..", "tests", "vit", "gguf_writer.py")
-    spec = importlib.util.spec_from_file_location("gguf_writer", path)
-    g = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(g)
-    return g
 
 
 def vision(m, name, kind, g):
@@ -99,7 +89,7 @@ def main():
     a = p.parse_args()
     os.makedirs(a.folder, exist_ok=True)
     m, vocabulary, _ = evaluate.load(a.checkpoint)
-    g, total = writer(), 0
+    g, total = load_gguf.gguf(), 0
     for part, (settings, tensors) in (("mmproj", vision(m, a.name, a.kind, g)),
                                       ("llm", language(m, vocabulary, a.name, a.kind, g))):
         path = os.path.join(a.folder, "%s-%s.gguf" % (part, a.name))
