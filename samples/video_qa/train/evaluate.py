@@ -64,6 +64,17 @@ def load(path, device="cpu"):
     return m.eval(), tokens.Vocabulary(got["pieces"]), got
 
 
+def show(table, answers=None):
+    """Prints what score() gives."""
+    everything = [x for r in table.values() for x in r]
+    for name, r in list(table.items()) + [("all", everything)]:
+        low, high = wilson(sum(r), len(r))
+        line = "%-10s %6d  %5.1f%%  [%4.1f, %4.1f]" % (name, len(r), 100 * sum(r) / max(len(r), 1), 100 * low,
+                                                        100 * high)
+        best = (answers or {}).get(name, collections.Counter()).most_common(1)
+        print(line + ("  constant %4.1f%% (%s)" % (100 * best[0][1] / len(r), best[0][0].strip()) if best else ""))
+
+
 def share(text):
     return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
@@ -87,13 +98,7 @@ def main():
     answers, first = {}, render.HELD_OUT + a.first
     table = score(m, vocabulary, range(first, first + a.clips), held_out=a.wordings == "held-out", keep=a.keep,
                   how=a.how, answers=answers)
-    everything = [x for r in table.values() for x in r]
-    for name, r in list(table.items()) + [("all", everything)]:
-        low, high = wilson(sum(r), len(r))
-        line = "%-10s %6d  %5.1f%%  [%4.1f, %4.1f]" % (name, len(r), 100 * sum(r) / max(len(r), 1), 100 * low,
-                                                        100 * high)
-        best = answers.get(name, collections.Counter()).most_common(1)
-        print(line + ("  constant %4.1f%% (%s)" % (100 * best[0][1] / len(r), best[0][0].strip()) if best else ""))
+    show(table, answers)
 
 
 if __name__ == "__main__":

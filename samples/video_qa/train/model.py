@@ -90,8 +90,12 @@ class Vit(nn.Module):
         self.pre = nn.LayerNorm(c.vit_width, c.vit_eps)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.vit_layers))
 
+    def start(self, pixels):
+        """What the first layer gets."""
+        return self.pre(self.patch(pixels).flatten(2).transpose(1, 2) + self.position)
+
     def forward(self, pixels):
-        x = self.pre(self.patch(pixels).flatten(2).transpose(1, 2) + self.position)
+        x = self.start(pixels)
         for block in self.blocks:
             x = block(x)
         return x
@@ -107,7 +111,7 @@ class RmsNorm(nn.Module):
 
 
 def turn(x, cos, sin):
-    """Rotary positions. x [B, H, N, d]; cos, sin [N, d/2]."""
+    """Rotary positions. x [B, H, N, d]; cos, sin [N, d/2] or [B, 1, N, d/2]."""
     a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     return torch.stack([a * cos - b * sin, a * sin + b * cos], -1).flatten(-2).to(x.dtype)
 
@@ -158,11 +162,13 @@ class Model(nn.Module):
                 nn.init.zeros_(p)
         nn.init.normal_(self.vit.position, std=0.3)  # as loud as the patches, or "where" is slow to learn
 
+    def pixels(self, frames):
+        """uint8 [B, T, side, side, 3] to what the ViT takes, [B*T, 3, side, side]."""
+        return (frames.flatten(0, 1).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
+
     def see(self, frames):
         """uint8 [B, T, side, side, 3] to the ViT's rows [B, T*N, D]."""
-        b, t = frames.shape[:2]
-        pixels = (frames.flatten(0, 1).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
-        return self.vit(pixels).unflatten(0, (b, t)).flatten(1, 2)
+        return self.vit(self.pixels(frames)).unflatten(0, frames.shape[:2]).flatten(1, 2)
 
     def project(self, rows):
         return self.mm2(F.gelu(self.mm0(rows), approximate="tanh"))
@@ -170,27 +176,49 @@ class Model(nn.Module):
     def rotation(self, positions):
         d = self.c.width // self.c.heads
         speed = self.c.theta ** (-torch.arange(0, d, 2, device=positions.device).float() / d)
-        angle = positions.float()[:, None] * speed
+        angle = positions.float()[..., None] * speed
+        if positions.ndim > 1:
+            angle = angle[:, None]  # the same for all heads
         return angle.cos(), angle.sin()
 
-    def decode(self, before, visual, asked):
+    @staticmethod
+    def seen_by(own, prefix):
+        """The mask of a prefix and what follows it; own: which question each of the latter belongs to."""
+        own = F.pad(own, (prefix, 0), value=-1)
+        index = torch.arange(len(own), device=own.device)
+        return (index[:, None] >= index) & ((own == -1) | (own[:, None] == own))
+
+    def decode(self, before, visual, asked, squeeze=None):
         """before: ids [P]; visual: projected rows [B, V, D]; asked: ids [B, Q, W].
 
+        squeeze: (layers that run before it, a function of visual rows and their positions that makes them fewer);
+        before the first layer the positions follow on each other as if there had been so few from the start.
         Hidden states of what was asked [B, Q, W, D], and those of the visual rows [B, V, D] halfway, normalised.
         """
         b, q, w = asked.shape
         start = self.embed(before).expand(b, -1, -1)
-        prefix = start.shape[1] + visual.shape[1]
+        first = start.shape[1]
+        if squeeze and squeeze[0] == 0:
+            visual, squeeze = squeeze[1](visual, first + torch.arange(visual.shape[1], device=visual.device))[0], None
         x = torch.cat([start.to(visual.dtype), visual, self.embed(asked.flatten(1)).to(visual.dtype)], 1)
-        index = torch.arange(prefix + q * w, device=x.device)
-        own = torch.where(index < prefix, -1, (index - prefix) // w)
-        positions = torch.where(index < prefix, index, prefix + (index - prefix) % w)
-        mask = (index[:, None] >= index) & ((own == -1) | (own[:, None] == own))
-        cos, sin = self.rotation(positions)
+        prefix = first + visual.shape[1]
+        own = torch.arange(q * w, device=x.device) // w
+        positions = torch.arange(prefix + w, device=x.device)
+        positions = torch.cat([positions[:prefix], positions[prefix:].repeat(q)])
+        mask, (cos, sin) = self.seen_by(own, prefix), self.rotation(positions)
         for i, layer in enumerate(self.layers):
+            if squeeze and i == squeeze[0]:
+                fewer, places = squeeze[1](x[:, first:prefix], positions[first:prefix])
+                x = torch.cat([x[:, :first], fewer, x[:, prefix:]], 1)
+                ends = (positions[:first], positions[prefix:])
+                if places.ndim > 1:  # each clip kept others
+                    ends = tuple(p.expand(b, -1) for p in ends)
+                prefix = first + fewer.shape[1]
+                positions = torch.cat([ends[0], places, ends[1]], -1)
+                mask, (cos, sin) = self.seen_by(own, prefix), self.rotation(positions)
             x = layer(x, cos, sin, mask)
             if i + 1 == len(self.layers) // 2:
-                halfway = F.rms_norm(x[:, start.shape[1]:prefix], x.shape[-1:])
+                halfway = F.rms_norm(x[:, first:prefix], x.shape[-1:])
         return self.norm(x[:, prefix:]).unflatten(1, (q, w)), halfway
 
     def logits(self, hidden):

@@ -6,7 +6,8 @@ usage: train.py --out FOLDER [--minutes 120] [--threads 2] [--device cpu|cuda] [
 
 Stages, each a share of the budget (--shares): "patches", the ViT alone learns to say each patch's shape and colour;
 "frame", the whole model answers about single frames, which are short; "clip", everything. The learning rate warms
-up and falls as a cosine over the time spent, so a run ends trained whatever the machine's speed. FOLDER/last.pt is
+up and falls as a cosine over the time spent, so a run ends trained whatever the machine's speed. --schedule sets what
+the last stage takes from the decoder: LLaVolta's stages, or EPIC's distillation (schedules.py). FOLDER/last.pt is
 written every --save minutes (and renamed into place); --resume goes on from it, with the same budget counted from where
 it stopped. Loss and accuracy by type on seeds and wordings never trained on go to the screen and FOLDER/log.txt.
 """
@@ -18,11 +19,13 @@ import time
 import torch
 import torch.nn.functional as F
 
+import compressors
 import data
 import evaluate
 import model as model_
 import questions
 import render
+import schedules
 import tokens
 
 NOTHING = 0.15  # weight of the patches that show nothing, most of them
@@ -36,7 +39,7 @@ def options():
     p.add_argument("--device", default="cpu")
     p.add_argument("--size", default="tiny", choices=model_.SIZES)
     p.add_argument("--resume", action="store_true")
-    p.add_argument("--from", dest="start", help="a checkpoint whose weights to begin with")
+    p.add_argument("--from", dest="start", help="a checkpoint, or a folder of exported files, to begin with")
     p.add_argument("--batch", type=int, default=6, help="clips a step")
     p.add_argument("--questions", type=int, default=12, help="questions a clip")
     p.add_argument("--rate", type=float, default=1e-3)
@@ -45,6 +48,19 @@ def options():
     p.add_argument("--drop", type=float, default=0.65, help="share of the steps that see a part of the visual tokens")
     p.add_argument("--aux", type=float, default=0.3, help="weight of what patches show, after the first stage")
     p.add_argument("--least", type=float, default=0.05, help="smallest share of the visual tokens that such a step sees")
+    p.add_argument("--schedule", choices=["llavolta", "epic-token", "epic-layer"],
+                   help="of the last stage, in place of --drop")
+    p.add_argument("--stages", type=schedules.stages, default=schedules.STAGES,
+                   help="llavolta's: LAYER:STRIDE:UNTIL%%,... (%(default)s)")
+    p.add_argument("--compressor", choices=compressors.KINDS + ["mixed"], default="random",
+                   help="epic's (mixed: one a step)")
+    p.add_argument("--layer", type=int, default=0, help="epic's: decoder layers that run before it")
+    p.add_argument("--ratios", type=float, nargs=4, default=schedules.RATIOS,
+                   metavar=("FIRST", "LAST", "LARGEST", "SMALLEST"),
+                   help="epic's: share taken first and last, how far its two limits get between them")
+    p.add_argument("--alpha", type=float, default=0.5, help="epic's: weight of the teacher, the rest is the answers'")
+    p.add_argument("--temperature", type=float, default=2.0, help="epic's")
+    p.add_argument("--frozen", action="store_true", help="ViT and projector stay as they are")
     p.add_argument("--types", nargs="*", choices=questions.TYPES, help="the last stage's types (all)")
     p.add_argument("--amp", action="store_true", help="bfloat16 where that is safe")
     p.add_argument("--workers", type=int, default=0, help="processes that render")
@@ -103,8 +119,11 @@ class Trainer:
         torch.manual_seed(a.seed)
         self.vocabulary = tokens.Vocabulary()
         self.model = model_.Model(model_.config(a.size, len(self.vocabulary))).to(a.device)
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
+        if a.frozen:
+            for part in (self.model.vit, self.model.mm0, self.model.mm2):
+                part.requires_grad_(False)
+        learning = [p for p in self.model.parameters() if p.requires_grad]
+        matrices, vectors = [p for p in learning if p.ndim > 1], [p for p in learning if p.ndim <= 1]
         self.adam = torch.optim.AdamW([{"params": matrices, "weight_decay": a.decay},
                                        {"params": vectors, "weight_decay": 0.0}], lr=a.rate, betas=(0.9, 0.98))
         self.steps, self.spent, self.clips = [0, 0, 0], 0.0, 0
@@ -115,8 +134,7 @@ class Trainer:
         if a.resume and os.path.exists(self.path):
             self.load(self.path)
         elif a.start:
-            got = torch.load(a.start, map_location=a.device, weights_only=True)
-            self.model.load_state_dict(got["model"])
+            self.model.load_state_dict(evaluate.load(a.start, a.device)[2]["model"])
 
     def load(self, path):
         got = torch.load(path, map_location=self.a.device, weights_only=True)
@@ -152,6 +170,9 @@ class Trainer:
             return loss, loss.detach(), seen
         visual, at = m.project(rows), None
         loss = loss + place_loss(m, visual)
+        if course == "clip" and a.schedule:
+            answers, said = self.scheduled(visual, got["ids"].to(a.device), got["targets"].to(a.device))
+            return answers + a.aux * loss, said, seen
         if course == "clip" and torch.rand((), generator=self.random) < a.drop:
             at = self.some(visual, labels)
             visual = data.pick(visual, at)
@@ -162,6 +183,35 @@ class Trainer:
         numbers = got["numbers"].to(a.device) if "numbers" in got else None
         loss = loss + story_loss(m, halfway, labels, at, numbers)
         return answers + a.aux * loss, answers.detach(), seen
+
+    def squeezes(self):
+        """What the schedule does to the student's and the teacher's visual rows, for model.decode; None: nothing."""
+        a = self.a
+        before = sum(a.shares[:2])
+        progress = (self.spent / (60 * a.minutes) - before) / max(1 - before, 1e-9)
+        if a.schedule == "llavolta":
+            layer, stride = schedules.stage_at(a.stages, progress)
+            return (layer, lambda x, p: compressors.strided(x, p, stride)) if stride > 1 else None, None
+        luck, which = torch.rand(2, generator=self.random).tolist()
+        kind = compressors.KINDS[int(which * len(compressors.KINDS))] if a.compressor == "mixed" else a.compressor
+        layer = schedules.layer_at(progress, self.model.c.layers, a.layer) if a.schedule == "epic-layer" else a.layer
+        return tuple((layer, lambda x, p, share=share: compressors.compress(kind, x, p, share, self.random))
+                     for share in schedules.shares(progress, luck, a.ratios))
+
+    def scheduled(self, visual, ids, targets):
+        """(loss of the answers under the schedule, that of the right answers alone)."""
+        a, m = self.a, self.model
+        student, teacher = self.squeezes()
+        where = targets >= 0
+        said = m.logits(m.decode(self.before, visual, ids, student)[0][where]).float()
+        answers = F.cross_entropy(said, targets[where])
+        if teacher is None:
+            return answers, answers.detach()
+        with torch.no_grad():
+            taught = m.logits(m.decode(self.before, visual, ids, teacher)[0][where]).float()
+        apart = F.kl_div((said / a.temperature).log_softmax(-1), (taught / a.temperature).log_softmax(-1),
+                         reduction="batchmean", log_target=True) * a.temperature ** 2
+        return a.alpha * apart + (1 - a.alpha) * answers, answers.detach()
 
     def stage(self):
         """(index, whether the budget is spent)."""
