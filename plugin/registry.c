@@ -55,6 +55,10 @@ winnow_status wn_stage_describe(uint32_t index, winnow_stage_info *out)
         .roles_needed = stage->roles_needed,
         .roles_optional = stage->roles_optional,
         .needs_grid = stage->needs_grid,
+        .paper = stage->paper,
+        .agrees = stage->agrees,
+        .gives = stage->gives,
+        .cost = stage->cost,
     };
     return wn_desc_write(&info, sizeof info, out);
 }

@@ -34,6 +34,7 @@ struct wn_build;
 
 typedef struct wn_stage {
     const char *name, *family, *summary, *help, *source;
+    const char *paper, *agrees, *gives, *cost; /* see winnow_stage_info */
     const winnow_option_info *options;
     uint32_t option_count;                 /* at most WN_MAX_OPTIONS */
     uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */

@@ -8,7 +8,7 @@
  * more until N is used; frames of different sizes share by need. Films of more than 8192 tokens are never flattened: all pairs
  * would be too many.
  * keep=auto: divprune=keep=auto, of the whole film where that is not too large. The choice is told in one line (info). A budget of
- * everything changes nothing. Cost: that of the stages that it chose. */
+ * everything changes nothing. */
 #include "build.h"
 
 #include <math.h>
@@ -163,6 +163,10 @@ const wn_stage wn_stage_budget = {
         "under four a frame, a film is flattened, and divprune chooses from all frames together. keep=auto keeps as many as the "
         "content needs. The choice is told as an info line.",
     .source = "ours, from the figures of winnow-evaluate",
+    .paper = "ours",
+    .agrees = "the one it names",
+    .gives = "chosen tokens",
+    .cost = "that of the stages that it chose",
     .options = options,
     .option_count = 3,
     .check = check,

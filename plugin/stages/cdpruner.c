@@ -7,8 +7,7 @@
  * itself. Ours: r = 1 where all are equal (theirs 0), the range without their 1e-6, keep=% truncates (theirs rounds).
  * centre=on, Cen-Prune: Wen et al., "Centering before Pruning", arXiv:2608.30263 (no official code; its plain variant, see
  * divprune): S of tokens less their frame's mean, r times how distinct the token is in its frame.
- * Differs: d is held above 1e-12 where duplicates would make it 0 or negative (the official code divides by sqrt(d)).
- * Cost: n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory. */
+ * Differs: d is held above 1e-12 where duplicates would make it 0 or negative (the official code divides by sqrt(d)). */
 #include "build.h"
 #include <math.h>
 
@@ -133,6 +132,10 @@ const wn_stage wn_stage_cdpruner = {
         "about the question. Needs image_embeds and text in one space (CLIP's, say).",
     .source =
         "Zhang et al., NeurIPS 2025, arXiv:2506.10967; official Theia-4869/CDPruner llava_arch.py; weight and split: OpenVINO GenAI",
+    .paper = "arXiv 2506.10967",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 4,

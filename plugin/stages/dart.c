@@ -8,8 +8,7 @@
  * Differs: the authors' pivots choose in the order in which CPython iterates a set of their places in the prompt, which
  * depends on nothing that the method means: mode=paper (default) takes the image's in ascending order, then the text's;
  * mode=official that of the set, exactly (a table of 8, then 32 slots; start: the prompt's tokens before the image, 35).
- * Text of fewer rows than its pivots gives fewer (the official code fails).
- * Cost: pivots*n*D multiply-adds a frame, a selection a pivot. */
+ * Text of fewer rows than its pivots gives fewer (the official code fails). */
 #include "build.h"
 #include <math.h>
 
@@ -186,6 +185,10 @@ const wn_stage wn_stage_dart = {
         "keeps the tokens that it is least like. `keep` counts those; the image's pivots stay besides. Needs keys of all "
         "channels.",
     .source = "Wen et al., EMNLP 2025, arXiv:2502.11494; official DART.get_retained_image_token",
+    .paper = "arXiv 2502.11494",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "pivots*n*D multiply-adds a frame, a selection a pivot",
     .options = options,
     .option_count = 5,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_KEYS,

@@ -12,8 +12,7 @@
  * LLaVA projects them): distances between tokens less their frame's mean, and each times how distinct its token is, the mean of
  * 1 - cos to the others before centring, scaled to 0..1 in the frame; the first pick by distances alone. The paper's unnamed small
  * number beside the range is left out.
- * `least` and `most` bound what a frame keeps then. Ties go to the earlier token.
- * Cost: n*n*D multiply-adds a frame; keeps the n x n similarities in memory, since every pick reads a row of them. */
+ * `least` and `most` bound what a frame keeps then. Ties go to the earlier token. */
 #include "build.h"
 #include <math.h>
 
@@ -161,6 +160,10 @@ const wn_stage wn_stage_divprune = {
         "frames get the tokens, and how many they need.",
     .source =
         "Alvar et al., CVPR 2025, arXiv:2503.02175; official vbdi/divprune llava_arch.py DivPrune",
+    .paper = "arXiv 2503.02175",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "n*n*D multiply-adds a frame; keeps the n x n similarities in memory, since every pick reads a row of them",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 6,

@@ -5,8 +5,7 @@
  * tokens and all) is above threshold= go; or with rate=, the int(n * rate) most similar go. Nothing is merged.
  * Differs: ties of rate= keep the lower place. The method "pixel" compares pictures, which are not here. NaN: a similarity that
  * is NaN is above nothing, so threshold= keeps the token, as the official code does; rate= prefers tokens with numbers.
- * In a stream the first frame of a push looks back to the last of the push before.
- * Cost: reads every token once (twice where caches are small). */
+ * In a stream the first frame of a push looks back to the last of the push before. */
 #include "build.h"
 
 enum { THRESHOLD, RATE };
@@ -70,6 +69,10 @@ const wn_stage wn_stage_dtd = {
         "of one size. Fit for streams: a frame needs only the one before it.",
     .source =
         "Yao et al., ACM MM 2025, arXiv:2504.17343; official yaolinli/TimeChat-Online demo/qwen2_5_vl/modeling_qwen2_5_vl.py token_drop",
+    .paper = "arXiv 2504.17343",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads every token once (twice where caches are small)",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -5,8 +5,7 @@
  * mode=merge (the paper's words; the shipped code only drops): a dropped token is averaged, by sizes, into the token that it was
  * compared with, or where that one was dropped too, into the one that took it.
  * Differs: an odd last frame stays whole (the official code drops it silently); rows come in raster order (official: ascending
- * similarity inside a reduced frame); fewer than 5 frames work. In a stream every window of 4 is reduced by both passes.
- * Cost: reads every token once (twice where caches are small), writes the kept ones. */
+ * similarity inside a reduced frame); fewer than 5 frames work. In a stream every window of 4 is reduced by both passes. */
 #include "build.h"
 
 enum { RATE, MODE };
@@ -107,6 +106,10 @@ const wn_stage wn_stage_dycoke = {
         "with, place by place. Needs the tokens alone, on frames of one size.",
     .source =
         "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke llava/model/llava_arch.py dycole_ttm",
+    .paper = "arXiv 2411.15024",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads every token once (twice where caches are small), writes the kept ones",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -23,6 +23,10 @@ const wn_stage wn_stage_dycoke_kv = {
         "Runs while the LLM answers: a call a step takes the last token's attention row at layer 3 and gives the keep mask of the KV cache.",
     .source =
         "Tao et al., CVPR 2025, arXiv:2411.15024; official KD-TAO/DyCoke modeling_qwen2.py dycoke_pruning",
+    .paper = "arXiv 2411.15024",
+    .agrees = "official code",
+    .gives = "a mask of the KV cache",
+    .cost = "reads the attention twice a step",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_LLM_ATTENTION,

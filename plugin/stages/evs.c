@@ -4,7 +4,7 @@
  * whole. The max(N, int(T*N*(1-rate))) most dissimilar of the whole video stay (stable, descending), raster order.
  * In a stream the first frame of a push looks back to the last of the push before, and each push keeps its own
  * int(T*N*(1-rate)), the first at least N.
- * compat=bf16 rounds as torch 2 computes it in bf16 (norms by linalg_vector_norm; torch 1.13 rounds their squares first). Cost: reads every token once (twice where caches are small). */
+ * compat=bf16 rounds as torch 2 computes it in bf16 (norms by linalg_vector_norm; torch 1.13 rounds their squares first). */
 #include "build.h"
 
 enum { RATE, COMPAT };
@@ -44,6 +44,10 @@ const wn_stage wn_stage_evs = {
         "Compares each token with the one at the same place a frame earlier and keeps the most different ones of the whole video; the first "
         "frame stays whole. Needs the tokens alone, on frames of one size.",
     .source = "Bagrov et al., arXiv:2510.14624; official vllm-project/vllm vllm/multimodal/evs.py",
+    .paper = "arXiv 2510.14624",
+    .agrees = "official formulas (vLLM)",
+    .gives = "chosen tokens",
+    .cost = "reads every token once (twice where caches are small)",
     .options = options,
     .selects = WN_SELECTS_RATE,
     .option_count = 2,

@@ -1,7 +1,6 @@
 /* FasterVLM: Zhang et al., "[CLS] Attention is All You Need for Training-Free Visual Token Pruning: Make VLM Inference
  * Faster", arXiv:2412.01818. Official: Theia-4869/FasterVLM llava_arch.py encode_images; agrees with it.
- * Score: class attention, mean over heads (the sum here: the same order); the `keep` best of each frame, raster order.
- * Cost: reads the attention once, moves the kept rows once. */
+ * Score: class attention, mean over heads (the sum here: the same order); the `keep` best of each frame, raster order. */
 #include "build.h"
 #include <math.h>
 
@@ -32,6 +31,10 @@ const wn_stage wn_stage_fastervlm = {
         "each frame in raster order. Needs cls_attention from the encoder layer that produces the tokens.",
     .source =
         "Zhang et al., arXiv:2412.01818; official Theia-4869/FasterVLM llava_arch.py encode_images",
+    .paper = "arXiv 2412.01818",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads the attention once, moves the kept rows once",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 1,

@@ -2,8 +2,7 @@
  * pkunlp-icler/FastV, as isolated in ModelTC/LightCompress fastv.py fastv_pruning_hook; agrees with it.
  * Score: attention of the last prompt token (LLM layer 2), mean over heads; keeps round(N*(1-rate)) of all visual
  * tokens together (Python's round, half to even; at least 1),
- * raster order.
- * Cost: reads the attention once, moves the kept rows once. */
+ * raster order. */
 #include "build.h"
 #include <math.h>
 
@@ -42,6 +41,10 @@ const wn_stage wn_stage_fastv = {
         "keeps round(N*(1-rate)) of all of them in raster order. Needs llm_attention, which the LLM's host gives.",
     .source =
         "Chen et al., arXiv:2403.06764; official pkunlp-icler/FastV, ModelTC/LightCompress fastv.py",
+    .paper = "arXiv 2403.06764",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads the attention once, moves the kept rows once",
     .options = options,
     .selects = WN_SELECTS_RATE,
     .option_count = 1,

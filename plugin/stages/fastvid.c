@@ -14,8 +14,7 @@
  * collect is told in `assignment` and counted in `sizes` once: with the centre that it resembles most. Sizes given
  * weigh nothing, they add up.
  * In a stream each push is a video of its own.
- * NaN: a similarity of frames that is NaN cuts nothing; a NaN token is no centre as long as there are others.
- * Cost: N*N*D a frame, N*c*S*D a segment; memory for frames/period lists of the tokens. */
+ * NaN: a similarity of frames that is NaN cuts nothing; a NaN token is no centre as long as there are others. */
 #include "build.h"
 
 #include <math.h>
@@ -223,6 +222,10 @@ const wn_stage wn_stage_fastvid = {
         "a segment leaves depends on its length; the plan's rows_max holds for all.",
     .source =
         "Shen et al., NeurIPS 2025, arXiv:2503.11187; official LunarShen/FastVID modeling_qwen2.py",
+    .paper = "arXiv 2503.11187",
+    .agrees = "official code",
+    .gives = "chosen tokens, and weighted means",
+    .cost = "N*N*D a frame, N*c*S*D a segment; memory for frames/period lists of the tokens",
     .options = options,
     .option_count = 6,
     .roles_needed =

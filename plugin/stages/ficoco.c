@@ -29,8 +29,7 @@
  * these. The class token stays first, takes no part and is not in the output; rows stay in order.
  *
  * Sizes say how much of the picture a row holds, shares counted by weight. The assignment names the
- * taker of the largest share.
- * Cost a layer: n*n*D multiply-adds for S; reads S about 2 + (1-quantile)*n times. */
+ * taker of the largest share. */
 #include "build.h"
 
 #include <math.h>
@@ -226,6 +225,10 @@ const wn_stage wn_stage_ficoco = {
         "mode=official orders rows as the authors' code does, and the class token is one of them.",
     .source = "Han et al., AAAI 2026, arXiv:2411.17686; official kawhiiiileo/FiCoCo "
               "llava/model/multimodal_encoder/FiCoCo_V.py",
+    .paper = "arXiv 2411.17686",
+    .agrees = "official code",
+    .gives = "tokens with others shared in",
+    .cost = "a layer: n*n*D multiply-adds for S; reads S about 2 + (1-quantile)*n times",
     .options = options,
     .option_count = 4,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -19,8 +19,7 @@
  *   (one line's indent); r is at most N-1.
  * VL, both together, is ficoco= in the encoder's layers and ficoco-l= in the model's: each with its own plan.
  * Rows stay in order; sizes count shares by weight; the assignment names the taker of the largest share.
- * NaN: a score that is NaN ranks last, so that its token stays; a correlation that is NaN comes last.
- * Cost: reads the attention once; N*N*M multiply-adds where attention_to_text is given. */
+ * NaN: a score that is NaN ranks last, so that its token stays; a correlation that is NaN comes last. */
 #include "build.h"
 
 #include <math.h>
@@ -255,6 +254,10 @@ const wn_stage wn_stage_ficoco_l = {
         "attention, as the authors' code has them. With ficoco= in the encoder's layers before it this is FiCoCo in both.",
     .source = "Han et al., AAAI 2026, arXiv:2411.17686; official kawhiiiileo/FiCoCo "
               "llava/model/language_model/FiCoCo_L.py",
+    .paper = "arXiv 2411.17686",
+    .agrees = "official code",
+    .gives = "tokens that took others in",
+    .cost = "attention read once; N*N*M multiply-adds of M rows of text where attention_to_text is given",
     .options = options,
     .option_count = 6,
     .roles_needed =

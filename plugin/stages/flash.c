@@ -11,8 +11,7 @@
  * Agrees with the authors' code in f32; differs: that rounds the result to fp16, and writes it over the first R places of the
  * picture in a sequence that becomes shorter, which is the host's matter.
  * NaN: a token of NaN has no share; where no token has one (a query's products all NaN or none below infinity) the row is 0.
- * A share below 2^-64 counts as none.
- * Cost: 2*R*n*D multiply-adds; memory R*n numbers; tokens are read R/8 times for the rows. */
+ * A share below 2^-64 counts as none. */
 #include "build.h"
 
 enum { WEIGHTS, SCALE, FRAMES };
@@ -53,6 +52,10 @@ const wn_stage wn_stage_flash = {
         "that they see: there is no use without a weights file.",
     .source =
         "arXiv:2505.12728; official ZihuaEvan/FlashSD flash/model/llama_sar.py (without its queries)",
+    .paper = "arXiv 2505.12728",
+    .agrees = "official code",
+    .gives = "rows of learned queries",
+    .cost = "2*R*N*D multiply-adds of R queries; tokens are read R/8 times; R*N numbers in memory",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

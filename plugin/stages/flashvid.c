@@ -18,9 +18,7 @@
  * the tree's or cluster's row.
  * In a stream each push is a video of its own.
  * NaN: a similarity that is NaN cuts and links nothing; NaN tokens are selected last, and are no centres as long as
- * there are others.
- * Cost: 2*N*N*D a frame for selection and links each, up to N*N*D for clusters; memory for two N x N matrices a
- * frame. */
+ * there are others. */
 #include "build.h"
 
 #include <math.h>
@@ -300,6 +298,11 @@ const wn_stage wn_stage_flashvid = {
         "come twice. How many tokens are left depends on the content; the plan's rows_max holds for all.",
     .source =
         "Fan et al., ICLR 2026, arXiv:2602.08024; official Fanziyang-v/FlashVID flashvid/utils.py",
+    .paper = "arXiv 2602.08024",
+    .agrees = "official code",
+    .gives = "chosen tokens, and means",
+    .cost =
+        "2*N*N*D a frame for selection and links each, up to N*N*D for clusters; memory for two N x N matrices a frame",
     .options = options,
     .option_count = 8,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP,

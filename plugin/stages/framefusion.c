@@ -10,7 +10,7 @@
  * here the input alone is seen, so pruning follows at once. A cost of less than one layer's is refused (there: an error at run time). A
  * zero vector has cosine 0 (there NaN: not merged). sizes, where given, weigh the mean. Ties merge the lower place.
  * NaN: a similarity that is NaN is not in M; an importance that is NaN comes last. Not for streams: a merged token may lie in an earlier push.
- * Counts are tables that the host makes in double. Cost: reads every token twice, writes the rows. */
+ * Counts are tables that the host makes in double. */
 #include "build.h"
 #include <math.h>
 
@@ -121,6 +121,10 @@ const wn_stage wn_stage_framefusion = {
         "size; pruning needs text_attention. How many merge depends on the content.",
     .source =
         "Fu et al., ICCV 2025, arXiv:2501.01986; official thu-nics/FrameFusion framefusion/main.py",
+    .paper = "arXiv 2501.01986",
+    .agrees = "official code",
+    .gives = "means through frames",
+    .cost = "reads every token twice, writes the rows",
     .options = options,
     .option_count = 4,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -18,8 +18,7 @@
  * Differs: overlaps by one that do not add up to L (official raises, as for 5 in windows of 4) become windows at equal distances;
  * logit biases are left out, which a softmax does not see; zero vectors stay zero (official: NaN); global_logit_scale is refused; direct
  * and coarse take one row of text; the f32 sums of the sine table come one by one (official: as one f64). NaN: a token of NaN has no
- * share. Shares below 2^-64 count as none.
- * Cost: local 2*n*D multiply-adds, the readout D*I + I*O a row; global 2*R*H*n*D, R*H*n numbers, and a copy of F in f32. */
+ * share. Shares below 2^-64 count as none. */
 #include "hicom.h"
 
 enum { WEIGHTS, TEMPORAL, SPATIAL, GUIDE, GLOBAL_GUIDE, HEADS, PARTS };
@@ -160,6 +159,10 @@ const wn_stage wn_stage_hicom = {
         "tokens), text the pooled instruction, or for guide=fine its tokens. What comes out is as wide as the language model.",
     .source =
         "Liu et al., CVPR 2025, arXiv:2503.16036; official lntzm/HICom hicom/model/projector.py",
+    .paper = "arXiv 2503.16036",
+    .agrees = "official code",
+    .gives = "weighted means, rows of queries",
+    .cost = "2*N*D multiply-adds, the readout a row; 2*R*H*N*D for R queries of H heads",
     .options = options,
     .option_count = 7,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

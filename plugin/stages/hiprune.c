@@ -6,8 +6,7 @@
  * The official code finds neighbours at j-1, j+1, j-24 and j+24 held to 0..575: beside the left or right edge it takes the patch
  * at the other end of the next row, in the first and last rows the picture's first or last patch. mode=official (default: the
  * published figures were measured with it) does so on any grid; mode=paper takes what is on the grid. Ours: no more than keep/5
- * anchors, so that anchors and buffers never pass `keep` (the official code fails there).
- * Cost: n*n looks at a flag a frame; reads two numbers a token. */
+ * anchors, so that anchors and buffers never pass `keep` (the official code fails there). */
 #include "build.h"
 #include <math.h>
 
@@ -65,6 +64,10 @@ const wn_stage wn_stage_hiprune = {
         "queries, the class token among them where there is one.",
     .source =
         "Liu et al., AAAI 2026, arXiv:2508.00553; official Danielement321/HiPrune llava_arch.py encode_images",
+    .paper = "arXiv 2508.00553",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "n*n looks at a flag a frame; reads two numbers a token",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW |

@@ -7,8 +7,7 @@
  * first layer are counted tile by tile, and each tile keeps its share of the rest, rounded down; tokens by the class
  * attention of the last layer used. Raster order out.
  * Differs: the official code takes runs of n / tiles tokens for the tiles' places in the picture, which are rows of it:
- * tiles=official does; tiles=grid counts what lies in each tile. A budget of nothing is one token of the whole picture.
- * Cost: reads the attention once, moves the kept rows once. */
+ * tiles=official does; tiles=grid counts what lies in each tile. A budget of nothing is one token of the whole picture. */
 #include "build.h"
 #include <math.h>
 
@@ -141,6 +140,10 @@ const wn_stage wn_stage_hired = {
         "the first layer (cls_attention_shallow) lie in it.",
     .source =
         "Arif et al., AAAI 2025, arXiv:2408.10945; official hasanar1f/HiRED modeling_llava.py, modeling_llava_next.py",
+    .paper = "arXiv 2408.10945",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads the attention once, moves the kept rows once",
     .options = options,
     .option_count = 4,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

@@ -14,8 +14,7 @@
  * is the index; rows come in raster order (official: of a segment the clusters of still places first, without
  * newlines). Sizes given weigh nothing, they add up.
  * In a stream each push is a video of its own.
- * NaN: a place with a NaN similarity does not stand still; a NaN token is no centre as long as there are others.
- * Cost: reads every token twice; T*T*N counts; p*p*D for the still places. */
+ * NaN: a place with a NaN similarity does not stand still; a NaN token is no centre as long as there are others. */
 #include "build.h"
 
 #include <math.h>
@@ -177,6 +176,10 @@ const wn_stage wn_stage_holitom = {
         "tokens are left depends a little on the content; the plan's rows_max holds for all.",
     .source =
         "Shao et al., NeurIPS 2025, arXiv:2505.21334; official cokeshao/HoliTom holitom/llava_arch.py",
+    .paper = "arXiv 2505.21334",
+    .agrees = "official code",
+    .gives = "chosen tokens, and means through frames",
+    .cost = "reads every token twice; T*T*N counts; p*p*D for the still places",
     .options = options,
     .option_count = 5,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP,

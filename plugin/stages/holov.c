@@ -6,8 +6,7 @@
  * share of `keep` is its share of the worth, rounded down; what is left goes, one each, to the runs of largest worth. In
  * a run the best by class attention (mean over heads) stay. Raster order out (the authors': run by run, by attention).
  * Differs: where a run's share is more than it holds, the official code fills up with rows of zeros. mode=paper (default)
- * gives what is over to the other runs, by worth; mode=official keeps fewer.
- * Cost: n*n/16*D multiply-adds a frame; keeps the n x n/16 similarities. */
+ * gives what is over to the other runs, by worth; mode=official keeps fewer. */
 #include "build.h"
 #include <math.h>
 
@@ -98,6 +97,10 @@ const wn_stage wn_stage_holov = {
         "varied its tokens are, so that no region is left out; in a run the most attended tokens stay.",
     .source =
         "Zou et al., NeurIPS 2025, arXiv:2510.02912; official obananas/HoloV llava/model/utils.py HoloV",
+    .paper = "arXiv 2510.02912",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "n*n/16*D multiply-adds a frame; keeps the n x n/16 similarities",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

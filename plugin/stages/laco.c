@@ -6,8 +6,7 @@
  * parameters: the f*f*D channels in D groups, each averaged. In that order of channels a group is
  * the f*f cells of one channel, so the shortcut is the mean of the window. Later layers run on
  * N/(f*f) tokens. Without weights the MLP is left out: the layer starts as its shortcut, and is
- * untrained.
- * Cost: reads and writes each row once; with weights rows*(f*f*D*inner + inner*D) multiply-adds. */
+ * untrained. */
 #include "build.h"
 
 enum { LAYER, FACTOR };
@@ -123,6 +122,10 @@ const wn_stage wn_stage_laco = {
         "one, by their mean and, with a weights file, a trained MLP beside it. Without weights it "
         "is untrained: the mean alone.",
     .source = "arXiv:2507.02279 (no official code)",
+    .paper = "arXiv 2507.02279",
+    .agrees = "paper (no official code)",
+    .gives = "merged windows",
+    .cost = "reads and writes each row once; with weights rows*(f*f*D*inner + inner*D) multiply-adds",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

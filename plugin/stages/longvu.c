@@ -9,7 +9,7 @@
  * Differs: select= takes no more than the paper's windows (the code then thins to 400 frames, "in case of OOM"); a zero vector has
  * cosine 0 (official: NaN, which drops its frame). Not here: the query-guided choice of frames that keep 144 tokens beside 64, since it
  * needs both resolutions. NaN: a similarity that is NaN is below nothing: its token, or frame, goes, as there.
- * In a stream each push has its own windows, and keep= is each push's. Cost: reads every token once (twice where caches are small). */
+ * In a stream each push has its own windows, and keep= is each push's. */
 #include "build.h"
 #include <math.h>
 
@@ -163,6 +163,10 @@ const wn_stage wn_stage_longvu = {
         "touched, and what is too much at the end is cut. Needs tokens of frames of one size.",
     .source =
         "Shen et al., ICML 2025, arXiv:2410.17434; official Vision-CAIR/LongVU longvu/cambrian_arch.py",
+    .paper = "arXiv 2410.17434",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads every token once (twice where caches are small)",
     .options = options,
     .option_count = 5,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -4,8 +4,7 @@
  * Rows to cover: P = softmax(cos(text, tokens) / 0.02) / m, one for each of the m words, in the language model's space, and
  * Q = softmax(cos(image_embeds, image_embeds) / 0.2) / n, times alpha, one for each of the n tokens. Again and again the
  * token is picked that raises sum over the rows of max(0, S_rj - best_r) most, best_r then being the picks' best. Raster
- * order out. Differs: patches of padding are not left out (the host gives none).
- * Cost: n*(n*Di + m*D) multiply-adds a frame, then keep*n*(n + m) subtractions and additions; the (n + m) x n stay in memory. */
+ * order out. Differs: patches of padding are not left out (the host gives none). */
 #include "build.h"
 #include <math.h>
 
@@ -82,6 +81,12 @@ const wn_stage wn_stage_mmtok = {
         "own rows, which may have another width. --order method gives the pick order.",
     .source =
         "Dong et al., ICLR 2026, arXiv:2508.18264; official Ironieser/MMTok mmtok/core/semantic_selector.py",
+    .paper = "arXiv 2508.18264",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost =
+        "n*(n*Di + m*D) multiply-adds a frame, then keep*n*(n + m) subtractions and additions; the (n + m) x n stay in "
+        "memory",
     .options = options,
     .option_count = 4,
     .roles_needed =

@@ -11,8 +11,7 @@
  * mode=merge: a dropped token is averaged, by sizes, into the token that it came from, or where that one was dropped too, into
  * the one that took it, up to 64 frames back.
  * In a stream the first frame of a push looks back to the last of the push before, as in evs. A search over a table of moves,
- * not a fit by least squares: the same answer to the bit everywhere, and never a wild one.
- * Cost: (2*radius+1)^2*D multiply-adds a token; keeps that many similarities a token. */
+ * not a fit by least squares: the same answer to the bit everywhere, and never a wild one. */
 #include "build.h"
 
 enum { RATE, RADIUS, MODEL, MODE, GAIN };
@@ -180,6 +179,10 @@ const wn_stage wn_stage_motion = {
         "Estimates how the camera moved from each frame to the next on the token grid, compares each token with where it came from, and keeps the "
         "most different ones of the whole video; the first frame stays whole. With a still camera it is evs.",
     .source = "ours; the selection is that of evs, arXiv:2510.14624",
+    .paper = "ours",
+    .agrees = "ours",
+    .gives = "chosen or merged tokens",
+    .cost = "(2*radius+1)^2*D multiply-adds a token; keeps that many similarities a token",
     .options = options,
     .selects = WN_SELECTS_RATE,
     .option_count = 5,

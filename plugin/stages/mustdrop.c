@@ -7,8 +7,7 @@
  * that N - r*(w*w - 1) tokens are left.
  * Differs: above the threshold (official: from it on); frames each by its own (official: as many windows in all as in
  * the frame with fewest); rows come in raster order (official: merged ones first). Sizes given weigh nothing, they add up.
- * NaN: a window with a NaN similarity is not above any threshold, and comes last.
- * Cost: reads every token three times. */
+ * NaN: a window with a NaN similarity is not above any threshold, and comes last. */
 #include "build.h"
 #include <math.h>
 
@@ -197,6 +196,10 @@ const wn_stage wn_stage_mustdrop = {
         "drop more inside the language model (mustdrop-llm). Needs the tokens alone, on a grid that windows fill.",
     .source =
         "Liu et al., arXiv:2411.10803; official liuting20/MustDrop local_merge.py, ModelTC/LightCompress mustdrop.py",
+    .paper = "arXiv 2411.10803",
+    .agrees = "official code",
+    .gives = "means of windows, and single tokens",
+    .cost = "reads every token three times",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

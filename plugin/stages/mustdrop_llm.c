@@ -7,8 +7,7 @@
  * the ceil(N*keys) that the encoder's class token attends to most (cls_attention, where given), in all layers the same ones: a host
  * that calls later steps on what is left says how many as a count.
  * Differs: where all would go the token of most attention stays (official: none does).
- * NaN: a token whose attention is NaN is below every limit; in the sum it counts as 0.
- * Cost: reads the attention twice. */
+ * NaN: a token whose attention is NaN is below every limit; in the sum it counts as 0. */
 #include "build.h"
 #include <math.h>
 
@@ -74,6 +73,10 @@ const wn_stage wn_stage_mustdrop_llm = {
         "mustdrop is what they do in the encoder before.",
     .source =
         "Liu et al., arXiv:2411.10803; official liuting20/MustDrop modelling_sparse_llama.py dual_attention_filter, clip_encoder.py",
+    .paper = "arXiv 2411.10803",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "the attention is read twice",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_TEXT_ATTENTION,

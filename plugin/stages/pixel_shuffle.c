@@ -4,7 +4,7 @@
  *   channel  torch PixelUnshuffle: channel c*f*f + di*f + dj
  *   blocks   tokens already in merge-window order, f*f consecutive ones concatenated: Qwen2/2.5/3-VL PatchMerger
  * A grid that f does not divide: pad=error, zero (cells outside are 0) or edge (the nearest cell).
- * indices: the window's first token; `blocks` keeps its order. Cost: reads and writes each number once. */
+ * indices: the window's first token; `blocks` keeps its order. */
 #include "build.h"
 
 enum { FACTOR, LAYOUT, PAD };
@@ -89,6 +89,10 @@ const wn_stage wn_stage_pixel_shuffle = {
         "Loses nothing: the projector behind it must expect the channels. Four layouts cover InternVL, Idefics3/SmolVLM, torch and Qwen-VL.",
     .source =
         "OpenGVLab/InternVL pixel_shuffle v1 and v2; transformers Idefics3; torch pixel_unshuffle; Qwen2-VL PatchMerger",
+    .paper = "InternVL, Idefics3, Qwen-VL",
+    .agrees = "official code",
+    .gives = "windows as wide rows",
+    .cost = "reads and writes each number once",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

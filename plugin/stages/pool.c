@@ -6,7 +6,7 @@
  *   adaptive-pool       torch AdaptiveAvgPool2d: bin i covers floor(i*n/s) .. ceil((i+1)*n/s): Yao et al., "DeCo",
  *                       arXiv:2405.20985.
  *   bilinear-pool       torch interpolate(bilinear, align_corners=False) to ceil(n/f): LLaVA-OneVision get_2dPool.
- * indices: a window's first token; adaptive and bilinear: the token at floor(i*n/s). Cost: reads and writes each row once. */
+ * indices: a window's first token; adaptive and bilinear: the token at floor(i*n/s). */
 #include "build.h"
 
 enum { FACTOR, STRIDE };
@@ -176,6 +176,10 @@ const wn_stage wn_stage_avg_pool = {
         "factor= averages f x f windows of the grid; stride= averages runs of tokens in order, across rows and frames.",
     .source =
         "torch avg_pool2d; Chen et al., LLaVolta, NeurIPS 2024, arXiv:2406.20092, official Beckschen/LLaVolta visual_avg_pool1d",
+    .paper = "LLaVolta",
+    .agrees = "official code, torch",
+    .gives = "means",
+    .cost = "reads and writes each row once",
     .options = avg_options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
@@ -191,6 +195,10 @@ const wn_stage wn_stage_adaptive_pool = {
     .help =
         "As torch's AdaptiveAvgPool2d: bin i covers floor(i*n/s) to ceil((i+1)*n/s), so any grid becomes size x size.",
     .source = "Yao et al., DeCo, arXiv:2405.20985; torch adaptive_avg_pool2d",
+    .paper = "DeCo",
+    .agrees = "torch",
+    .gives = "means",
+    .cost = "reads and writes each row once",
     .options = adaptive_options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
@@ -206,6 +214,10 @@ const wn_stage wn_stage_bilinear_pool = {
     .help =
         "As torch's interpolate(mode='bilinear', align_corners=False) to ceil(n/factor) rows and columns.",
     .source = "LLaVA-OneVision get_2dPool; torch interpolate",
+    .paper = "LLaVA-OneVision",
+    .agrees = "torch",
+    .gives = "weighted means",
+    .cost = "reads and writes each row once",
     .options = bilinear_options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

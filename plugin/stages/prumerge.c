@@ -6,8 +6,7 @@
  * prumerge-plus also keeps every max(1, int(int(1/ratio)/3))-th token of 0..N-2. Each kept token adds the sum of
  * attn_j x_j over its 32 nearest others by key cosine, kept ones included, weights not normalised. One row more, behind:
  * the sum of attn_j x_j over the tokens that are not kept (index -2).
- * Differs: a step of 0 (the official code raises) is 1; rows come in raster order (official: descending attention).
- * Cost: kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice. */
+ * Differs: a step of 0 (the official code raises) is 1; rows come in raster order (official: descending attention). */
 #include "build.h"
 
 enum { RATIO };
@@ -188,6 +187,10 @@ const wn_stage wn_stage_prumerge = {
         "similarity weighted by attention, and pools what is left into one more row (index -2). Needs keys (all channels) and cls_attention.",
     .source =
         "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge clip_encoder.py token_prune_merge_advanced",
+    .paper = "arXiv 2403.15388",
+    .agrees = "official code",
+    .gives = "chosen tokens with neighbours added, and the sum of the rest",
+    .cost = "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,
@@ -204,6 +207,10 @@ const wn_stage wn_stage_prumerge_plus = {
         "As prumerge, and keeps every int(int(1/ratio)/3)-th token besides, so that no part of the picture is left out.",
     .source =
         "Shang et al., arXiv:2403.15388; official 42Shawn/LLaVA-PruMerge token_prune_merge_advanced_plus",
+    .paper = "arXiv 2403.15388",
+    .agrees = "official code",
+    .gives = "chosen tokens with neighbours added, and the sum of the rest",
+    .cost = "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,

@@ -9,8 +9,7 @@
  * tokens. Here they are those of the same subspace iteration, from a fixed start (column g sums the tokens g, g + G, ...),
  * with more steps, and Jacobi rotations in it, all in one order of additions: the same tokens everywhere, and the official
  * code's own where it is given exact components. Shares are rounded in whole numbers (theirs in f32). Raster order out
- * (theirs group by group).
- * Cost: n*n*D multiply-adds a frame twice, then 9 products of n*n*G; keeps the n x n cosines. */
+ * (theirs group by group). */
 #include "build.h"
 #include <math.h>
 
@@ -255,6 +254,10 @@ const wn_stage wn_stage_prunesid = {
         "not resemble each other stay. `keep` counts the class token, which comes first if it is given.",
     .source =
         "Fang et al., ICLR 2026, arXiv:2603.09480; official ZhengyaoFang/PruneSID prunesid_llava/clip_encoder.py",
+    .paper = "arXiv 2603.09480",
+    .agrees = "official code, exact SVD",
+    .gives = "chosen tokens, the class token first",
+    .cost = "n*n*D multiply-adds a frame twice, then 9 products of n*n*G; keeps the n x n cosines",
     .options = options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

@@ -10,8 +10,7 @@
  * densities is the index; too few frames for a cluster are one; rows come in raster order (official: of a segment the
  * static ones first, each group by descending score of the centres). Sizes given weigh nothing, they add up.
  * In a stream each push is a video of its own.
- * NaN: a place with a NaN similarity is not static; a NaN token is no centre as long as there are others.
- * Cost: reads every token three times; up to N*N*D a frame for clusters. */
+ * NaN: a place with a NaN similarity is not static; a NaN token is no centre as long as there are others. */
 #include "build.h"
 
 enum { STILL, SEGMENTS, CLUSTERS };
@@ -122,6 +121,10 @@ const wn_stage wn_stage_prunevid = {
         "holds for all.",
     .source =
         "Huang et al., Findings of ACL 2025, arXiv:2412.16117; official Visual-AI/PruneVid models/pllava/modeling_pllava.py",
+    .paper = "arXiv 2412.16117",
+    .agrees = "official code",
+    .gives = "means through frames, and of clusters",
+    .cost = "reads every token three times; up to N*N*D a frame for clusters",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -7,8 +7,7 @@
  * frame where that is absent. They follow from the assignment of prunevid's plan: a row that tokens of several frames went to is
  * static, and belongs to the first of them as a group beside that frame's own.
  * Differs: a count instead of a share is for each group.
- * NaN: attention that is NaN is left out; a token with nothing else ranks last.
- * Cost: reads the attention once, then n*n comparisons of n tokens. */
+ * NaN: attention that is NaN is left out; a token with nothing else ranks last. */
 #include "build.h"
 #include <math.h>
 
@@ -78,6 +77,10 @@ const wn_stage wn_stage_prunevid_llm = {
         "text_attention, which the LLM's host gives.",
     .source =
         "Huang et al., Findings of ACL 2025, arXiv:2412.16117; official Visual-AI/PruneVid models/pllava/elastic_cache.py",
+    .paper = "arXiv 2412.16117",
+    .agrees = "paper, official code",
+    .gives = "chosen tokens",
+    .cost = "the attention is read once, then n*n comparisons",
     .options = options,
     .option_count = 1,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_TEXT_ATTENTION,

@@ -3,8 +3,7 @@
  * with it. One of its steps; which layers they stand before is the host's matter (the authors: 8, 16 and 24 of 32).
  * Score: attention of the last prompt token in that layer, mean over heads; keeps int(N*ratio) of all visual tokens
  * together, raster order. N counts the tokens before the first step: those of the run, or of=.
- * Differs: at least 1 stays; more than there are: all.
- * Cost: reads the attention once, moves the kept rows once. */
+ * Differs: at least 1 stays; more than there are: all. */
 #include "build.h"
 
 enum { STEP, RATIO, OF };
@@ -61,6 +60,10 @@ const wn_stage wn_stage_pyramiddrop = {
         "which the LLM's host gives.",
     .source =
         "Xing et al., arXiv:2410.17247; official Cooperx521/PyramidDrop modeling_llama_pdrop.py pdrop_rank_drop",
+    .paper = "arXiv 2410.17247",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads the attention once, moves the kept rows once",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_LLM_ATTENTION,

@@ -3,8 +3,7 @@
  * S = cos of tokens. Again and again the token is picked whose class attention (summed over heads) to the power alpha,
  * times what it covers of the picture beyond the picked ones, sum over i of max(0, S_ij - cur_i), is largest; cur_i is
  * the best of 0 and the picks' S_ij. Raster order out, no class token.
- * Differs: the authors' environment variable COMBINED=add (gain plus attention) is not offered: the paper multiplies.
- * Cost: n*n*D multiply-adds a frame, then keep*n*n subtractions and additions; the n x n similarities stay in memory. */
+ * Differs: the authors' environment variable COMBINED=add (gain plus attention) is not offered: the paper multiplies. */
 #include "build.h"
 #include <math.h>
 
@@ -49,6 +48,11 @@ const wn_stage wn_stage_scope = {
         "Picks tokens one by one by the class token's attention to them, times how much of the picture each would cover (by "
         "cosine) that the picked ones do not. --order method gives the pick order.",
     .source = "Deng et al., NeurIPS 2025; official kinredon/SCOPE scope/clip_encoder.py SCOPE",
+    .paper = "arXiv 2510.24214",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost =
+        "n*n*D multiply-adds a frame, then keep*n*n subtractions and additions; the n x n similarities stay in memory",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

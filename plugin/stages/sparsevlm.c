@@ -9,8 +9,7 @@
  * Differs: the noise on densities is the index; all rows rate where none is above the mean (official: scores of NaN); as many
  * tokens to keep as there are, or more, keep all (official: one less); rows come in raster order (official: merged ones
  * behind, by descending score of the centres); the mean divides by the count (official: + 1e-6).
- * NaN: a text row whose share is NaN makes all rate; a NaN score ranks last.
- * Cost: n*M*D multiply-adds for the raters, H*M*n reads of attention; recycling (0.3n)^2*D. */
+ * NaN: a text row whose share is NaN makes all rate; a NaN score ranks last. */
 #include "build.h"
 #include <math.h>
 
@@ -156,6 +155,10 @@ const wn_stage wn_stage_sparsevlm = {
         "host gives.",
     .source =
         "Zhang et al., arXiv:2410.04417; official Gumpest/SparseVLMs score.py, utils.py, modelling_sparse_llama.py",
+    .paper = "arXiv 2410.04417",
+    .agrees = "official code",
+    .gives = "chosen tokens, and means of clusters behind them",
+    .cost = "n*M*D multiply-adds for the raters, H*M*n reads of attention; recycling (0.3n)^2*D",
     .options = options,
     .option_count = 2,
     .roles_needed =

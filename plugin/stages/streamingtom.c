@@ -8,8 +8,7 @@
  * their code has it); the best are centres, and become beta*centre + (1-beta)*mean of the others that are nearest to them.
  * Differs: the noise on densities is the index; of equal densities the later token counts as sparser. Any number of tokens a frame
  * (theirs: 196). Sizes given weigh nothing, they add up. In a stream the first frame looks back to the last of the push before.
- * NaN: a token with a NaN similarity is dynamic; a score that is NaN ranks last.
- * Cost: reads every token twice, and s*s*D for the clusters of a frame. */
+ * NaN: a token with a NaN similarity is dynamic; a score that is NaN ranks last. */
 #include "build.h"
 #include <math.h>
 
@@ -99,6 +98,10 @@ const wn_stage wn_stage_streamingtom = {
         "frame before is clustered, of the rest what receives most attention stays; both in proportion to how much there is. "
         "Needs received_attention_deep, on frames of one size.",
     .source = "arXiv:2510.18269; official YIGE24/StreamingTOM streamingtom/modules/ctr.py",
+    .paper = "arXiv 2510.18269",
+    .agrees = "official code",
+    .gives = "chosen tokens, means of clusters",
+    .cost = "tokens are read twice; s*s*D multiply-adds for the s still ones of a frame",
     .options = options,
     .option_count = 4,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP,

@@ -6,8 +6,7 @@
  * (unmerged sources by descending similarity, then targets), keys merged as tokens are.
  * Rows come out in raster order; --order method gives the official one.
  * Inside an encoder (layers=all, official tome/patch/timm.py): between attention and MLP, with this layer's keys, class token
- * protected, and attention in proportion to sizes in the layers behind it.
- * Cost a pass: n*n/4*Dk multiply-adds; reads every token once. */
+ * protected, and attention in proportion to sizes in the layers behind it. */
 #include "build.h"
 #include <math.h>
 
@@ -151,6 +150,10 @@ const wn_stage wn_stage_tome = {
         "merges the r most similar pairs by their size-weighted mean. Uses keys where given, else the tokens themselves.",
     .source =
         "Bolya et al., ICLR 2023, arXiv:2210.09461; official facebookresearch/ToMe tome/merge.py",
+    .paper = "arXiv 2210.09461",
+    .agrees = "official code",
+    .gives = "size-weighted means",
+    .cost = "a pass: n*n/4*Dk multiply-adds; reads every token once",
     .options = options,
     .option_count = 3,
     .merges_inside = true,

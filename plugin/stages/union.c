@@ -6,8 +6,7 @@
  * cascade: each chooses among those that the ones before left; so exactly `keep` stay, or all there are.
  * Stages that choose for the whole media (evs, fastv, motion) get keep times the frames of it; evs and motion keep the first frame
  * whole, whatever their share, and compare places, so that in a cascade they come first. In sets whose frames differ in size a
- * share (keep=25%) is dealt as shares, which each stage rounds for itself. Raster order.
- * Cost: that of the stages, and a pass over the flags for each after the first. */
+ * share (keep=25%) is dealt as shares, which each stage rounds for itself. Raster order. */
 #include "build.h"
 
 #include <math.h>
@@ -129,6 +128,10 @@ const wn_stage wn_stage_union = {
         "Each stage of of= chooses its share of keep= among all tokens, and what any of them chose stays: the salient, the "
         "diverse and the new, say. Where they agree fewer than keep= stay; cascade keeps the number.",
     .source = "ours",
+    .paper = "ours",
+    .agrees = "the ones it names",
+    .gives = "chosen tokens",
+    .cost = "that of the stages, and a pass over the flags for each after the first",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,
@@ -143,6 +146,10 @@ const wn_stage wn_stage_cascade = {
         "The first stage of of= chooses its share of keep= tokens, the next one its share of the rest, and so on: exactly keep= "
         "tokens of each frame stay. Stages that compare frames (evs, motion) come first.",
     .source = "ours; VisPruner and VisionZip are such cascades",
+    .paper = "ours",
+    .agrees = "the ones it names",
+    .gives = "chosen tokens",
+    .cost = "that of the stages, and a pass over the flags for each after the first",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

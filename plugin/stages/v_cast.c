@@ -6,8 +6,7 @@
  * official loop does not reset a fraction). Each frame keeps the tokens of the largest (1 - cos(x, f_t)) + (|x| - least) /
  * (most - least + 1e-6), norms of the frame. Raster order. A video of one frame stays whole, as there.
  * Shares are f32, as there; one that lies within rounding of a whole number may go the other way. NaN: a token with NaN scores NaN and
- * comes last; in its frame's mean it counts as zeros. Not for streams: a frame's curvature needs the frame after it.
- * Cost: reads every token four times; T*D numbers of memory. */
+ * comes last; in its frame's mean it counts as zeros. Not for streams: a frame's curvature needs the frame after it. */
 #include "build.h"
 #include <math.h>
 
@@ -130,6 +129,10 @@ const wn_stage wn_stage_v_cast = {
         "the content.",
     .source =
         "arXiv:2603.27650; official xinyouu/V-CAST compressor/v_cast/modeling_qwen3_vl_v_cast.py _v_cast_compress_frames",
+    .paper = "arXiv 2603.27650",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "reads every token four times; T*D numbers of memory",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -10,8 +10,7 @@
  * keep one more or less. NaN: a token with NaN among the channels scores NaN and comes last; in the means it counts as zeros.
  * In a stream each push is a video of its own but for V: STC-Pruner's memory (lern-to-write/STC, arXiv:2512.00891) is in the
  * place of the mean of all u: the mean of all rows so far, made a unit vector. It takes D numbers; rows weigh the same whatever
- * the pushes (official: pushes do), and it holds all channels (official: mixes the channels that each push chose).
- * Cost: reads every token five times; T*D numbers of memory. */
+ * the pushes (official: pushes do), and it holds all channels (official: mixes the channels that each push chose). */
 #include "build.h"
 #include <math.h>
 
@@ -230,6 +229,10 @@ const wn_stage wn_stage_vidcom2 = {
     .source =
         "Liu et al., EMNLP 2025, arXiv:2505.14454; official xuyang-liu16/VidCom2 token_compressor/vidcom2/vidcom2.py; "
         "vllm-project/vllm vllm/multimodal/video_prune/vidcom2.py",
+    .paper = "arXiv 2505.14454",
+    .agrees = "official code, vLLM",
+    .gives = "chosen tokens",
+    .cost = "reads every token five times; T*D numbers of memory",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

@@ -3,8 +3,7 @@
  * CLIPVisionTower_VisionZip.forward; agrees with it.
  * Class attention summed over heads: the top `dominant` stay. Of the m others every max(1, m // contextual)-th, at most
  * `contextual`, is a target; each remaining one goes to the target of highest key cosine; a target becomes itself plus the
- * mean of its members (a sum of two, not an average: as the authors do). The class token, if given, comes first.
- * Cost: m*contextual*Dk multiply-adds; reads every token once. */
+ * mean of its members (a sum of two, not an average: as the authors do). The class token, if given, comes first. */
 #include "build.h"
 
 enum { DOMINANT, CONTEXTUAL };
@@ -76,6 +75,10 @@ const wn_stage wn_stage_visionzip = {
         "`contextual` targets and collect the rest by key similarity. With the class token given it comes first.",
     .source =
         "Yang et al., CVPR 2025, arXiv:2412.04467; official dvlab-research/VisionZip visionzip/clip_encoder.py",
+    .paper = "arXiv 2412.04467",
+    .agrees = "official code",
+    .gives = "chosen tokens, the class token first, and means",
+    .cost = "m*contextual*Dk multiply-adds; reads every token once",
     .options = options,
     .option_count = 2,
     .roles_needed =

@@ -3,8 +3,7 @@
  * int(keep*important) tokens by class attention (mean over heads); the rest, in descending attention, loses duplicates: again
  * and again the list is dealt into even and odd places, each even one scored by its highest cosine to an odd one, the
  * (up to 8) highest dropped, the surviving even ones re-ordered by descending score, then the odd ones. Raster order out.
- * Differs: lists of odd length work (the official code raises, or keeps one too few): the even places are one more than the odd.
- * Cost: n*n*D multiply-adds a frame; keeps the n x n similarities, which every round reads. */
+ * Differs: lists of odd length work (the official code raises, or keeps one too few): the even places are one more than the odd. */
 #include "build.h"
 #include <math.h>
 
@@ -65,6 +64,10 @@ const wn_stage wn_stage_vispruner = {
         "A share of the budget goes to the tokens that the class token attends to most; the rest of the budget is what is left "
         "when near-duplicates of the others are removed round by round.",
     .source = "Zhang et al., ICCV 2025; official Theia-4869/VisPruner llava_arch.py encode_images",
+    .paper = "ICCV 2025",
+    .agrees = "official code",
+    .gives = "chosen tokens",
+    .cost = "n*n*D multiply-adds a frame; keeps the n x n similarities, which every round reads",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 2,

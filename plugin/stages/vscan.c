@@ -6,8 +6,7 @@
  * by its attention in the last layer used, of what is not kept yet. Every other token goes to the kept one of highest
  * cosine, and a kept token becomes the mean of itself and those. Raster order out.
  * Differs: windows at the edges of a grid that 6 does not divide are smaller (the official code takes 24 x 24 alone);
- * where a window holds fewer than its number, the global scan takes more.
- * Cost: n*n comparisons of scores, (n - keep)*keep*D multiply-adds a frame; reads every token once. */
+ * where a window holds fewer than its number, the global scan takes more. */
 #include "build.h"
 #include <math.h>
 
@@ -110,6 +109,10 @@ const wn_stage wn_stage_vscan = {
         "behind the projector, as the authors do, or the encoder's.",
     .source =
         "Zhang et al., TMLR 2026, arXiv:2505.22654; official Tencent/SelfEvolvingAgent VScan llava_arch.py encode_images",
+    .paper = "arXiv 2505.22654",
+    .agrees = "official code",
+    .gives = "chosen tokens with the others merged in",
+    .cost = "n*n comparisons of scores, (n - keep)*keep*D multiply-adds a frame; reads every token once",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION |

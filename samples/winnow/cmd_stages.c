@@ -6,13 +6,18 @@
 #include "engine.h"
 #include "report.h"
 #include "roles.h"
+#include "stage_figures.h"
 
 typedef struct values {
-    bool json;
+    bool json, figures, markdown;
 } values;
 
 static const arg_option options[] = {
-    {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "for machines"}, {0}};
+    {"figures", 0, ARG_FLAG, offsetof(values, figures), NULL,
+     "papers, what each agrees with, what was measured"},
+    {"markdown", 0, ARG_FLAG, offsetof(values, markdown), NULL, "all of it as a table in Markdown"},
+    {"json", 0, ARG_FLAG, offsetof(values, json), NULL, "for machines"},
+    {0}};
 
 static bool stage_at(const engine *e, uint32_t index, winnow_stage_info *out)
 {
@@ -54,6 +59,11 @@ static cJSON *stage_object(const winnow_stage_info *info)
     cJSON_AddItemToObject(object, "roles_needed", report_roles(info->roles_needed));
     cJSON_AddItemToObject(object, "roles_optional", report_roles(info->roles_optional));
     cJSON_AddBoolToObject(object, "needs_grid", info->needs_grid != 0);
+    cJSON_AddStringToObject(object, "paper", or_empty(info->paper));
+    cJSON_AddStringToObject(object, "agrees", or_empty(info->agrees));
+    cJSON_AddStringToObject(object, "gives", or_empty(info->gives));
+    cJSON_AddStringToObject(object, "cost", or_empty(info->cost));
+    stage_figures_json(object, info->name);
     list = cJSON_AddArrayToObject(object, "options");
     for (uint32_t i = 0; i < info->option_count; i++) {
         cJSON_AddItemToArray(list, option_object(&info->options[i]));
@@ -61,14 +71,15 @@ static cJSON *stage_object(const winnow_stage_info *info)
     return object;
 }
 
-/* `text` in lines of 96 columns, indented. */
-static void print_wrapped(const char *text, int indent)
+/* `text` in lines of 96 columns, indented behind its label. */
+static void print_wrapped(const char *label, const char *text, int indent)
 {
     int column = 0;
     while (*text) {
         size_t word = strcspn(text, " \n");
         if (column == 0 || column + 1 + (int)word > 96 - indent) {
-            printf("%s%*s", column ? "\n" : "", indent, "");
+            printf("%s%-*s", column ? "\n" : "", indent, label);
+            label = "";
             column = 0;
         }
         printf("%s%.*s", column ? " " : "", (int)word, text);
@@ -92,7 +103,7 @@ static void print_option(const winnow_option_info *option)
     }
     printf("  %-14s %s, %s%s%s\n", option->name, or_empty(option->type), value,
            *or_empty(option->choices) ? ", " : "", or_empty(option->choices));
-    print_wrapped(or_empty(option->help), 17);
+    print_wrapped("", or_empty(option->help), 17);
 }
 
 enum {
@@ -147,12 +158,36 @@ static void print_inside(const winnow_stage_info *info)
     }
 }
 
+static void print_figures(const char *name)
+{
+    const stage_figures *f = stage_figures_of(name);
+    char text[24];
+    if (!f) {
+        return;
+    }
+    if (f->image_ms > 0) {
+        printf("measured  %s ms for " STAGE_FIGURES_IMAGE "\n",
+               stage_figures_ms(f->image_ms, text, sizeof text));
+    }
+    if (f->video_ms > 0) {
+        printf("measured  %s ms for " STAGE_FIGURES_VIDEO "\n",
+               stage_figures_ms(f->video_ms, text, sizeof text));
+    }
+    if (f->quarter.right > 0) {
+        printf("answers   %.1f%% right at a quarter of the tokens: %s\n", f->quarter.right,
+               f->quarter.pipeline);
+    }
+    if (f->tenth.right > 0) {
+        printf("answers   %.1f%% right at a tenth: %s\n", f->tenth.right, f->tenth.pipeline);
+    }
+}
+
 static void print_stage(const winnow_stage_info *info)
 {
     char roles[256];
     printf("%s (%s): %s\n\n", info->name, info->family, info->summary);
     if (*or_empty(info->help)) {
-        print_wrapped(info->help, 0);
+        print_wrapped("", info->help, 0);
         putchar('\n');
     }
     printf("needs     %s%s\n", role_list(info->roles_needed, roles, sizeof roles),
@@ -160,9 +195,11 @@ static void print_stage(const winnow_stage_info *info)
     if (info->roles_optional) {
         printf("uses      %s\n", role_list(info->roles_optional, roles, sizeof roles));
     }
-    if (*or_empty(info->source)) {
-        printf("source    %s\n", info->source);
-    }
+    print_wrapped("gives     ", or_empty(info->gives), 10);
+    print_wrapped("source    ", or_empty(info->source), 10);
+    print_wrapped("agrees    ", or_empty(info->agrees), 10);
+    print_wrapped("cost      ", or_empty(info->cost), 10);
+    print_figures(info->name);
     if (info->option_count) {
         puts("\noptions");
     }
@@ -186,6 +223,50 @@ static int show_one(const engine *e, const char *name, bool json)
         return report_print(stage_object(&info));
     }
     print_stage(&info);
+    return cli_finish_stdout();
+}
+
+/* Every stage with what was measured, for people and for documents. */
+static int show_figures(const engine *e)
+{
+    winnow_stage_info info;
+    printf("%-14s %-31s %-24s %9s %9s %7s %7s  %s\n", "NAME", "PAPER", "AGREES WITH", "IMAGE MS",
+           "VIDEO MS", "AT 25%", "AT 10%", "GIVES");
+    for (uint32_t i = 0; i < e->api->stage_count() && stage_at(e, i, &info); i++) {
+        const stage_figures none = {0}, *found = stage_figures_of(info.name),
+                            *f = found ? found : &none;
+        char image[24], video[24], quarter[24], tenth[24];
+        printf("%-14s %-31s %-24s %9s %9s %7s %7s  %s\n", info.name, or_empty(info.paper),
+               or_empty(info.agrees), stage_figures_ms(f->image_ms, image, sizeof image),
+               stage_figures_ms(f->video_ms, video, sizeof video),
+               stage_figures_right(&f->quarter, quarter, sizeof quarter),
+               stage_figures_right(&f->tenth, tenth, sizeof tenth), or_empty(info.gives));
+    }
+    printf(
+        "\nIMAGE MS, VIDEO MS: %s and %s, f32, plain C on %s.\nAT 25%%, AT 10%%: right answers of the small model "
+        "with so many of its tokens; %.1f%% with all.\n'winnow stages NAME --json' has the pipelines.\n",
+        STAGE_FIGURES_IMAGE, STAGE_FIGURES_VIDEO, stage_figures_machine, stage_figures_all);
+    return cli_finish_stdout();
+}
+
+static int show_markdown(const engine *e)
+{
+    winnow_stage_info info;
+    puts(
+        "| stage | family | paper | needs | gives | agrees with | cost | image, ms | video, ms | at 25% | at "
+        "10% |\n|---|---|---|---|---|---|---|---:|---:|---:|---:|");
+    for (uint32_t i = 0; i < e->api->stage_count() && stage_at(e, i, &info); i++) {
+        const stage_figures none = {0}, *found = stage_figures_of(info.name),
+                            *f = found ? found : &none;
+        char image[24], video[24], quarter[24], tenth[24], roles[256];
+        printf("| `%s` | %s | %s | %s%s | %s | %s | %s | %s | %s | %s | %s |\n", info.name,
+               info.family, or_empty(info.paper), role_list(info.roles_needed, roles, sizeof roles),
+               info.needs_grid ? ", on a grid" : "", or_empty(info.gives), or_empty(info.agrees),
+               or_empty(info.cost), stage_figures_ms(f->image_ms, image, sizeof image),
+               stage_figures_ms(f->video_ms, video, sizeof video),
+               stage_figures_right(&f->quarter, quarter, sizeof quarter),
+               stage_figures_right(&f->tenth, tenth, sizeof tenth));
+    }
     return cli_finish_stdout();
 }
 
@@ -229,12 +310,21 @@ static int run(const void *given, const arg_list *operands)
         return cli_misuse("stages: \"%s\" is one name too many (ask for one stage)",
                           operands->items[1]);
     }
-    exit_code = engine_load(&e);
-    if (exit_code == CLI_DONE) {
-        exit_code =
-            operands->count ? show_one(&e, operands->items[0], v->json) : show_all(&e, v->json);
+    if (v->figures + v->markdown + v->json > 1) {
+        return cli_misuse("stages: --figures, --markdown and --json are three forms (give one)");
     }
-    return exit_code;
+    if (operands->count && (v->figures || v->markdown)) {
+        return cli_misuse("stages: %s is of all stages (leave \"%s\" out, or the option)",
+                          v->figures ? "--figures" : "--markdown", operands->items[0]);
+    }
+    exit_code = engine_load(&e);
+    if (exit_code != CLI_DONE) {
+        return exit_code;
+    }
+    if (operands->count) {
+        return show_one(&e, operands->items[0], v->json);
+    }
+    return v->figures ? show_figures(&e) : v->markdown ? show_markdown(&e) : show_all(&e, v->json);
 }
 
 const command command_stages = {
@@ -246,6 +336,7 @@ const command command_stages = {
     "\nExamples:\n"
     "  winnow stages\n"
     "  winnow stages divprune\n"
+    "  winnow stages --figures\n"
     "  winnow stages --json\n",
     options,
     sizeof(values),

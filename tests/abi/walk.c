@@ -99,6 +99,7 @@ static void walk_stages(void)
     for (uint32_t i = 0; i < count; ++i) {
         EXPECT_STATUS(api->stage_info(i, &info), WINNOW_OK);
         EXPECT(info.name && info.family && info.summary && info.help && info.source);
+        EXPECT(info.paper && info.agrees && info.gives && info.cost);
         EXPECT(info.option_count == 0 || info.options);
     }
     EXPECT_STATUS(api->stage_info(count, &info), WINNOW_E_ARGUMENT);

@@ -9,6 +9,7 @@ be read. Needs python3 alone. The last line is `N passed, M failed`.
 """
 import array, json, os, resource, signal, struct, subprocess, sys, tempfile, time, zlib
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 WINNOW = ""
 CPU = ["--backend", "cpu"]
 tests = []
@@ -229,6 +230,22 @@ def stages(d):
         out = run("stages", t["name"])
         expect(all(o["name"] in out for o in t["options"]), f"{t['name']}: an option is not shown")
         expect(json.loads(run("stages", t["name"], "--json")) == t, f"{t['name']}: --json of one stage")
+        expect(all(t[k] and " ".join(t[k].split()) in " ".join(out.split()) for k in ("gives", "agrees", "cost")),
+               f"{t['name']}: what it gives, agrees with or costs is not shown")
+    figures, markdown = run("stages", "--figures"), run("stages", "--markdown")
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        readme = file.read()
+    with open(os.path.join(ROOT, "docs", "methods.md"), encoding="utf-8") as file:
+        expect(markdown in file.read(), "docs/methods.md is not `winnow stages --markdown`: paste it anew")
+    for t in tree:
+        expect(f"\n{t['name']} " in figures and t["paper"] in figures, f"{t['name']} is not in --figures")
+        expect(f"\n| `{t['name']}` |" in markdown, f"{t['name']} is not in --markdown")
+        expect(f"`{t['name']}" in readme, f"{t['name']} is not in the README's table")
+        for share in (t.get("measured", {}).get(k) for k in ("quarter", "tenth")):
+            expect(share is None or t["name"] in share["pipeline"] and 0 < share["right_percent"] <= 100,
+                   f"{t['name']}: measured {share}")
+    run("stages", "evs", "--figures", code=2, says="--figures is of all stages")
+    run("stages", "--json", "--markdown", code=2, says="give one")
 
 
 # ---- reduce --------------------------------------------------------------------------------------

@@ -208,6 +208,11 @@ typedef struct winnow_stage_info {
     uint32_t roles_optional;
     uint32_t needs_grid;     /* 1: tokens must lie on a full grid */
     uint32_t reserved;
+    const char *paper;  /* in short: "arXiv 2503.02175", a model's name, or "ours" */
+    const char *agrees; /* what its tests hold it to: "official code", "paper" (each choice of ours is listed in the
+                           head of its file), "torch", "ours" */
+    const char *gives;  /* what the rows that come out are: "chosen tokens", "means" */
+    const char *cost;   /* operations and what is moved, n: tokens of a frame, N: of all frames, D: channels */
 } winnow_stage_info;
 
 /* The sizes of one call, or the largest of a plan. Zero means absent. */

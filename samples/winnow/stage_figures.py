@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""The numbers of `winnow stages --figures`, from a bench and from answers.
+
+usage: stage_figures.py --bench BENCH.json --answers RESULTS.jsonl [RESULTS.jsonl ...] --machine TEXT
+                        [-o stage_figures.def]      (python3, nothing else)
+
+BENCH.json: `winnow bench --json --backend cpu --dtype f32`. RESULTS.jsonl: of winnow-evaluate, as
+samples/video_qa/evaluate/answers.sh asks. A stage's answers are those of the best pipeline of that stage alone, or
+behind `flatten`, that leaves a quarter (22 to 28%) and a tenth (8 to 12.5%) of the tokens.
+"""
+import argparse
+import collections
+import json
+import statistics
+
+IMAGE, VIDEO = (1, 576, 1024), (32, 196, 3584)
+QUARTER, TENTH = (0.22, 0.28), (0.08, 0.125)
+
+
+def times(path):
+    """{stage: {shape: ms}}"""
+    found = collections.defaultdict(dict)
+    with open(path, encoding="utf-8") as file:
+        for row in json.load(file)["results"]:
+            shape = tuple(row["shape"])
+            if row["dtype"] == "f32" and row.get("wall_ms"):
+                found[row["stage"]][shape] = row["wall_ms"]
+    return found
+
+
+def answers(paths):
+    """[(pipeline, share of the tokens, right in percent)]"""
+    rows = collections.defaultdict(list)
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                row = json.loads(line)
+                rows[row["pipeline"]].append(row)
+    return [(spec, statistics.fmean(r["tokens"] / r["tokens_before"] for r in of),
+             100 * statistics.fmean(r["right"] for r in of)) for spec, of in rows.items()]
+
+
+def stage_of(spec):
+    """The one stage of a pipeline beside flatten, or None."""
+    names = [part.split("=")[0].strip() for part in spec.split(",")]
+    names = names[1:] if names[0] == "flatten" and len(names) > 1 else names
+    if names[0].rstrip("%").isdigit():
+        return "budget"
+    return names[0] if len(names) == 1 else None
+
+
+def best(table, stage, share):
+    fits = [(right, -len(spec), spec) for spec, left, right in table
+            if stage_of(spec) == stage and share[0] <= left <= share[1]]
+    right, _, spec = max(fits, default=(0, 0, ""))
+    return f'{right:.1f}, "{spec}"' if fits else "0, 0"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", required=True)
+    parser.add_argument("--answers", required=True, nargs="+")
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("-o", default="stage_figures.def")
+    args = parser.parse_args()
+    ms, table = times(args.bench), answers(args.answers)
+    everything = next(right for spec, _, right in table if spec == "none")
+    stages = sorted(set(ms) | {stage_of(spec) for spec, _, _ in table} - {None, "none", "random", "uniform"})
+    with open(args.o, "w", encoding="utf-8") as out:
+        out.write("/* Made by stage_figures.py: stage, ms of an image, ms of a video, right answers at a quarter of the\n"
+                  " * tokens in percent, the pipeline, the same at a tenth. */\n"
+                  f'MACHINE("{args.machine}")\nALL({everything:.1f})\n')
+        for stage in stages:
+            at = [f"{ms[stage][s]:.3g}" if s in ms.get(stage, {}) else "0" for s in (IMAGE, VIDEO)]
+            out.write(f'FIGURES("{stage}", {", ".join(at)}, {best(table, stage, QUARTER)}, '
+                      f'{best(table, stage, TENTH)})\n')
+
+
+if __name__ == "__main__":
+    main()
