@@ -135,7 +135,8 @@ const wn_stage wn_stage_cdpruner = {
     .paper = "arXiv 2506.10967",
     .agrees = "official code",
     .gives = "chosen tokens",
-    .cost = "n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory",
+    .cost =
+        "n*n*D multiply-adds a frame, then keep*keep*n/2; the n x n similarities stay in memory",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 4,

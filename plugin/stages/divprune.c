@@ -163,7 +163,8 @@ const wn_stage wn_stage_divprune = {
     .paper = "arXiv 2503.02175",
     .agrees = "official code",
     .gives = "chosen tokens",
-    .cost = "n*n*D multiply-adds a frame; keeps the n x n similarities in memory, since every pick reads a row of them",
+    .cost =
+        "n*n*D multiply-adds a frame; keeps the n x n similarities in memory, since every pick reads a row of them",
     .options = options,
     .selects = WN_SELECTS_KEEP,
     .option_count = 6,

@@ -257,7 +257,8 @@ const wn_stage wn_stage_ficoco_l = {
     .paper = "arXiv 2411.17686",
     .agrees = "official code",
     .gives = "tokens that took others in",
-    .cost = "attention read once; N*N*M multiply-adds of M rows of text where attention_to_text is given",
+    .cost =
+        "attention read once; N*N*M multiply-adds of M rows of text where attention_to_text is given",
     .options = options,
     .option_count = 6,
     .roles_needed =

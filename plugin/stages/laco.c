@@ -55,8 +55,7 @@ static bool find_mlp(wn_build *b, uint32_t in, uint32_t out, wn_merge_mlp *mlp)
     } else {
         return false;
     }
-    if (b->status == WINNOW_OK &&
-        (mlp->first.weight.rows != in || mlp->second.weight.cols != out))
+    if (b->status == WINNOW_OK && (mlp->first.weight.rows != in || mlp->second.weight.cols != out))
         build_fail(b, WINNOW_E_SHAPE,
                    "its weights are for %u channels in and %u out, here they are %u and %u",
                    mlp->first.weight.rows, mlp->second.weight.cols, in, out);
@@ -125,7 +124,8 @@ const wn_stage wn_stage_laco = {
     .paper = "arXiv 2507.02279",
     .agrees = "paper (no official code)",
     .gives = "merged windows",
-    .cost = "reads and writes each row once; with weights rows*(f*f*D*inner + inner*D) multiply-adds",
+    .cost =
+        "reads and writes each row once; with weights rows*(f*f*D*inner + inner*D) multiply-adds",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS,

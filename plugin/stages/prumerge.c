@@ -190,7 +190,8 @@ const wn_stage wn_stage_prumerge = {
     .paper = "arXiv 2403.15388",
     .agrees = "official code",
     .gives = "chosen tokens with neighbours added, and the sum of the rest",
-    .cost = "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
+    .cost =
+        "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,
@@ -210,7 +211,8 @@ const wn_stage wn_stage_prumerge_plus = {
     .paper = "arXiv 2403.15388",
     .agrees = "official code",
     .gives = "chosen tokens with neighbours added, and the sum of the rest",
-    .cost = "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
+    .cost =
+        "kept*n*Dk multiply-adds; kept x n similarities in memory, read 32 times; reads every token about twice",
     .options = options,
     .option_count = 1,
     .roles_needed = ROLES_NEEDED,

@@ -112,7 +112,8 @@ const wn_stage wn_stage_vscan = {
     .paper = "arXiv 2505.22654",
     .agrees = "official code",
     .gives = "chosen tokens with the others merged in",
-    .cost = "n*n comparisons of scores, (n - keep)*keep*D multiply-adds a frame; reads every token once",
+    .cost =
+        "n*n comparisons of scores, (n - keep)*keep*D multiply-adds a frame; reads every token once",
     .options = options,
     .option_count = 3,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION |

@@ -17,13 +17,13 @@
     {stage, image, video, {quarter, quarter_of}, {tenth, tenth_of}},
 static const stage_figures table[] = {
 #include "stage_figures.def"
-};
+    {0}};
 
 const stage_figures *stage_figures_of(const char *stage)
 {
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (strcmp(table[i].stage, stage) == 0) {
-            return &table[i];
+    for (const stage_figures *f = table; f->stage; f++) {
+        if (strcmp(f->stage, stage) == 0) {
+            return f;
         }
     }
     return NULL;
