@@ -2,15 +2,17 @@
 """The numbers of `winnow stages --figures`, from a bench and from answers.
 
 usage: stage_figures.py --bench BENCH.json --answers RESULTS.jsonl [RESULTS.jsonl ...] --machine TEXT
-                        [-o stage_figures.def]      (python3, nothing else)
+                        [-o stage_figures.def] [--readme README.md]      (python3, nothing else)
 
 BENCH.json: `winnow bench --json --backend cpu --dtype f32`. RESULTS.jsonl: of winnow-evaluate, as
 samples/video_qa/evaluate/answers.sh asks. A stage's answers are those of the best pipeline of that stage alone, or
-behind `flatten`, that leaves a quarter (22 to 28%) and a tenth (8 to 12.5%) of the tokens.
+behind `flatten`, that leaves a quarter (22 to 28%) and a tenth (8 to 12.5%) of the tokens. --readme writes the same numbers into
+the last two columns of its table of methods.
 """
 import argparse
 import collections
 import json
+import re
 import statistics
 
 IMAGE, VIDEO = (1, 576, 1024), (32, 196, 3584)
@@ -50,10 +52,38 @@ def stage_of(spec):
 
 
 def best(table, stage, share):
+    """(right in percent, pipeline), or None."""
     fits = [(right, -len(spec), spec) for spec, left, right in table
             if stage_of(spec) == stage and share[0] <= left <= share[1]]
-    right, _, spec = max(fits, default=(0, 0, ""))
-    return f'{right:.1f}, "{spec}"' if fits else "0, 0"
+    return (max(fits)[0], max(fits)[2]) if fits else None
+
+
+def short(ms):
+    return "-" if not ms else f"{ms:.2f}" if ms < 10 else f"{ms:.1f}" if ms < 100 else f"{ms:.0f}"
+
+
+def write_def(path, machine, everything, rows):
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("/* Made by stage_figures.py: stage, ms of an image, ms of a video, right answers at a quarter of the\n"
+                  " * tokens in percent, the pipeline, the same at a tenth. */\n"
+                  f'MACHINE("{machine}")\nALL({everything:.1f})\n')
+        for stage, (ms, answered) in rows.items():
+            right = ", ".join(f'{a[0]:.1f}, "{a[1]}"' if a else "0, 0" for a in answered)
+            out.write(f'FIGURES("{stage}", {", ".join(f"{m:.3g}" if m else "0" for m in ms)}, {right})\n')
+
+
+def write_readme(path, rows):
+    """The last two columns of the rows that begin with a stage; what a row has in common with several is the first's."""
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    for i, line in enumerate(lines):
+        found = re.match(r"\| `([a-z0-9-]+)[^|]*(\|[^|]*){4}\|", line)
+        if found and found.group(1) in rows:
+            ms, answered = rows[found.group(1)]
+            lines[i] = (f"{found.group(0)} {short(ms[0])} / {short(ms[1])} | "
+                        f"{' / '.join(f'{a[0]:.1f}' if a else '-' for a in answered)} |")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines))
 
 
 def main():
@@ -62,18 +92,16 @@ def main():
     parser.add_argument("--answers", required=True, nargs="+")
     parser.add_argument("--machine", required=True)
     parser.add_argument("-o", default="stage_figures.def")
+    parser.add_argument("--readme")
     args = parser.parse_args()
     ms, table = times(args.bench), answers(args.answers)
     everything = next(right for spec, _, right in table if spec == "none")
     stages = sorted(set(ms) | {stage_of(spec) for spec, _, _ in table} - {None, "none", "random", "uniform"})
-    with open(args.o, "w", encoding="utf-8") as out:
-        out.write("/* Made by stage_figures.py: stage, ms of an image, ms of a video, right answers at a quarter of the\n"
-                  " * tokens in percent, the pipeline, the same at a tenth. */\n"
-                  f'MACHINE("{args.machine}")\nALL({everything:.1f})\n')
-        for stage in stages:
-            at = [f"{ms[stage][s]:.3g}" if s in ms.get(stage, {}) else "0" for s in (IMAGE, VIDEO)]
-            out.write(f'FIGURES("{stage}", {", ".join(at)}, {best(table, stage, QUARTER)}, '
-                      f'{best(table, stage, TENTH)})\n')
+    rows = {stage: ([ms[stage].get(s) if stage in ms else None for s in (IMAGE, VIDEO)],
+                    [best(table, stage, share) for share in (QUARTER, TENTH)]) for stage in stages}
+    write_def(args.o, args.machine, everything, rows)
+    if args.readme:
+        write_readme(args.readme, rows)
 
 
 if __name__ == "__main__":
