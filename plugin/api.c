@@ -235,6 +235,8 @@ static const winnow_api api = {
     .kv_step = wn_kv_step,
     .kv_reset = wn_kv_reset,
     .pipeline_create_weights = pipeline_create_weights,
+    .stream_begin = wn_stream_begin,
+    .stream_end = wn_stream_end,
 };
 
 const winnow_api *wn_get_api(uint32_t host_abi)

@@ -112,6 +112,8 @@ typedef struct wn_exec_stats {
     uint32_t recorded; /* 1: the commands were recorded for this run; 0: those of one before it */
 } wn_exec_stats;
 
+enum { WN_LANE_COUNT = 2 }; /* runs on host memory that can be under way at once (WINNOW_PLAN_OVERLAP) */
+
 /* What a plan, stream, kv or encoder asks memory for, once. */
 typedef struct wn_exec_desc {
     uint32_t flags;                       /* WINNOW_PLAN_* */
@@ -146,6 +148,14 @@ typedef struct wn_backend {
      * program for host runs the refs of inputs and outputs are packed (GPU) or as in io (CPU): see
      * `packs_rows`. */
     winnow_status (*exec_run)(wn_exec *exec, const wn_program *program, const wn_host_io *io,
+                              wn_exec_stats *stats);
+    /* exec_run in two: exec_start returns once its work is on its way, exec_end waits for it and writes the outputs. A lane
+     * that was started must end before it starts again, and before exec_run; what lanes do happens in the order of their
+     * starts. `program` may change after exec_start, `io` points to the caller's memory until exec_end. NULL: exec_run
+     * waits for no device, so there is nothing to overlap. */
+    winnow_status (*exec_start)(wn_exec *exec, uint32_t lane, const wn_program *program,
+                                const wn_host_io *io);
+    winnow_status (*exec_end)(wn_exec *exec, uint32_t lane, const wn_host_io *io,
                               wn_exec_stats *stats);
     winnow_status (*copy_bandwidth)(winnow_device *device, uint64_t bytes,
                                     double *bytes_per_second);

@@ -86,9 +86,12 @@ static winnow_status check_desc(const wn_host *host, winnow_plan_desc *desc)
     if (!(desc->roles & 1u << WINNOW_ROLE_TOKENS))
         return wn_fail(host, WINNOW_E_ROLE,
                        "plan: `tokens` is not among the roles (set 1 << WINNOW_ROLE_TOKENS)");
-    if (desc->flags & ~7u)
+    if (desc->flags & ~15u)
         return wn_fail(host, WINNOW_E_ARGUMENT, "plan: unknown flags 0x%x (use WINNOW_PLAN_*)",
                        desc->flags);
+    if ((desc->flags & (WINNOW_PLAN_OVERLAP | WINNOW_PLAN_STREAM)) == WINNOW_PLAN_OVERLAP)
+        return wn_fail(host, WINNOW_E_ARGUMENT,
+                       "plan: WINNOW_PLAN_OVERLAP is for streams (set WINNOW_PLAN_STREAM too)");
     if (desc->order != WINNOW_ORDER_RASTER && desc->order != WINNOW_ORDER_METHOD)
         return wn_fail(host, WINNOW_E_ARGUMENT,
                        "plan: order is %d (use WINNOW_ORDER_RASTER or WINNOW_ORDER_METHOD)",

@@ -53,15 +53,13 @@ winnow_status wn_stream_create(winnow_plan *plan, winnow_stream **out);
 void wn_stream_destroy(winnow_stream *stream);
 winnow_status wn_stream_push(winnow_stream *stream, const winnow_run *run, winnow_result *result);
 winnow_status wn_stream_reset(winnow_stream *stream);
+winnow_status wn_stream_begin(winnow_stream *stream, const winnow_run *run);
+winnow_status wn_stream_end(winnow_stream *stream, winnow_result *result);
 winnow_status wn_kv_create(winnow_device *device, const winnow_pipeline *pipeline,
                            const winnow_kv_desc *desc, winnow_kv **out);
 void wn_kv_destroy(winnow_kv *kv);
 winnow_status wn_kv_step(winnow_kv *kv, winnow_kv_step *step);
 winnow_status wn_kv_reset(winnow_kv *kv);
-
-/* run.c, for streams too. */
-winnow_status wn_run_host(winnow_plan *plan, const winnow_run *run, bool streaming,
-                          uint32_t frames_before, winnow_result *result);
 
 /* Tables of extensions. */
 const void *wn_ext_vulkan(void);

@@ -3,6 +3,16 @@
 
 #include "plan.h"
 
+/* A run on host memory between its start and its end. */
+typedef struct wn_begun {
+    wn_host_io io;
+    uint32_t count[4]; /* what the count word will be */
+    void *count_out;   /* where the caller wants it, or NULL */
+    uint32_t grid_out[3];
+    winnow_status status; /* of a backend that has run it at its start already, with */
+    wn_exec_stats stats;  /* these */
+} wn_begun;
+
 static winnow_status read_input(const winnow_plan *plan, const winnow_run *run, uint32_t role,
                                 wn_host_io *io, wn_run_layout *layout)
 {
@@ -97,21 +107,15 @@ static winnow_status set_output(const winnow_plan *plan, const winnow_run *run, 
     return WINNOW_OK;
 }
 
-static void fill_result(const winnow_plan *plan, const uint32_t *count, const wn_exec_stats *stats,
-                        winnow_result *out)
+static void fill_result(const wn_begun *begun, const wn_exec_stats *stats, winnow_result *out)
 {
-    const wn_set *set = &plan->build.set;
-    *out = (winnow_result){.rows = count[0],
-                           .nan_scores = count[1],
+    *out = (winnow_result){.rows = begun->count[0],
+                           .nan_scores = begun->count[1],
                            .dispatches = stats->dispatches,
                            .submissions = stats->submissions,
                            .recorded = stats->recorded,
                            .gpu_ns = stats->gpu_ns};
-    if (set->grid_h) {
-        out->grid_out[0] = set->segs;
-        out->grid_out[1] = set->grid_h;
-        out->grid_out[2] = set->grid_w;
-    }
+    memcpy(out->grid_out, begun->grid_out, sizeof out->grid_out);
 }
 
 static winnow_status read_run(const winnow_plan *plan, const winnow_run *run, wn_host_io *io,
@@ -136,10 +140,32 @@ static winnow_status read_run(const winnow_plan *plan, const winnow_run *run, wn
     return WINNOW_OK;
 }
 
-winnow_status wn_run_host(winnow_plan *plan, const winnow_run *given, bool streaming,
-                          uint32_t frames_before, winnow_result *result)
+/* Where the results go; what the program's set says of them, as the next run may change it. */
+static winnow_status set_outputs(winnow_plan *plan, const winnow_run *run, wn_begun *begun)
+{
+    const wn_set *set = &plan->build.set;
+    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
+        WN_TRY(set_output(plan, run, output, &begun->io));
+    begun->io.count_outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES |
+                              1u << WINNOW_OUT_SIZES | 1u << WINNOW_OUT_POSITIONS;
+    begun->io.tokens_stride = wn_plan_device_stride(plan);
+    begun->io.out[WINNOW_OUT_COUNT_WORD] =
+        (wn_host_rows){begun->count, 1, sizeof begun->count, sizeof begun->count};
+    begun->count_out = run->out[WINNOW_OUT_COUNT_WORD].data;
+    if (set->grid_h) {
+        begun->grid_out[0] = set->segs;
+        begun->grid_out[1] = set->grid_h;
+        begun->grid_out[2] = set->grid_w;
+    }
+    return WINNOW_OK;
+}
+
+/* Checks a run and makes its program; *begun must not move from here to its end. */
+static winnow_status prepare(winnow_plan *plan, const winnow_run *given, bool streaming,
+                             uint32_t frames_before, wn_begun *begun)
 {
     winnow_run run;
+    *begun = (wn_begun){0};
     const winnow_status read = wn_desc_read(given, &run, sizeof run);
     if (read != WINNOW_OK)
         return wn_fail(&plan->host, read,
@@ -147,25 +173,32 @@ winnow_status wn_run_host(winnow_plan *plan, const winnow_run *given, bool strea
     if (!(plan->desc.flags & (WINNOW_PLAN_HOST_MEMORY | WINNOW_PLAN_STREAM)))
         return wn_fail(&plan->host, WINNOW_E_STATE,
                        "run: the plan has no memory for host runs (set WINNOW_PLAN_HOST_MEMORY)");
-    wn_host_io io = {.count_outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES |
-                                      1u << WINNOW_OUT_SIZES | 1u << WINNOW_OUT_POSITIONS};
     wn_run_layout layout = {.streaming = streaming, .frames_before = frames_before};
-    WN_TRY(read_run(plan, &run, &io, &layout));
+    WN_TRY(read_run(plan, &run, &begun->io, &layout));
     WN_TRY(wn_plan_prepare(plan, &run.shape, &layout));
-    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
-        WN_TRY(set_output(plan, &run, output, &io));
-    io.tokens_stride = wn_plan_device_stride(plan);
-    uint32_t count[4] = {0};
-    io.out[WINNOW_OUT_COUNT_WORD] = (wn_host_rows){count, 1, sizeof count, sizeof count};
-    wn_exec_stats stats = {0};
-    WN_TRY(plan->device->backend->exec_run(plan->exec, &plan->program, &io, &stats));
-    if (run.out[WINNOW_OUT_COUNT_WORD].data)
-        memcpy(run.out[WINNOW_OUT_COUNT_WORD].data, count, sizeof count);
+    return set_outputs(plan, &run, begun);
+}
+
+static winnow_status finish(const wn_begun *begun, const wn_exec_stats *stats,
+                            winnow_result *result)
+{
+    if (begun->count_out)
+        memcpy(begun->count_out, begun->count, sizeof begun->count);
     if (!result)
         return WINNOW_OK;
     winnow_result filled;
-    fill_result(plan, count, &stats, &filled);
+    fill_result(begun, stats, &filled);
     return wn_desc_write(&filled, sizeof filled, result);
+}
+
+static winnow_status run_host(winnow_plan *plan, const winnow_run *run, bool streaming,
+                              uint32_t frames_before, winnow_result *result)
+{
+    wn_begun begun;
+    wn_exec_stats stats = {0};
+    WN_TRY(prepare(plan, run, streaming, frames_before, &begun));
+    WN_TRY(plan->device->backend->exec_run(plan->exec, &plan->program, &begun.io, &stats));
+    return finish(&begun, &stats, result);
 }
 
 winnow_status wn_plan_run(winnow_plan *plan, const winnow_run *run, winnow_result *result)
@@ -176,14 +209,16 @@ winnow_status wn_plan_run(winnow_plan *plan, const winnow_run *run, winnow_resul
         return wn_fail(
             &plan->host, WINNOW_E_STATE,
             "run: the plan belongs to a stream (use stream_push, or destroy the stream)");
-    return wn_run_host(plan, run, false, 0, result);
+    return run_host(plan, run, false, 0, result);
 }
 
 /* -- streams ----------------------------------------------------------------------------------- */
 
 struct winnow_stream {
     winnow_plan *plan;
-    uint64_t frames; /* pushed */
+    uint64_t frames;               /* pushed */
+    uint64_t begun, ended;         /* pushes */
+    wn_begun lanes[WN_LANE_COUNT]; /* begun ones, by their number */
 };
 
 winnow_status wn_stream_create(winnow_plan *plan, winnow_stream **out)
@@ -207,25 +242,83 @@ winnow_status wn_stream_create(winnow_plan *plan, winnow_stream **out)
     return WINNOW_OK;
 }
 
+static winnow_status end_oldest(winnow_stream *stream, wn_begun *begun)
+{
+    winnow_plan *plan = stream->plan;
+    const uint32_t lane = (uint32_t)(stream->ended++ % WN_LANE_COUNT);
+    if (!plan->device->backend->exec_end)
+        return begun->status;
+    return plan->device->backend->exec_end(plan->exec, lane, &begun->io, &begun->stats);
+}
+
 void wn_stream_destroy(winnow_stream *stream)
 {
     if (!stream)
         return;
     winnow_plan *plan = stream->plan;
+    while (stream->ended < stream->begun) { /* without outputs: it is waited for */
+        wn_begun none = {0};
+        end_oldest(stream, &none);
+    }
     plan->in_stream = false;
     wn_free(&plan->host, stream);
+}
+
+/* Stages look at most at the place in a window of four, and whether there was a frame before. */
+static uint32_t frames_before(const winnow_stream *stream)
+{
+    const uint64_t before = stream->frames;
+    return before < 4 ? (uint32_t)before : 4 + (uint32_t)(before % 4);
 }
 
 winnow_status wn_stream_push(winnow_stream *stream, const winnow_run *run, winnow_result *result)
 {
     if (!stream || !run)
         return WINNOW_E_ARGUMENT;
-    /* Stages look at most at the place in a window of four, and whether there was a frame before. */
-    const uint64_t before = stream->frames;
-    const uint32_t same = before < 4 ? (uint32_t)before : 4 + (uint32_t)(before % 4);
-    WN_TRY(wn_run_host(stream->plan, run, true, same, result));
+    if (stream->ended < stream->begun)
+        return wn_fail(&stream->plan->host, WINNOW_E_STATE,
+                       "stream: a push that was begun has not ended (call stream_end before)");
+    WN_TRY(run_host(stream->plan, run, true, frames_before(stream), result));
     stream->frames += stream->plan->built.shape.frames;
     return WINNOW_OK;
+}
+
+winnow_status wn_stream_begin(winnow_stream *stream, const winnow_run *run)
+{
+    if (!stream || !run)
+        return WINNOW_E_ARGUMENT;
+    winnow_plan *plan = stream->plan;
+    const wn_backend *backend = plan->device->backend;
+    const uint32_t lane = (uint32_t)(stream->begun % WN_LANE_COUNT);
+    wn_begun *begun = &stream->lanes[lane];
+    if (!(plan->desc.flags & WINNOW_PLAN_OVERLAP))
+        return wn_fail(&plan->host, WINNOW_E_STATE,
+                       "stream: the plan has memory for one push at a time (set "
+                       "WINNOW_PLAN_OVERLAP, or use stream_push)");
+    if (stream->begun - stream->ended == WN_LANE_COUNT)
+        return wn_fail(&plan->host, WINNOW_E_STATE,
+                       "stream: %d pushes are begun (call stream_end for the oldest)",
+                       WN_LANE_COUNT);
+    WN_TRY(prepare(plan, run, true, frames_before(stream), begun));
+    if (backend->exec_start)
+        WN_TRY(backend->exec_start(plan->exec, lane, &plan->program, &begun->io));
+    else
+        begun->status = backend->exec_run(plan->exec, &plan->program, &begun->io, &begun->stats);
+    stream->begun++;
+    stream->frames += plan->built.shape.frames;
+    return WINNOW_OK;
+}
+
+winnow_status wn_stream_end(winnow_stream *stream, winnow_result *result)
+{
+    if (!stream)
+        return WINNOW_E_ARGUMENT;
+    if (stream->ended == stream->begun)
+        return wn_fail(&stream->plan->host, WINNOW_E_STATE,
+                       "stream: no push is begun (call stream_begin before)");
+    wn_begun *begun = &stream->lanes[stream->ended % WN_LANE_COUNT];
+    WN_TRY(end_oldest(stream, begun));
+    return finish(begun, &begun->stats, result);
 }
 
 winnow_status wn_stream_reset(winnow_stream *stream)

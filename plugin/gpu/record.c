@@ -100,13 +100,13 @@ static wn_gpu_span span_of(const wn_memory *memory)
     return (wn_gpu_span){memory->buffer, 0, memory->bytes};
 }
 
-wn_slots wn_exec_slots(const wn_exec *exec, const wn_gpu_buffers *buffers)
+wn_slots wn_exec_slots(const wn_exec *exec, const wn_lane *lane, const wn_gpu_buffers *buffers)
 {
     wn_slots slots = {0};
     for (uint32_t i = 0; i < WINNOW_ROLE_COUNT; i++)
-        slots.span[WN_SLOT_IN + i] = buffers ? buffers->in[i] : span_of(&exec->in[i]);
+        slots.span[WN_SLOT_IN + i] = buffers ? buffers->in[i] : span_of(&lane->in[i]);
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
-        slots.span[WN_SLOT_OUT + i] = buffers ? buffers->out[i] : span_of(&exec->out[i]);
+        slots.span[WN_SLOT_OUT + i] = buffers ? buffers->out[i] : span_of(&lane->out[i]);
     slots.span[WN_SLOT_MATRIX] = span_of(&exec->matrix);
     slots.span[WN_SLOT_HISTORY] = span_of(&exec->history);
     for (uint32_t i = 0; i < WN_WEIGHT_PARTS; i++)
@@ -133,7 +133,7 @@ winnow_status wn_program_check(const wn_exec *exec, const wn_program *program)
     if (!fills_fit(program) || program->op_count > exec->ops_most ||
         program->w_words > exec->w_words || program->matrix_bytes > exec->matrix.bytes ||
         program->const_words > program->w_words ||
-        program->const_words * sizeof(uint32_t) > exec->consts.bytes)
+        program->const_words * sizeof(uint32_t) > exec->lane[0].consts.bytes)
         return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                        "gpu: a program of %u operations, %llu words and %llu matrix bytes does "
                        "not fit the plan's largest (report this)",

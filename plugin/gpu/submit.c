@@ -25,7 +25,7 @@ static winnow_status record(wn_exec *exec, VkCommandBuffer commands, const wn_pr
                             const wn_gpu_buffers *buffers, uint32_t generation, wn_job *timed,
                             wn_exec_stats *stats)
 {
-    const wn_slots slots = wn_exec_slots(exec, buffers);
+    const wn_slots slots = wn_exec_slots(exec, &exec->lane[0], buffers);
     wn_record_entry_barrier(exec, commands);
     if (!exec->cleared)
         wn_record_zero(exec, commands);
@@ -48,8 +48,9 @@ winnow_status wn_gpu_record(wn_exec *exec, VkCommandBuffer commands, const wn_pr
         return wn_fail(&exec->gpu->base.host, WINNOW_E_ARGUMENT, "record: no command buffer");
     WN_TRY(wn_program_check(exec, program));
     exec->lent = true;
-    exec->generation = exec->generation % (WN_GENERATIONS - 1) + 1;
-    return record(exec, commands, program, buffers, exec->generation, NULL, NULL);
+    const uint32_t generation =
+        WN_LANE_COUNT + exec->recordings++ % (WN_GENERATIONS - WN_LANE_COUNT);
+    return record(exec, commands, program, buffers, generation, NULL, NULL);
 }
 
 /* The count word may lie in memory that is no transfer source: K and the NaN scores come from W,
@@ -70,9 +71,9 @@ static void record_counted(wn_exec *exec, const wn_program *program)
         {.srcOffset = rows_at * 4, .dstOffset = 0, .size = 4},
         {.srcOffset = (uint64_t)stats_at * 4, .dstOffset = 4, .size = 4},
     };
-    exec->gpu->vk.CmdCopyBuffer(exec->job.commands, exec->w.buffer, exec->counted.buffer,
+    exec->gpu->vk.CmdCopyBuffer(exec->lane[0].job.commands, exec->w.buffer, exec->counted.buffer,
                                 stats_at == WN_NONE ? 1 : 2, regions);
-    wn_record_read_barrier(exec, exec->job.commands);
+    wn_record_read_barrier(exec, exec->lane[0].job.commands);
 }
 
 static bool any_value(const uint64_t *values, uint32_t count)
@@ -124,14 +125,15 @@ static winnow_status submit_job(wn_exec *exec, const winnow_vk_submit *submit)
         .signalSemaphoreCount = submit->signal_count,
         .pSignalSemaphores = submit->signal_semaphores,
     };
-    return wn_job_submit(&exec->job, &info);
+    return wn_job_submit(&exec->lane[0].job, &info);
 }
 
 winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program, const wn_gpu_buffers *buffers,
                             const winnow_vk_submit *given)
 {
     winnow_vk_submit submit = {0};
-    wn_job *job = &exec->job;
+    wn_lane *lane = &exec->lane[0];
+    wn_job *job = &lane->job;
     if (!job->gpu)
         return wn_fail(&exec->gpu->base.host, WINNOW_E_STATE,
                        "submit: the device was lent without a queue (lend one, or record)");
@@ -140,15 +142,15 @@ winnow_status wn_gpu_submit(wn_exec *exec, const wn_program *program, const wn_g
     WN_TRY(check_semaphores(exec->gpu, &submit));
     WN_TRY(wn_program_check(exec, program));
     WN_TRY(wn_job_wait(job, UINT64_MAX));
-    exec->key_holds = false;
+    lane->key_holds = false;
     exec->held_words = 0;
     exec->submitted = false;
     WN_TRY(wn_job_begin(job));
-    WN_TRY(record(exec, job->commands, program, buffers, 0, job, &exec->stats));
+    WN_TRY(record(exec, job->commands, program, buffers, 0, job, &exec->lane[0].stats));
     record_counted(exec, program);
     WN_TRY(wn_memory_flush(exec->gpu, &exec->counted, 4 * sizeof(uint32_t)));
     WN_TRY(wn_job_end(job));
-    exec->stats.recorded = 1;
+    exec->lane[0].stats.recorded = 1;
     WN_TRY(submit_job(exec, &submit));
     exec->submitted = true;
     return WINNOW_OK;
@@ -160,11 +162,11 @@ winnow_status wn_gpu_wait(wn_exec *exec, uint64_t timeout_ns, wn_exec_stats *sta
     if (!exec->submitted)
         return wn_fail(&exec->gpu->base.host, WINNOW_E_STATE,
                        "wait: nothing was submitted (call plan_submit before)");
-    WN_TRY(wn_job_wait(&exec->job, timeout_ns));
+    WN_TRY(wn_job_wait(&exec->lane[0].job, timeout_ns));
     if (stats) {
-        *stats = exec->stats;
+        *stats = exec->lane[0].stats;
         stats->submissions = 1;
-        stats->gpu_ns = wn_job_ns(&exec->job);
+        stats->gpu_ns = wn_job_ns(&exec->lane[0].job);
     }
     if (count) {
         WN_TRY(wn_memory_invalidate(exec->gpu, &exec->counted, 4 * sizeof(uint32_t)));

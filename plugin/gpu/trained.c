@@ -15,13 +15,13 @@ static winnow_status copy_piece(wn_exec *exec, const wn_memory *stage, uint64_t 
 {
     const VkBufferCopy region = {.dstOffset = at, .size = bytes};
     WN_TRY(wn_memory_flush(exec->gpu, stage, bytes));
-    WN_TRY(wn_job_begin(&exec->job));
-    exec->gpu->vk.CmdCopyBuffer(exec->job.commands, stage->buffer, exec->trained.buffer, 1,
+    WN_TRY(wn_job_begin(&exec->lane[0].job));
+    exec->gpu->vk.CmdCopyBuffer(exec->lane[0].job.commands, stage->buffer, exec->trained.buffer, 1,
                                 &region);
-    wn_record_upload_barrier(exec, exec->job.commands);
-    WN_TRY(wn_job_end(&exec->job));
-    WN_TRY(wn_job_submit(&exec->job, NULL));
-    return wn_job_wait(&exec->job, UINT64_MAX);
+    wn_record_upload_barrier(exec, exec->lane[0].job.commands);
+    WN_TRY(wn_job_end(&exec->lane[0].job));
+    WN_TRY(wn_job_submit(&exec->lane[0].job, NULL));
+    return wn_job_wait(&exec->lane[0].job, UINT64_MAX);
 }
 
 static winnow_status copy_staged(wn_exec *exec, const unsigned char *data, uint64_t bytes)
@@ -41,7 +41,7 @@ static winnow_status copy_staged(wn_exec *exec, const unsigned char *data, uint6
 /* Without a queue of ours nobody could say when a copy is done: the memory is mapped then, wherever it lies. */
 winnow_status wn_trained_upload(wn_exec *exec, const wn_exec_desc *desc)
 {
-    const bool mapped = !exec->job.gpu || wn_memory_is_unified(exec->gpu, false);
+    const bool mapped = !exec->lane[0].job.gpu || wn_memory_is_unified(exec->gpu, false);
     if (!desc->trained_bytes)
         return WINNOW_OK;
     WN_TRY(wn_memory_create(exec->gpu, mapped ? WN_MEMORY_DIRECT : WN_MEMORY_DEVICE,

@@ -32,9 +32,9 @@ static uint64_t packed_stride(const wn_host_io *io, uint32_t output)
                                                             : io->out[output].row_bytes;
 }
 
-uint64_t wn_out_bytes(const wn_exec *exec, const wn_host_io *io, uint32_t output)
+uint64_t wn_out_bytes(const wn_lane *lane, const wn_host_io *io, uint32_t output)
 {
-    return bytes_of(&io->out[output], packed_stride(io, output), exec->out[output].bytes);
+    return bytes_of(&io->out[output], packed_stride(io, output), lane->out[output].bytes);
 }
 
 static void pack(unsigned char *to, const wn_host_rows *rows)
@@ -60,13 +60,13 @@ static void unpack(const wn_host_rows *rows, uint64_t packed, uint64_t count,
         memcpy(to + i * rows->stride, from + i * packed, rows->row_bytes);
 }
 
-static winnow_status upload_role(wn_exec *exec, uint32_t role, const wn_host_rows *rows,
-                                 uint64_t bytes)
+static winnow_status upload_role(wn_exec *exec, wn_lane *lane, uint32_t role,
+                                 const wn_host_rows *rows, uint64_t bytes)
 {
-    const wn_memory *stage = exec->direct_in ? &exec->in[role] : &exec->stage_in[role];
+    const wn_memory *stage = exec->direct_in ? &lane->in[role] : &lane->stage_in[role];
     if (bytes >= IMPORT_LEAST && is_packed(rows)) {
         const winnow_status status =
-            wn_memory_import(exec->gpu, rows->data, bytes, &exec->import[role]);
+            wn_memory_import(exec->gpu, rows->data, bytes, &lane->import[role]);
         if (status == WINNOW_OK || status == WINNOW_E_DEVICE_LOST)
             return status;
     }
@@ -74,19 +74,20 @@ static winnow_status upload_role(wn_exec *exec, uint32_t role, const wn_host_row
     return wn_memory_flush(exec->gpu, stage, bytes);
 }
 
-winnow_status wn_upload(wn_exec *exec, const wn_host_io *io, wn_slots *slots, bool *imported)
+winnow_status wn_upload(wn_exec *exec, wn_lane *lane, const wn_host_io *io, wn_slots *slots,
+                        bool *imported)
 {
     *imported = false;
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
         const uint64_t bytes = wn_in_bytes(&io->in[role]);
-        if (bytes > exec->in[role].bytes)
+        if (bytes > lane->in[role].bytes)
             return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                            "gpu: input %u has %llu bytes, the plan %llu (report this)", role,
-                           (unsigned long long)bytes, (unsigned long long)exec->in[role].bytes);
+                           (unsigned long long)bytes, (unsigned long long)lane->in[role].bytes);
         if (!bytes)
             continue;
-        WN_TRY(upload_role(exec, role, &io->in[role], bytes));
-        const wn_memory *import = &exec->import[role];
+        WN_TRY(upload_role(exec, lane, role, &io->in[role], bytes));
+        const wn_memory *import = &lane->import[role];
         if (!import->buffer)
             continue;
         *imported = true;
@@ -96,49 +97,50 @@ winnow_status wn_upload(wn_exec *exec, const wn_host_io *io, wn_slots *slots, bo
     return WINNOW_OK;
 }
 
-void wn_upload_end(wn_exec *exec)
+void wn_upload_end(wn_exec *exec, wn_lane *lane)
 {
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++)
-        wn_memory_destroy(exec->gpu, &exec->import[role]);
+        wn_memory_destroy(exec->gpu, &lane->import[role]);
 }
 
-static void copy(const wn_exec *exec, VkCommandBuffer commands, const wn_memory *from,
+static void copy(const wn_exec *exec, const wn_lane *lane, const wn_memory *from,
                  const wn_memory *to, uint64_t bytes)
 {
     const VkBufferCopy region = {.size = bytes};
-    exec->gpu->vk.CmdCopyBuffer(commands, from->buffer, to->buffer, 1, &region);
+    exec->gpu->vk.CmdCopyBuffer(lane->job.commands, from->buffer, to->buffer, 1, &region);
 }
 
-void wn_upload_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands)
+void wn_upload_record(const wn_exec *exec, const wn_lane *lane, const wn_host_io *io)
 {
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT && !exec->direct_in; role++) {
         const uint64_t bytes = wn_in_bytes(&io->in[role]);
-        const wn_memory *import = &exec->import[role];
+        const wn_memory *import = &lane->import[role];
         if (bytes)
-            copy(exec, commands, import->buffer ? import : &exec->stage_in[role], &exec->in[role],
+            copy(exec, lane, import->buffer ? import : &lane->stage_in[role], &lane->in[role],
                  bytes);
     }
 }
 
-void wn_download_record(wn_exec *exec, const wn_host_io *io, VkCommandBuffer commands)
+void wn_download_record(wn_exec *exec, const wn_lane *lane, const wn_host_io *io)
 {
     if (exec->direct_out)
         return;
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; output++) {
-        const uint64_t bytes = wn_out_bytes(exec, io, output);
+        const uint64_t bytes = wn_out_bytes(lane, io, output);
         if (bytes)
-            copy(exec, commands, &exec->out[output], &exec->stage_out[output], bytes);
+            copy(exec, lane, &lane->out[output], &lane->stage_out[output], bytes);
     }
-    wn_record_read_barrier(exec, commands);
+    wn_record_read_barrier(exec, lane->job.commands);
 }
 
-static const wn_memory *readable(const wn_exec *exec, uint32_t output)
+static const wn_memory *readable(const wn_exec *exec, const wn_lane *lane, uint32_t output)
 {
-    return exec->direct_out ? &exec->out[output] : &exec->stage_out[output];
+    return exec->direct_out ? &lane->out[output] : &lane->stage_out[output];
 }
 
 /* Every output that holds `rows` rows must have room before any is written. */
-static winnow_status check_room(const wn_exec *exec, const wn_host_io *io, uint32_t rows)
+static winnow_status check_room(const wn_exec *exec, const wn_lane *lane, const wn_host_io *io,
+                                uint32_t rows)
 {
     static const char *const names[WINNOW_OUT_COUNT] = {"tokens",    "indices",    "sizes",
                                                         "positions", "assignment", "count"};
@@ -151,7 +153,7 @@ static winnow_status check_room(const wn_exec *exec, const wn_host_io *io, uint3
                            "run: %u rows came out, and output '%s' has room for %llu (give it "
                            "more)",
                            rows, names[i], (unsigned long long)out->rows);
-        if (out->row_bytes && rows > exec->out[i].bytes / packed_stride(io, i))
+        if (out->row_bytes && rows > lane->out[i].bytes / packed_stride(io, i))
             return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                            "gpu: %u rows came out, more than planned for output '%s' (report this)",
                            rows, names[i]);
@@ -159,25 +161,25 @@ static winnow_status check_room(const wn_exec *exec, const wn_host_io *io, uint3
     return WINNOW_OK;
 }
 
-winnow_status wn_download(wn_exec *exec, const wn_host_io *io)
+winnow_status wn_download(const wn_exec *exec, const wn_lane *lane, const wn_host_io *io)
 {
     uint32_t rows = 0;
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++)
-        WN_TRY(wn_memory_invalidate(exec->gpu, readable(exec, i), wn_out_bytes(exec, io, i)));
+        WN_TRY(wn_memory_invalidate(exec->gpu, readable(exec, lane, i), wn_out_bytes(lane, io, i)));
     if (io->count_outputs) {
-        if (wn_out_bytes(exec, io, WINNOW_OUT_COUNT_WORD) < sizeof rows)
+        if (wn_out_bytes(lane, io, WINNOW_OUT_COUNT_WORD) < sizeof rows)
             return wn_fail(&exec->gpu->base.host, WINNOW_E_INTERNAL,
                            "gpu: outputs are counted, but there is no count word (report this)");
-        memcpy(&rows, readable(exec, WINNOW_OUT_COUNT_WORD)->mapped, sizeof rows);
-        WN_TRY(check_room(exec, io, rows));
+        memcpy(&rows, readable(exec, lane, WINNOW_OUT_COUNT_WORD)->mapped, sizeof rows);
+        WN_TRY(check_room(exec, lane, io, rows));
     }
     for (uint32_t i = 0; i < WINNOW_OUT_COUNT; i++) {
         const wn_host_rows *out = &io->out[i];
         const bool counted = io->count_outputs >> i & 1u;
         const uint64_t packed = packed_stride(io, i);
         if (out->data && out->row_bytes)
-            unpack(out, packed, counted ? rows : wn_out_bytes(exec, io, i) / packed,
-                   readable(exec, i)->mapped);
+            unpack(out, packed, counted ? rows : wn_out_bytes(lane, io, i) / packed,
+                   readable(exec, lane, i)->mapped);
     }
     return WINNOW_OK;
 }

@@ -31,7 +31,7 @@ static winnow_status submit_once(wn_gpu *gpu, wn_exec *exec, const lab_program *
     winnow_status status = wn_gpu_submit(exec, &p->program, &buffers.spans, NULL);
     if (status == WINNOW_OK)
         status = wn_gpu_wait(exec, UINT64_MAX, NULL, NULL);
-    for (int i = 0; i < 3 && exec->job.in_flight; i++) /* the buffers are in use until then */
+    for (int i = 0; i < 3 && exec->lane[0].job.in_flight; i++) /* the buffers are in use until then */
         (void)wn_gpu_wait(exec, UINT64_MAX, NULL, NULL);
     lab_buffers_free(gpu, &buffers);
     return status;

@@ -83,7 +83,7 @@ static void test_commands_are_kept(void **state)
     lab_make(&program, 64, WINNOW_F32);
     wn_exec *exec = create(gpu, BOTH);
     run_right(exec, 0);
-    assert_true(exec->key_holds);
+    assert_true(exec->lane[0].key_holds);
     /* A smaller size of 2.0 in the same program and place: the commands must follow. */
     program.ops[0].args[6] = 8;
     lab_data data;
@@ -118,16 +118,16 @@ static void test_import(void **state)
     lab_make(&program, 200000, WINNOW_F32);
     wn_exec *exec = create(gpu, BOTH);
     run_right(exec, 0);
-    assert_int_equal(exec->key_holds, !(wn_gpu_has(gpu, WN_FEATURE_HOST_IMPORT) && has_coherent()));
+    assert_int_equal(exec->lane[0].key_holds, !(wn_gpu_has(gpu, WN_FEATURE_HOST_IMPORT) && has_coherent()));
     run_right(exec, 8); /* rows with gaps are copied */
-    assert_true(exec->key_holds);
+    assert_true(exec->lane[0].key_holds);
     run_right(exec, 0);
     wn_gpu_backend.exec_destroy(exec);
     /* An image's tokens are copied, and the commands stay. */
     lab_make(&program, 30000, WINNOW_F32);
     exec = create(gpu, BOTH);
     run_right(exec, 0);
-    assert_true(exec->key_holds);
+    assert_true(exec->lane[0].key_holds);
     wn_gpu_backend.exec_destroy(exec);
 }
 

@@ -138,7 +138,7 @@ static void test_record(void **state)
             lab_make(&program, 30 + i, types[i]);
             bench_make(&b, queue);
             record_in(&b, 1);
-            record_in(&b, WN_GENERATIONS - 1); /* all that can wait at once */
+            record_in(&b, WN_GENERATIONS - WN_LANE_COUNT); /* all that can wait at once */
             record_in(&b, 2);
             bench_free(&b);
         }

@@ -105,7 +105,7 @@ static winnow_plan *make_plan(winnow_device *device, const winnow_pipeline *pipe
                              .flags = WINNOW_PLAN_HOST_MEMORY,
                              .max_shape = shape_of(FRAMES, DIM),
                              .roles = roles_of(pipeline),
-                             .outputs = 0x1f,
+                             .outputs = 0x3f,
                              .out_dtype = dtype};
     winnow_plan *plan = NULL;
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++)
@@ -141,7 +141,8 @@ static void run(winnow_plan *plan, const winnow_shape *shape, uint32_t roles, in
 
 static void same(const char *spec, const char *what, const answer *a, const answer *b)
 {
-    if (a->status != b->status || a->result.rows != b->result.rows ||
+    const bool refused = a->status != WINNOW_OK && a->status != WINNOW_E_TOO_SMALL;
+    if (refused || a->status != b->status || a->result.rows != b->result.rows ||
         memcmp(a->tokens, b->tokens, sizeof a->tokens) != 0 ||
         memcmp(a->indices, b->indices, sizeof a->indices) != 0 ||
         memcmp(a->sizes, b->sizes, sizeof a->sizes) != 0 ||

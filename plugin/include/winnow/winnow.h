@@ -237,7 +237,8 @@ enum { WINNOW_ORDER_RASTER = 0, WINNOW_ORDER_METHOD = 1 };
 enum {
     WINNOW_PLAN_HOST_MEMORY = 1, /* plan_run will be called: take staging memory (GPU) */
     WINNOW_PLAN_TIMING = 2,      /* measure GPU time by timestamps (GPU) */
-    WINNOW_PLAN_STREAM = 4       /* for stream_create: take memory for the frames that must be remembered */
+    WINNOW_PLAN_STREAM = 4,      /* for stream_create: take memory for the frames that must be remembered */
+    WINNOW_PLAN_OVERLAP = 8      /* for stream_begin: take staging memory twice (GPU) */
 };
 
 typedef struct winnow_plan_desc {
@@ -408,6 +409,15 @@ typedef struct winnow_api {
     winnow_status (*pipeline_create_weights)(const winnow_host *host, const char *spec,
                                              const winnow_blob *blobs, uint32_t blob_count,
                                              winnow_pipeline **out);
+
+    /* stream_push in two, so that the host prepares the next frames while a GPU works on these: stream_begin returns once
+     * the push is on its way, stream_end waits for the oldest that is begun and writes its outputs. Two may be begun at
+     * once. What `run` points to (not `run` itself) is the library's until its stream_end: inputs must stay as they are.
+     * The plan must have WINNOW_PLAN_OVERLAP beside WINNOW_PLAN_STREAM; plain C does the work in stream_begin. E_STATE: two are begun; none is
+     * (stream_end); one is (stream_push). An error of stream_begin leaves the stream as it was; one of stream_end, as
+     * E_TOO_SMALL, ends that push without outputs. stream_destroy waits for what is begun. [object] */
+    winnow_status (*stream_begin)(winnow_stream *stream, const winnow_run *run);
+    winnow_status (*stream_end)(winnow_stream *stream, winnow_result *result);
 } winnow_api;
 
 /* The only exported symbol: the table for a host that was built with ABI host_abi
