@@ -408,7 +408,8 @@ void build_start(wn_build *b)
     b->selection = NULL;
     b->more = 0;
     b->class_first = b->inside = false;
-    b->stats = WN_NO_ARR;
+    b->stats = b->every_row = WN_NO_ARR;
+    b->norm_count = 0;
 }
 
 /* Lays the groups out behind the constants. */

@@ -106,6 +106,15 @@ enum wn_look {
     WN_LOOK_RECEIVED, /* the mean that each token receives, the same shape */
 };
 
+/* Norms of a host's tensor, which stays as it is: later stages take them again. */
+typedef struct wn_norms {
+    wn_mat mat;
+    wn_arr list, seg, inv;
+    uint32_t n_max;
+} wn_norms;
+
+#define WN_NORMS_MOST 4
+
 typedef struct wn_build {
     const wn_host *host;
     uint32_t loop_limit, group_size; /* of the device: see winnow_device */
@@ -125,13 +134,16 @@ typedef struct wn_build {
     bool class_first;              /* and a class token stands before each frame's tokens */
     const wn_merge_mlp *merge_mlp; /* laco's weights in an encoder's; NULL: none were given */
     const struct wn_trained *trained; /* weights of the pipeline's stages; NULL: none have any */
-    uint32_t weights; /* the stage's file among them, as wn_stage_use has it */
+    uint32_t weights;                 /* the stage's file among them, as wn_stage_use has it */
     wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
     void *look_at;                                         /* the encoder's own */
     wn_arr carried; /* what a stage keeps from layer to layer of one run; WN_NO_ARR at the start */
     wn_arr assign;  /* source token -> position in the set; WN_NO_ARR: the same */
-    bool assign_known; /* a stage has moved tokens */
-    wn_arr stats;      /* one counter: NaN scores; WN_NO_ARR while nothing counts */
+    bool assign_known;             /* a stage has moved tokens */
+    wn_arr stats;                  /* one counter: NaN scores; WN_NO_ARR while nothing counts */
+    wn_arr every_row;              /* of the host's tokens, 0, 1, ...; WN_NO_ARR in encoders */
+    wn_norms norms[WN_NORMS_MOST]; /* made so far */
+    uint32_t norm_count;
     winnow_status status;
 
     wn_op *ops;
@@ -200,6 +212,7 @@ wn_arr build_count_of_all(wn_build *b, wn_count_fn count, const void *user);
 
 /* -- scores ------------------------------------------------------------------------------------ */
 wn_arr build_head_sum(wn_build *b, uint32_t role, float scale);
+/* 1/length of the rows list[] of a matrix, by position; those that a stage before made of a host's tensor are taken again. */
 wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list);
 wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
                        float none_value);

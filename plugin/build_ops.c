@@ -74,30 +74,6 @@ wn_arr build_head_sum(wn_build *b, uint32_t role, float scale)
     return score;
 }
 
-wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list)
-{
-    const wn_arr inv = build_array(b, b->set.n_max);
-    const struct wn_args_row_norm args = {SET_SEG,           .list_at = list.at, .inv_at = inv.at,
-                                          .cols = mat->cols, .eps2 = 1e-16f,     .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, b->set.n_max, mat, NULL, args, WRITES_W);
-    return inv;
-}
-
-wn_arr build_row_norms(wn_build *b, const wn_mat *mat)
-{
-    const wn_arr inv = build_array(b, mat->rows), seg = build_counting(b, 2, mat->rows);
-    const struct wn_args_row_norm args = {.n_max = mat->rows,
-                                          .segs = 1,
-                                          .seg_at = seg.at,
-                                          .list_at = WN_NONE,
-                                          .inv_at = inv.at,
-                                          .cols = mat->cols,
-                                          .eps2 = 1e-16f,
-                                          .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, mat->rows, mat, NULL, args, WRITES_W);
-    return inv;
-}
-
 wn_arr build_frame_sim(wn_build *b, const wn_mat *history, wn_arr ref, uint32_t flags,
                        float none_value)
 {

@@ -19,7 +19,7 @@ void build_first_set(wn_build *b, const wn_mat *tokens)
     b->set.mat = *tokens;
     b->set.seg = build_counting(b, shape->frames + 1, shape->tokens);
     b->set.rows = build_counting(b, all, 1);
-    b->set.index = b->set.rows;
+    b->set.index = b->every_row = b->set.rows;
     if (!build_has(b, WINNOW_ROLE_SIZES) || b->status != WINNOW_OK)
         return;
     const wn_mat sizes = build_role(b, WINNOW_ROLE_SIZES);

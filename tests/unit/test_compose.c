@@ -1,6 +1,7 @@
 /* Stages one after another: what goes together, what does not, and what is said then. */
 #include <string.h>
 
+#include "plan.h"
 #include "support.h"
 
 enum { FRAMES = 3, ROWS = 4, COLUMNS = 6, TOKENS = ROWS * COLUMNS, DIM = 5 };
@@ -267,6 +268,73 @@ static void a_film_is_one_picture_when_flat(void **state)
     api->device_destroy(device);
 }
 
+static uint32_t ops_of(const winnow_plan *plan, uint32_t kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->program.op_count; ++i)
+        count += plan->program.ops[i].kind == kind;
+    return count;
+}
+
+/* A later stage looks norms up that one before took, and gives what it gives on rows of their own. */
+static void norms_are_taken_once(void **state)
+{
+    (void)state;
+    enum { KEPT = 9 };
+    static const struct {
+        const char *first, *second, *both;
+        uint32_t norms, lookups;
+    } rows[] = {
+        {"divprune=keep=9", "tome=keep=5:metric=tokens",
+         "divprune=keep=9,tome=keep=5:metric=tokens", 1, 1},
+        {"scope=keep=9", "tome=keep=5:metric=tokens", "scope=keep=9,tome=keep=5:metric=tokens", 1,
+         1},
+        {"vispruner=keep=9", "tome=keep=5:metric=tokens",
+         "vispruner=keep=9,tome=keep=5:metric=tokens", 1, 1},
+        {"tome=keep=9:metric=tokens", "tome=keep=5:metric=tokens",
+         "tome=keep=9:metric=tokens,tome=keep=5:metric=tokens", 3,
+         0}, /* merged rows are others: three rounds */
+    };
+    const winnow_shape left = {.frames = FRAMES, .tokens = KEPT, .dim = DIM};
+    const winnow_api *api = test_api();
+    winnow_device *device = test_device(NULL);
+    for (size_t i = 0; i < LENGTH(rows); ++i) {
+        const char *const specs[] = {rows[i].first, rows[i].second, rows[i].both};
+        const uint32_t roles = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION;
+        test_run run[3];
+        winnow_plan *plan;
+        test_run_open(&run[0], &shape, roles, 5, TOKENS * FRAMES, DIM);
+        test_run_open(&run[1], &left, 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES, 5,
+                      TOKENS * FRAMES, DIM);
+        test_run_open(&run[2], &shape, roles, 5, TOKENS * FRAMES, DIM);
+        for (int k = 0; k < 3; ++k) {
+            assert_int_equal(test_plan(device, specs[k], &run[k], WINNOW_PLAN_HOST_MEMORY, &plan),
+                             WINNOW_OK);
+            assert_int_equal(api->plan_run(plan, &run[k].run, &run[k].result), WINNOW_OK);
+            if (k == 2) {
+                const uint32_t norms = ops_of(plan, WN_OP_row_norm),
+                               lookups = ops_of(plan, WN_OP_lookup);
+                if (norms != rows[i].norms || lookups != rows[i].lookups)
+                    fail_msg("%s: %u norms, %u lookups", rows[i].both, norms, lookups);
+            }
+            api->plan_destroy(plan);
+            if (k == 0) {
+                assert_int_equal(run[0].result.rows, FRAMES * KEPT);
+                memcpy(run[1].tokens, run[0].rows, FRAMES * KEPT * DIM * sizeof(float));
+                memcpy((float *)run[1].run.in[WINNOW_ROLE_SIZES].data, run[0].sizes,
+                       FRAMES * KEPT * sizeof(float));
+            }
+        }
+        assert_int_equal(run[1].result.rows, FRAMES * 5);
+        assert_int_equal(run[2].result.rows, FRAMES * 5);
+        if (memcmp(run[1].rows, run[2].rows, FRAMES * 5 * DIM * sizeof(float)) != 0)
+            fail_msg("%s: other rows than one stage after the other", rows[i].both);
+        for (int k = 0; k < 3; ++k)
+            test_run_close(&run[k]);
+    }
+    api->device_destroy(device);
+}
+
 static void smaller_runs_of_a_large_plan(void **state)
 {
     (void)state;
@@ -391,6 +459,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit),
         cmocka_unit_test(what_goes_together),
         cmocka_unit_test(a_film_is_one_picture_when_flat),
+        cmocka_unit_test(norms_are_taken_once),
         cmocka_unit_test(smaller_runs_of_a_large_plan),
         cmocka_unit_test(a_small_output_is_left_alone),
         cmocka_unit_test(what_depends_on_the_content_is_a_bound),
