@@ -299,6 +299,7 @@ static winnow_status find_room(winnow_plan *plan, wn_room *room)
                       .loop_limit = plan->build.loop_limit,
                       .group_size = plan->build.group_size,
                       .scratch_of = plan->device->backend->scratch_bytes,
+                      .trained = plan->build.trained,
                       .in = plan->built};
     for (uint32_t frames = plan->desc.max_shape.frames; --frames > 0;) {
         probe.in.shape.frames = frames;
