@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
 """The numbers of `winnow stages --figures`, from a bench and from answers.
 
-usage: stage_figures.py --bench BENCH.json --answers RESULTS.jsonl [RESULTS.jsonl ...] --machine TEXT
-                        [-o stage_figures.def] [--readme README.md]      (python3, nothing else)
+usage: stage_figures.py --bench BENCH.json --answers FIGURES.md --machine TEXT [-o stage_figures.def] [--readme README.md]
+       (python3, nothing else)
 
-BENCH.json: `winnow bench --json --backend cpu --dtype f32`. RESULTS.jsonl: of winnow-evaluate, as
-samples/video_qa/evaluate/answers.sh asks. A stage's answers are those of the best pipeline of that stage alone, or
-behind `flatten`, that leaves a quarter (22 to 28%) and a tenth (8 to 12.5%) of the tokens. --readme writes the same numbers into
+BENCH.json: `winnow bench --json --backend cpu --dtype f32`. FIGURES.md: docs/figures.md, whose table of answers
+samples/video_qa/evaluate/answers.sh makes. A stage's answers are those of the best pipeline of that stage alone, or behind
+`flatten`, that leaves a quarter (20 to 28%) and a tenth (8 to 12.5%) of the tokens. --readme writes the same numbers into
 the last two columns of its table of methods.
 """
 import argparse
 import collections
 import json
 import re
-import statistics
 
 IMAGE, VIDEO = (1, 576, 1024), (32, 196, 3584)
-QUARTER, TENTH = (0.22, 0.28), (0.08, 0.125)
+QUARTER, TENTH = (0.2, 0.28), (0.08, 0.125)
 
 
 def times(path):
@@ -30,16 +29,11 @@ def times(path):
     return found
 
 
-def answers(paths):
-    """[(pipeline, share of the tokens, right in percent)]"""
-    rows = collections.defaultdict(list)
-    for path in paths:
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                row = json.loads(line)
-                rows[row["pipeline"]].append(row)
-    return [(spec, statistics.fmean(r["tokens"] / r["tokens_before"] for r in of),
-             100 * statistics.fmean(r["right"] for r in of)) for spec, of in rows.items()]
+def answers(path):
+    """[(pipeline, share of the tokens, right in percent)] of the table's rows."""
+    with open(path, encoding="utf-8") as file:
+        rows = re.findall(r"^\| `([^`]+)` \| ([0-9.]+)% \| [^|]* \| (\d+) of (\d+) \|", file.read(), re.M)
+    return [(spec, int(left) / int(of), float(right)) for spec, right, left, of in rows]
 
 
 def stage_of(spec):
@@ -89,7 +83,7 @@ def write_readme(path, rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", required=True)
-    parser.add_argument("--answers", required=True, nargs="+")
+    parser.add_argument("--answers", required=True)
     parser.add_argument("--machine", required=True)
     parser.add_argument("-o", default="stage_figures.def")
     parser.add_argument("--readme")
