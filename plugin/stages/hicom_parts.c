@@ -222,8 +222,9 @@ static wn_mat resize(wn_build *b, const hicom_windows *w)
     const wn_mat *tokens = &b->set.mat, out = build_matrix(b, w->count, tokens->cols);
     const wn_arr src = build_const(b, NULL, 8 * w->count),
                  weight = build_const(b, NULL, 8 * w->count);
-    for (uint32_t e = 0; b->status == WINNOW_OK && e < w->count; ++e)
-        resize_window(b, w, e, b->consts + src.at + 8 * e, b->consts + weight.at + 8 * e);
+    uint32_t *from = build_const_data(b, src), *share = build_const_data(b, weight);
+    for (uint32_t e = 0; from && share && e < w->count; ++e)
+        resize_window(b, w, e, from + 8 * (size_t)e, share + 8 * (size_t)e);
     const struct wn_args_table_mix args = {.n_max = w->count,
                                            .taps = 8,
                                            .src_at = src.at,
