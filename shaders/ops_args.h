@@ -784,4 +784,12 @@ struct wn_args_centre_rows { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u 
 /* out[i] = x[i] * y[i]. items = n_max, i < seg[segs]. */
 struct wn_args_value_product { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u x_at; wn_u y_at; wn_u out_at; };
 
+/* ---- networks on the grid (stages/explain.c) ------------------------------------------------------- */
+
+/* A convolution of kh x kw cells (odd) around each cell of `frames` grids of h x w, zeros around them; row t*h*w + y*w + x of A and B is cell (y, x) of grid t.
+ * B(r, o) = act(v + bias), v = the sum over dy < kh, dx < kw, c < inner, each ascending, from 0, of A(cell (y + dy - kh/2, x + dx - kw/2), c) * C((dy*kw + dx)*inner + c, o); a cell that
+ * is outside counts as zeros. depth = 1: each channel by itself (inner = cols): v = the sum over dy, dx of A(cell, o) * C(dy*kw + dx, o). bias: C word bias_at + o (WN_NONE: no add); relu = 1: a value below 0 is 0.
+ * A, B f32. C finite. B is neither A nor C. A sequence of n is one grid of 1 x n. items = frames*h * ceil(w/4) * ceil(cols/4): four cells by four columns; the last factor runs fastest. */
+struct wn_args_grid_conv { WN_HEAD3; wn_u frames; wn_u h; wn_u w; wn_u kh; wn_u kw; wn_u inner; wn_u cols; wn_u depth; wn_u bias_at; wn_u relu; };
+
 #endif

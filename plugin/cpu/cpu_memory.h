@@ -139,6 +139,12 @@ static inline float *f32_row(const wn_cpu_rows *rows, uint32_t r)
     return (float *)(void *)element(rows, r, 0);
 }
 
+/* f32 words of C from its first element on. */
+static inline const float *c_words(const wn_cpu_memory *m, uint32_t at)
+{
+    return (const float *)(const void *)m->c.data + at;
+}
+
 /* W.f32[at + i]. */
 static inline float real(const wn_cpu_memory *m, uint32_t at, uint32_t i)
 {

@@ -94,12 +94,6 @@ void cpu_table_mix(const struct wn_args_table_mix *pc, const wn_cpu_memory *m)
     }
 }
 
-/* f32 words of C from its first element on. */
-static const float *c_words(const wn_cpu_memory *m, uint32_t at)
-{
-    return (const float *)(const void *)m->c.data + at;
-}
-
 /* -- activations ----------------------------------------------------------------------------------- */
 
 static float sigmoid(float x)

@@ -28,6 +28,15 @@ static uint64_t attention_words(uint64_t width, uint64_t head_dim, uint64_t side
     return padded * (1 + sides * head_dim) + 2 * head_dim;
 }
 
+/* Panels of the weights, or each channel's kernel and sums. */
+static uint64_t convolution_words(const wn_op *op)
+{
+    const uint64_t taps = ARG(op, grid_conv, kh) * ARG(op, grid_conv, kw);
+    return ARG(op, grid_conv, depth)
+               ? (taps + 1) * ARG(op, grid_conv, cols)
+               : (taps * WN_CPU_TILE_COLUMNS + 1) * ARG(op, grid_conv, inner);
+}
+
 uint64_t wn_cpu_scratch_bytes(const wn_op *op)
 {
     const uint64_t word = sizeof(uint32_t);
@@ -46,6 +55,7 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
         return word * (WN_CPU_ATTEND_CHUNK * (WN_CPU_TILE_COLUMNS + WN_CPU_MOST_TILE) +
                        WN_CPU_TILE_COLUMNS * (ARG(op, attend_values, rows) + WN_CPU_MOST_TILE));
     case WN_OP_row_affine: return word * ARG(op, row_affine, cols);
+    case WN_OP_grid_conv: return word * convolution_words(op);
     case WN_OP_cross_sim:
         return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, cross_sim, cols);
     case WN_OP_frame_sim: return word * 2 * ARG(op, frame_sim, cols);
@@ -127,6 +137,9 @@ uint64_t wn_cpu_work(const wn_op *op)
         return ARG(op, attend_values, segs) * ARG(op, attend_values, rows) *
                ARG(op, attend_values, width) * ARG(op, attend_values, cols);
     case WN_OP_row_affine: ROWS(row_affine, n);
+    case WN_OP_grid_conv: /* sixteen products an item for each of the kernel's rows */
+        return 16 * op->items * ARG(op, grid_conv, kh) * ARG(op, grid_conv, kw) *
+               (ARG(op, grid_conv, depth) ? 1 : ARG(op, grid_conv, inner));
     case WN_OP_row_spread: return 4 * ARG(op, row_spread, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_frame_sim: return 3 * ARG(op, frame_sim, n_max) * ARG(op, frame_sim, cols);
     case WN_OP_shift_sim:

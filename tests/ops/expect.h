@@ -47,6 +47,7 @@ void expect_running(expectations *e);
 void expect_spans(expectations *e);
 void expect_frames(expectations *e);
 void expect_attend(expectations *e);
+void expect_convolution(expectations *e);
 void expect_vit(expectations *e);
 void expect_links(expectations *e);
 

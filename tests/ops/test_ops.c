@@ -168,6 +168,7 @@ int main(int argc, char **argv)
         expect_spans(&e);
         expect_frames(&e);
         expect_attend(&e);
+        expect_convolution(&e);
         expect_vit(&e);
         expect_links(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
