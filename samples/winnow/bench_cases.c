@@ -39,6 +39,7 @@ static const struct {
     {"fastv", "rate=0.5"},
     {"pyramiddrop", "step=1"},
     {"sparsevlm", "keep=25%"},
+    {"explain", "keep=25%:weights=@random"},
     {"ficoco-l", "keep=25%"},
     {"visionzip", "dominant=54:contextual=10"},
     {"prumerge", "ratio=0.125"},

@@ -21,9 +21,35 @@ static const struct {
     {"hicom", "global_compressor.attn_layer.out_proj.weight", 0, 0},
     {"hicom", "global_compressor.readout.0.weight", 0, 0},
     {"hicom", "global_compressor.readout.2.weight", 0, 0},
+    {"explain", "layer1.depth.weight", 3, 1},
+    {"explain", "layer1.weight", 1, 32},
+    {"explain", "layer2.depth.weight", 3, 32},
+    {"explain", "layer2.weight", 32, 64},
+    {"explain", "layer3.depth.weight", 3, 64},
+    {"explain", "layer3.weight", 64, 128},
+    {"explain", "layer4.depth.weight", 3, 128},
+    {"explain", "layer4.weight", 128, 256},
+    {"explain", "layer5.depth.weight", 3, 256},
+    {"explain", "layer5.weight", 256, 512},
+    {"explain", "layer6.weight", 512, 1},
 };
 
+/* Metadata that a stage wants beside its name. */
+static const struct {
+    const char *stage, *text;
+} notes[] = {{"explain", ",\"kernel\":\"3\""}};
+
 enum { TENSORS = sizeof tensors / sizeof *tensors, HEADER = 4096 };
+
+static const char *notes_of(const char *stage)
+{
+    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++) {
+        if (strcmp(notes[i].stage, stage) == 0) {
+            return notes[i].text;
+        }
+    }
+    return "";
+}
 
 static uint64_t elements(size_t i, uint32_t dim)
 {
@@ -36,7 +62,8 @@ static int make_header(char text[HEADER], const char *stage, uint32_t dim, uint6
 {
     int used =
         snprintf(text, HEADER,
-                 "{\"__metadata__\":{\"winnow.stage\":\"%s\",\"winnow.version\":\"1\"}", stage);
+                 "{\"__metadata__\":{\"winnow.stage\":\"%s\",\"winnow.version\":\"1\"%s}", stage,
+                 notes_of(stage));
     *bytes = 0;
     for (size_t i = 0; i < TENSORS && used < HEADER; i++) {
         if (strcmp(tensors[i].stage, stage) != 0) {

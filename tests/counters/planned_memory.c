@@ -53,10 +53,19 @@ static const char *square(const char *stage)
     return NULL;
 }
 
+/* explain's random weights, and two matrices of what its widest layer, 512 channels, makes of each token. */
+static uint64_t convolution_bytes(const winnow_shape *s)
+{
+    const uint64_t weights = 2 * (32 + 32 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512);
+    return weights + 2 * 4 * 512 * (uint64_t)s->frames * s->tokens;
+}
+
 /* hicom's random weights, eight D x D of f16; for each of 32 queries and each head its products with all tokens, itself, and
  * what it pooled; and four rows a window: its query, what it pooled, the layers behind. */
 static uint64_t learned_bytes(const char *stage, const winnow_shape *s)
 {
+    if (strcmp(stage, "explain") == 0)
+        return convolution_bytes(s);
     const uint64_t dim = s->dim, heads = dim < 128 ? 1 : dim / 128;
     const uint64_t windows =
         (uint64_t)(s->frames + 3) / 4 * ((s->grid_h + 2) / 3) * ((s->grid_w + 2) / 3);

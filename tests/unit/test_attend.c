@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support.h"
+#include "weights_file.h"
 
 enum { FRAMES = 5, HIGH = 4, WIDE = 5, TOKENS = HIGH * WIDE, DIM = 6, ROWS = 3, OUT = 4 };
 
@@ -23,60 +24,12 @@ enum {
     WITH_TEXT = TOKENS_ALONE | 1u << WINNOW_ROLE_TEXT
 };
 
-/* A tensor of f32; cols 0: a vector. */
-typedef struct tensor {
-    const char *name;
-    uint32_t rows, cols;
-} tensor;
-
-typedef struct file {
-    unsigned char bytes[65536];
-    size_t size;
-} file;
-
-/* Random numbers, the same for a name whatever stands beside it. */
-static void fill(const tensor *t, float *values)
-{
-    const uint32_t n = t->rows * (t->cols ? t->cols : 1);
-    uint32_t state = 1;
-    for (const char *c = t->name; *c; ++c)
-        state = state * 31 + (unsigned char)*c;
-    for (uint32_t i = 0; i < n; ++i)
-        values[i] = test_random(&state);
-}
+typedef weights_tensor tensor;
+typedef weights_file file;
 
 static void make_file(file *f, const char *stage, const tensor *tensors, size_t count)
 {
-    char head[8192];
-    size_t used = (size_t)snprintf(
-        head, sizeof head, "{\"__metadata__\":{\"winnow.stage\":\"%s\",\"winnow.version\":\"1\"}",
-        stage);
-    size_t at = 0;
-    for (size_t i = 0; i < count; ++i) {
-        const tensor *t = &tensors[i];
-        char dims[32];
-        snprintf(dims, sizeof dims, t->cols ? "[%u,%u]" : "[%u]", t->rows, t->cols);
-        const size_t bytes = 4ull * t->rows * (t->cols ? t->cols : 1);
-        used +=
-            (size_t)snprintf(head + used, sizeof head - used,
-                             ",\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
-                             t->name, dims, at, at + bytes);
-        at += bytes;
-    }
-    used += (size_t)snprintf(head + used, sizeof head - used, "}");
-    assert_true(used < sizeof head && 8 + used + at <= sizeof f->bytes);
-    memset(f->bytes, 0, 8);
-    f->bytes[0] = (unsigned char)used;
-    f->bytes[1] = (unsigned char)(used >> 8);
-    memcpy(f->bytes + 8, head, used);
-    f->size = 8 + used;
-    for (size_t i = 0; i < count; ++i) {
-        float values[4096];
-        const size_t bytes = 4ull * tensors[i].rows * (tensors[i].cols ? tensors[i].cols : 1);
-        fill(&tensors[i], values);
-        memcpy(f->bytes + f->size, values, bytes);
-        f->size += bytes;
-    }
+    assert_true(weights_make(f, stage, "", tensors, count));
 }
 
 /* A run of `spec`, whose weights are @w; the caller closes it. status: of the pipeline or the plan. */
@@ -151,7 +104,7 @@ static void flash_behind(const char *before, uint32_t roles)
     file *f = malloc(sizeof *f);
     assert_non_null(f);
     make_file(f, "flash", queries, 1);
-    fill(&queries[0], q);
+    weights_fill(&queries[0], q);
     test_host_open(&host);
     test_run first = open_run(roles, DIM), both = open_run(roles, DIM);
     assert_int_equal(run_it(&host, *before ? before : "flatten", &none, &first), WINNOW_OK);
@@ -225,7 +178,7 @@ static void a_token_of_nan_spoils_nothing(void **state)
     file *f = malloc(sizeof *f);
     assert_non_null(f);
     make_file(f, "flash", queries, 1);
-    fill(&queries[0], q);
+    weights_fill(&queries[0], q);
     test_host_open(&host);
     test_run run = open_run(TOKENS_ALONE, DIM);
     run.tokens[17 * DIM + 2] = NAN;
@@ -255,10 +208,10 @@ static void read_out(const double *x, double *out)
 {
     float w0[DIM * 7], b0[7], w2[7 * OUT], b2[OUT];
     double hidden[7];
-    fill(&local[0], w0);
-    fill(&local[1], b0);
-    fill(&local[2], w2);
-    fill(&local[3], b2);
+    weights_fill(&local[0], w0);
+    weights_fill(&local[1], b0);
+    weights_fill(&local[2], w2);
+    weights_fill(&local[3], b2);
     for (uint32_t j = 0; j < 7; ++j) {
         double v = (double)b0[j];
         for (uint32_t d = 0; d < DIM; ++d)
