@@ -326,6 +326,68 @@ static void walk_run(winnow_plan *plan)
     }
 }
 
+/* One learned query of flash, of zeros, as a file in memory: its softmax shares the two tokens evenly, so that their mean comes out. */
+static void walk_weights(winnow_device *device)
+{
+    static const char head[] =
+        "{\"__metadata__\":{\"winnow.stage\":\"flash\",\"winnow.version\":\"1\"},"
+        "\"queries\":{\"dtype\":\"F32\",\"shape\":[1,3],\"data_offsets\":[0,12]}}";
+    static const float tokens[2 * DIM] = {1, 2, 3, 3, 4, 5};
+    unsigned char file[8 + sizeof head - 1 + 12];
+    float out[DIM];
+    ZERO(winnow_host, host);
+    ZERO(winnow_plan_desc, desc);
+    ZERO(winnow_run, run);
+    ZERO(winnow_result, result);
+    winnow_blob blob;
+    winnow_pipeline *pipeline = NULL;
+    winnow_plan *plan = NULL;
+    memset(file, 0, sizeof file);
+    file[0] = (unsigned char)(sizeof head - 1);
+    memcpy(file + 8, head, sizeof head - 1);
+    blob.name = "w";
+    blob.data = file;
+    blob.bytes = sizeof file;
+    host.log = count_lines;
+    EXPECT(WINNOW_HAS(api, pipeline_create_weights));
+    EXPECT_STATUS(api->pipeline_create_weights(NULL, "flash=weights=@w", &blob, 1, NULL),
+                  WINNOW_E_ARGUMENT);
+    EXPECT_STATUS(api->pipeline_create_weights(NULL, NULL, &blob, 1, &pipeline),
+                  WINNOW_E_ARGUMENT);
+    log_lines = 0;
+    EXPECT_STATUS(api->pipeline_create_weights(&host, "flash=weights=@w", NULL, 1, &pipeline),
+                  WINNOW_E_ARGUMENT);
+    EXPECT_STATUS(api->pipeline_create_weights(&host, "flash=weights=@v", &blob, 1, &pipeline),
+                  WINNOW_E_FILE);
+    blob.bytes -= 1;
+    EXPECT_STATUS(api->pipeline_create_weights(&host, "flash=weights=@w", &blob, 1, &pipeline),
+                  WINNOW_E_FILE);
+    blob.bytes += 1;
+    EXPECT_STATUS(api->pipeline_create(&host, "flash=weights=@w", &pipeline), WINNOW_E_FILE);
+    EXPECT_STATUS(api->pipeline_create(&host, "flash", &pipeline), WINNOW_E_SPEC);
+    EXPECT(!pipeline && log_lines == 5);
+    EXPECT_STATUS(api->pipeline_create_weights(NULL, "divprune=keep=1", NULL, 0, &pipeline),
+                  WINNOW_OK);
+    api->pipeline_destroy(pipeline);
+    EXPECT_STATUS(api->pipeline_create_weights(NULL, "flash=weights=@w", &blob, 1, &pipeline),
+                  WINNOW_OK);
+    memset(file, 0xff, sizeof file); /* read during the call */
+    desc.flags = WINNOW_PLAN_HOST_MEMORY;
+    desc.max_shape.frames = 1;
+    desc.max_shape.tokens = 2;
+    desc.max_shape.dim = DIM;
+    desc.roles = 1u << WINNOW_ROLE_TOKENS;
+    EXPECT_STATUS(api->plan_create(device, pipeline, &desc, &plan), WINNOW_OK);
+    api->pipeline_destroy(pipeline); /* the plan keeps the weights */
+    run.shape = desc.max_shape;
+    run.in[WINNOW_ROLE_TOKENS].data = (void *)(uintptr_t)tokens;
+    run.out[WINNOW_OUT_TOKENS].data = out;
+    run.out[WINNOW_OUT_TOKENS].capacity = 1;
+    EXPECT_STATUS(api->plan_run(plan, &run, &result), WINNOW_OK);
+    EXPECT(result.rows == 1 && out[0] == 2.0f && out[1] == 3.0f && out[2] == 4.0f);
+    api->plan_destroy(plan);
+}
+
 static void walk_stream(winnow_device *device)
 {
     static float tokens[FRAMES * TOKENS * DIM];
@@ -471,6 +533,7 @@ int main(int count, char **arguments)
     if (plan)
         walk_run(plan);
     api->plan_destroy(plan);
+    walk_weights(device);
     walk_stream(device);
     walk_kv(device, pipeline);
     walk_extensions(device);
