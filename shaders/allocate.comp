@@ -91,7 +91,8 @@ void main()
     for (uint s = thread(); s < pc.segs; s += LOCAL) {
         precise float share = weight_of(s, flat_) * factor;
         precise float raw = share * float(rest);
-        uint whole = uint(raw), k = w_u(pc.k_at + s), room = tokens_of(s) - k;
+        uint k = w_u(pc.k_at + s), room = tokens_of(s) - k, whole = room;
+        if (raw < float(room)) whole = raw > 0.0 ? uint(raw) : 0u;
         precise float fraction = raw - float(whole);
         w_set_u(pc.k_at + s, k + min(whole, room));
         w_set_f(pc.mark_at + s, whole < room ? fraction : quiet_nan());

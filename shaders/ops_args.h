@@ -682,7 +682,7 @@ struct wn_args_curvature { WN_HEAD; wn_u n; wn_u cols; wn_u inv_at; wn_u curve_a
 struct wn_args_centre_cos { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u list_at; wn_u inv_at; wn_u centre_inv_at; wn_u cols; wn_u distance; wn_u add_at; wn_u v_at; };
 
 /* V-CAST's counts: k[s] tokens of the n of segment s, total[0] in all (it is at most all tokens). b = min(least, n); where the b add up to more than the total, all b = 0. k = b; with r = total - sum b > 0: g = w[s]
- * (below 0 or NaN: 0; where they add up to 0: 1), raw = (g * recip_(max(sum of g in dot32's order, 1e-6))) * float(r), k = b + min(floor(raw), n - b). What is left then goes, all that it has room
+ * (below 0 or NaN: 0; where they add up to 0: 1), raw = (g * recip_(max(sum of g in dot32's order, 1e-6))) * float(r), k = b + min(floor(raw), n - b) (raw NaN: n - b; negative: b). What is left then goes, all that it has room
  * for, to the segment without full k of the largest raw - floor(raw) (the first of equals), then to the next. Where k add up to more than the total, segments with k > b lose one
  * each, by ascending g, the first of equals first, again and again. mark_at: scratch, segs words. items = 1. */
 struct wn_args_allocate { WN_HEAD; wn_u segs; wn_u seg_at; wn_u w_at; wn_u total_at; wn_u least; wn_u mark_at; wn_u k_at; };

@@ -354,7 +354,9 @@ void cpu_allocate(const struct wn_args_allocate *pc, const wn_cpu_memory *m)
     const float factor = recip_(all > 1e-6f ? all : 1e-6f);
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const float raw = (weight_of(&a, m, s, flat) * factor) * (float)rest;
-        const uint32_t whole = (uint32_t)raw, room = tokens_of(&a, s) - a.k[s];
+        const uint32_t room = tokens_of(&a, s) - a.k[s], whole = !(raw < (float)room) ? room
+                                                                 : raw > 0.0f ? (uint32_t)raw
+                                                                              : 0;
         a.k[s] += least(whole, room);
         a.mark[s] = whole < room ? raw - (float)whole : bits_f32(0x7fc00000u);
     }
