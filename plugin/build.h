@@ -332,6 +332,8 @@ void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat 
 /* text: rows to cover besides the tokens themselves, args.extra a frame; NULL: none. */
 void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, const wn_mat *sim,
                            const wn_mat *text, uint32_t most);
+void build_greedy_balance(wn_build *b, struct wn_args_greedy_balance args, const wn_mat *sim,
+                          uint32_t most);
 /* VisPruner's rounds, at most `most` tokens dropped a frame. */
 void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim,
                       uint32_t most);

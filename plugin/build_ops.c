@@ -347,6 +347,22 @@ void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, con
     } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
 }
 
+void build_greedy_balance(wn_build *b, struct wn_args_greedy_balance args, const wn_mat *sim,
+                          uint32_t most)
+{
+    const uint64_t rows = b->set.width, own = strides(b, b->set.width);
+    const uint64_t first = 3 * own + rows / 32 + 2 * REDUCTION;
+    const uint64_t pick = (own / 4 + 1) * (rows / 4 + 6) + 4 * own + rows / 32 + 6 * REDUCTION;
+    if (!build_loops_fit(b, WN_OP_greedy_balance, first + pick))
+        return;
+    const uint64_t picks = (b->loop_limit - first) / pick;
+    args.picks = picks < most ? (uint32_t)picks : 0;
+    do {
+        BUILD_OP(b, greedy_balance, b->set.segs, sim, NULL, args, WRITES_W);
+        args.pick_from += args.picks;
+    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
+}
+
 void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim, uint32_t most)
 {
     const uint64_t width = b->set.width, half = (width + 1) / 2, own = strides(b, (uint32_t)half);

@@ -10,38 +10,19 @@
 #define ARGS wn_args_greedy_coverage
 #include "common.glsl"
 #include "reduce.glsl"
+#include "coverage.glsl"
 
-// S of row r of the segment's rows (first those of C, then those of A) with column j.
-float covers(uint c_rows, uint a_rows, uint r, uint j)
+// S of row r of the segment's rows (first those of C, from row from.x on, then those of A, from row from.y on) with column j.
+float covers(uvec2 from, uint r, uint j)
 {
     float s;
-    if (r < pc.extra) s = c_element(c_row(c_rows + r) + j);
-    else s = a_element(a_row(a_rows + r - pc.extra) + j);
+    if (r < pc.extra) s = c_element(c_row(from.x + r) + j);
+    else s = a_element(a_row(from.y + r - pc.extra) + j);
     return s;
 }
-
-// One row's part in the sums of four tokens.
-vec4 gain_of(uint c_rows, uint a_rows, uint r, uvec4 j, float cur)
+vec4 covered(uvec2 from, uint r, uvec4 j)
 {
-    vec4 s = vec4(covers(c_rows, a_rows, r, j.x), covers(c_rows, a_rows, r, j.y), covers(c_rows, a_rows, r, j.z),
-                  covers(c_rows, a_rows, r, j.w));
-    precise vec4 d = s - cur;
-    return mix(vec4(0.0), d, greaterThan(d, vec4(0.0)));
-}
-
-vec4 gains(uint c_rows, uint a_rows, uint rows, uvec4 j, uint cur_at)
-{
-    precise vec4 g0 = vec4(0.0), g1 = vec4(0.0), g2 = vec4(0.0), g3 = vec4(0.0);
-    for (uint r = 0u; r < rows; r += 4u) {
-        g0 = g0 + gain_of(c_rows, a_rows, r, j, w_f(cur_at + r));
-        if (r + 1u < rows) g1 = g1 + gain_of(c_rows, a_rows, r + 1u, j, w_f(cur_at + r + 1u));
-        if (r + 2u < rows) g2 = g2 + gain_of(c_rows, a_rows, r + 2u, j, w_f(cur_at + r + 2u));
-        if (r + 3u < rows) g3 = g3 + gain_of(c_rows, a_rows, r + 3u, j, w_f(cur_at + r + 3u));
-    }
-    precise vec4 g01 = g0 + g1;
-    precise vec4 g23 = g2 + g3;
-    precise vec4 g = g01 + g23;
-    return g;
+    return vec4(covers(from, r, j.x), covers(from, r, j.y), covers(from, r, j.z), covers(from, r, j.w));
 }
 
 // With its weight; a token that is not even like itself is NaN.
@@ -59,7 +40,8 @@ void main()
     uint s = group_index(), t = thread();
     if (s >= pc.segs) return;
     uint begin = w_u(pc.seg_at + s), n = w_u(pc.seg_at + s + 1u) - begin, k = min(w_u(pc.k_at + s), n);
-    uint rows = pc.extra + n, c_rows = s * pc.extra, cur = pc.cur_at + begin + s * pc.extra, flag = pc.flag_at + begin;
+    uint rows = pc.extra + n, cur = pc.cur_at + begin + s * pc.extra, flag = pc.flag_at + begin;
+    uvec2 from = uvec2(s * pc.extra, begin);
     if (pc.pick_from == 0u) {
         for (uint r = t; r < rows; r += LOCAL) w_set_f(cur + r, 0.0);
         for (uint j = t; j < n; j += LOCAL) w_set_u(flag + j, 0u);
@@ -70,7 +52,7 @@ void main()
         uvec2 best = uvec2(0u, WN_NONE);    // key, place in the segment
         for (uint j = t; j < n; j += 4u * LOCAL) {
             uvec4 place = min(uvec4(j, j + LOCAL, j + 2u * LOCAL, j + 3u * LOCAL), uvec4(n - 1u));
-            vec4 gain = gains(c_rows, begin, rows, place, cur);
+            vec4 gain = gains(from, rows, place, cur);
             for (uint m = 0u; m < 4u && j + m * LOCAL < n; ++m) {
                 uint own = j + m * LOCAL;
                 if (w_u(flag + own) != 0u) continue;
@@ -81,7 +63,7 @@ void main()
         }
         uint p = group_best(best).y;
         for (uint r = t; r < rows; r += LOCAL) {
-            float s_rp = covers(c_rows, begin, r, p);
+            float s_rp = covers(from, r, p);
             if (s_rp > w_f(cur + r)) w_set_f(cur + r, s_rp);
         }
         if (t == 0u) {

@@ -247,6 +247,16 @@ struct wn_args_pick_radius { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k
  * flag, order, pick_from, picks as in greedy_maxmin (cur and flag hold what the picks before left). A and C f32. items = segs. */
 struct wn_args_greedy_coverage { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u k_at; wn_u extra; wn_u weight_at; wn_u cur_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
 
+/* Greedy balance of how relevant a token is, how much of what the picks leave uncovered it covers and how unlike the picks it is: k[s] picks a segment of n tokens. S: similarity matrix
+ * A; cur[i]: the largest S(i, p) of the picks p so far (-infinity: none; +infinity: i is picked itself). A token whose own S(j, j) is NaN has a score of NaN, one with rel[j] = +infinity
+ * that. The first pick has the largest rel[j]. Then, of the unpicked: cov[j] is greedy_coverage's gain of j without a weight, extra 0; div[j] = 1 - cur[j]; score[j] =
+ * (r + diversity*d) + coverage*c, r = N(rel[j]), d = N(div[j]), c = N(cov[j]). N(x) = (x - low) * f, f = recip_(size), 0 where size is not above 1e-30 or infinite; over m values (rel:
+ * the tokens of the segment that are not NaN nor +infinity; div, cov: the unpicked whose own S is not NaN), range = 0: low = 0, size = (their sum in dot32's order, 0 for other tokens of the
+ * segment) * recip_(m); range = 1: low = the least (NaN left out), size = the greatest - low. m = 0: f = 0. The pick is the best of the unpicked (order of scores).
+ * gain: scratch. flag, order, pick_from, picks as in greedy_maxmin (cur and flag hold what the picks before left). A f32. items = segs. */
+struct wn_args_greedy_balance { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u rel_at; wn_u cur_at; wn_u gain_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; wn_u range;
+    wn_f diversity; wn_f coverage; };
+
 /* VisPruner's duplicate removal. The tokens of segment s with flag 0, in descending score order (rank[] over the whole
  * segment gives it: flagged tokens are skipped), form list L. While |L| > want[s]: r = min(8, |L| - want); a = even places, b = odd places;
  * score of each a = max over b of A(a, b - seg[s]) (no b: NaN); drop the r best a (ties: the earlier place) ; L = the other a by descending score (ties: the

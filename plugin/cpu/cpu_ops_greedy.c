@@ -1,32 +1,5 @@
 /* Selections that take one token at a time on the similarity matrix. */
-#include "cpu_ops.h"
-
-enum { COVERAGE_COLUMNS = 256 }; /* whose sums stay near while the rows pass */
-
-/* The position in [begin, end) of the best value at value_at whose flag is 0; there is one. */
-static uint32_t best_unpicked(const wn_cpu_memory *m, uint32_t value_at, uint32_t flag_at,
-                              uint32_t begin, uint32_t end)
-{
-    uint32_t best = WN_NONE, best_key = 0;
-    for (uint32_t j = begin; j < end; ++j) {
-        if (m->w[flag_at + j])
-            continue;
-        const uint32_t key = score_key(real(m, value_at, j));
-        if (best == WN_NONE || key > best_key) {
-            best = j;
-            best_key = key;
-        }
-    }
-    return best;
-}
-
-static void take(const wn_cpu_memory *m, uint32_t flag_at, uint32_t order_at, uint32_t place,
-                 uint32_t p)
-{
-    m->w[flag_at + p] = 1;
-    if (order_at != WN_NONE)
-        m->w[order_at + place] = p;
-}
+#include "cpu_greedy.h"
 
 void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m)
 {
@@ -103,10 +76,9 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
     }
 }
 
-/* Adds to sums[4][n] what rows first .. first+count (of the rows to cover, from r on) give to columns 0 .. n. */
-static void add_gains(const wn_cpu_rows *from, uint32_t first, uint32_t count, uint32_t r,
+void wn_cpu_add_gains(const wn_cpu_rows *from, uint32_t first, uint32_t count, uint32_t r,
                       const float *cur, uint32_t column, uint32_t n,
-                      float sums[4][COVERAGE_COLUMNS])
+                      float sums[4][WN_CPU_GAIN_COLUMNS])
 {
     for (uint32_t i = 0; i < count; ++i, ++r) {
         const float *row = f32_row(from, first + i) + column, now = cur[r];
@@ -148,11 +120,11 @@ static void note_all(coverage *c, uint32_t pick)
 {
     const uint32_t extra = c->pc->extra;
     c->lazy = true;
-    for (uint32_t first = 0; first < c->n; first += COVERAGE_COLUMNS) {
-        const uint32_t count = least(COVERAGE_COLUMNS, c->n - first);
-        float sums[4][COVERAGE_COLUMNS] = {{0}};
-        add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, first, count, sums);
-        add_gains(&c->m->a, c->begin, c->n, extra, c->cur, first, count, sums);
+    for (uint32_t first = 0; first < c->n; first += WN_CPU_GAIN_COLUMNS) {
+        const uint32_t count = least(WN_CPU_GAIN_COLUMNS, c->n - first);
+        float sums[4][WN_CPU_GAIN_COLUMNS] = {{0}};
+        wn_cpu_add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, first, count, sums);
+        wn_cpu_add_gains(&c->m->a, c->begin, c->n, extra, c->cur, first, count, sums);
         for (uint32_t j = 0; j < count; ++j)
             note_gain(c, first + j, (sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j]), pick);
     }
@@ -162,11 +134,11 @@ static void note_all(coverage *c, uint32_t pick)
 static void note_one(coverage *c, uint32_t j, uint32_t pick)
 {
     const uint32_t extra = c->pc->extra;
-    float sums[4][COVERAGE_COLUMNS];
+    float sums[4][WN_CPU_GAIN_COLUMNS];
     for (uint32_t l = 0; l < 4; ++l)
         sums[l][0] = 0.0f;
-    add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, j, 1, sums);
-    add_gains(&c->m->a, c->begin, c->n, extra, c->cur, j, 1, sums);
+    wn_cpu_add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, j, 1, sums);
+    wn_cpu_add_gains(&c->m->a, c->begin, c->n, extra, c->cur, j, 1, sums);
     note_gain(c, j, (sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0]), pick);
 }
 

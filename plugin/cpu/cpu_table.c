@@ -172,6 +172,7 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_greedy_maxmin:
     case WN_OP_greedy_dpp:
     case WN_OP_greedy_coverage:
+    case WN_OP_greedy_balance:
     case WN_OP_pair_prune: return UINT64_MAX; /* a part is a frame or more */
     case WN_OP_merge: ROWS(merge, n_max);
     case WN_OP_pool_rest: return UINT64_MAX;

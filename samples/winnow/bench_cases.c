@@ -53,6 +53,8 @@ static const struct {
     {"vscan", "keep=64"},
     {"prunesid", "keep=64"},
     {"scope", "keep=64"},
+    {"tops", "keep=64"},
+    {"tops-llm", "keep=25%"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},
     {"divprune", "keep=25%"},

@@ -18,6 +18,9 @@ static const struct {
     {"cdpruner", "as divprune, and the factor of the picks, K x N"},
     {"vispruner", "rounds over the similarities of all pairs: N x N a frame"},
     {"scope", "every pick is weighed against all tokens: N x N similarities a frame"},
+    {"tops", "as scope"},
+    {"tops-llm",
+     "every pick is weighed against all tokens of all frames: (T*N) x (T*N) similarities"},
     {"mmtok", "as scope, and the rows of text: (N + M) x N"},
     {"prunesid", "components of N x N products, N x N similarities, and centred tokens"},
     {"prumerge", "neighbours of each kept token: K x N"},
@@ -32,17 +35,21 @@ static const struct {
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 
+/* Those whose frames are one set. */
+static const char *const joined[] = {"tops-llm"};
+
 /* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
 static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid", "hicom"};
 
-static bool has_rows_again(const char *stage)
+static bool is_among(const char *stage, const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < sizeof rows_again / sizeof *rows_again; i++) {
-        if (strcmp(rows_again[i], stage) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], stage) == 0)
             return true;
     }
     return false;
 }
+#define IS_AMONG(stage, names) is_among(stage, names, sizeof(names) / sizeof *(names))
 
 static const char *square(const char *stage)
 {
@@ -76,9 +83,11 @@ static uint64_t learned_bytes(const char *stage, const winnow_shape *s)
 }
 
 /* Four bytes a pair of tokens of a frame, twice where there is a factor beside them. */
-static uint64_t square_bytes(const winnow_shape *s)
+static uint64_t square_bytes(const char *stage, const winnow_shape *s)
 {
-    return 2ull * s->frames * s->tokens * s->tokens * 4;
+    const uint64_t sets = IS_AMONG(stage, joined) ? 1 : s->frames,
+                   all = (uint64_t)s->frames * s->tokens;
+    return 2 * 4 * all * (all / sets);
 }
 
 static void say(void *user, int32_t level, const char *message)
@@ -127,9 +136,9 @@ static bool check(const engine *e, const winnow_stage_info *stage, const char *s
                (status == WINNOW_E_SHAPE && shape->frames > 1); /* it takes one frame alone */
     }
     const uint64_t rows =
-        has_rows_again(stage->name) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
+        IS_AMONG(stage->name, rows_again) ? 4ull * shape->frames * shape->tokens * shape->dim : 0;
     const uint64_t room =
-        (why ? square_bytes(shape) : 0) + rows + learned_bytes(stage->name, shape);
+        (why ? square_bytes(stage->name, shape) : 0) + rows + learned_bytes(stage->name, shape);
     const double floor = (double)info.floor_bytes, workspace = (double)info.workspace_bytes;
     const double ratio = (workspace + floor) / floor;
     const bool good = workspace <= (double)room + (most - 1) * floor;

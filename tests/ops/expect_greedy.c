@@ -124,8 +124,41 @@ static void expect_coverage(expectations *e)
     }
 }
 
+/* Tokens 0 and 1 are the same, 2 half of them, 3 apart. The most relevant, 1, is first. Then div of 0, 2 and 3 is 0, 1/2 and 1,
+ * cov 0, 1/2 and 1 (each itself; 2 and 3 do not know each other). By the range (rel 0..1: 5/8, 0, 3/8) 3 is next. By the mean
+ * (rel over 1/2: 5/4, 0, 3/4; div and cov over 1/2 with weights 1/8: 0, 1/4, 1/2) 3 and 0 have 5/4: 0, the earlier. */
+static void expect_balance(expectations *e)
+{
+    static const float similarity[16] = {1.0f, 1.0f, 0.5f, 0.0f, 1.0f, 1.0f, 0.5f, 0.0f,
+                                         0.5f, 0.5f, 1.0f, 0.0f, 0.0f, 0.0f, 0.0f, 1.0f};
+    for (uint32_t range = 0; range < 2; ++range) {
+        ops_case c;
+        case_init(&c, 9, 0);
+        const uint32_t seg = WORDS_OF(&c, 0, 4), k = WORDS_OF(&c, 2);
+        const uint32_t rel = REALS_OF(&c, 0.625f, 1.0f, 0.0f, 0.375f);
+        const uint32_t flag = array(&c, 4, WORDS), order = array(&c, 4, WORDS);
+        const uint32_t cur = array(&c, 4, REALS);
+        const float weight = range ? 1.0f : 0.125f;
+        set_a(&c, 4, 4, similarity);
+        use_a(&c, ADD(&c, greedy_balance, 1, .segs = 1, .seg_at = seg, .k_at = k, .rel_at = rel,
+                      .cur_at = cur, .gain_at = array(&c, 4, SCRATCH), .flag_at = flag,
+                      .order_at = order, .range = range, .diversity = weight, .coverage = weight));
+        outcome o = run_expected(e, &c);
+        if (range) {
+            CHECK_WORDS(e, "greedy_balance: by range", o.w + order, 1, 3);
+            CHECK_REALS(e, "greedy_balance: nearest picks", (float *)(void *)(o.w + cur), 1.0f,
+                        INFINITY, 0.5f, INFINITY);
+        } else {
+            CHECK_WORDS(e, "greedy_balance: by mean", o.w + order, 1, 0);
+            CHECK_WORDS(e, "greedy_balance: flags", o.w + flag, 1, 1, 0, 0);
+        }
+        outcome_free(&o);
+    }
+}
+
 void expect_greedy(expectations *e)
 {
+    expect_balance(e);
     expect_pair_prune(e);
     expect_maxmin(e);
     expect_dpp(e);

@@ -251,6 +251,27 @@ void gen_greedy_coverage(ops_case *c)
     maybe_in_parts(c, op, WORD(greedy_coverage, picks), WORD(greedy_coverage, pick_from));
 }
 
+void gen_greedy_balance(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 300));
+    const flavour f = any_flavour(c);
+    const uint32_t rel = f == WILD ? reals(c, s.n, WILD) : positive(c, s.n);
+    make_cosines(c, &s);
+    if (f == TIED)
+        make_matrix(c, &c->a, s.n, s.width ? s.width : 1, WINNOW_F32, TIED);
+    if (f == WILD)
+        spoil_cosines(c, &s);
+    describe(c, "n %u, segments %u, flavour %u", s.n, s.segs, (unsigned)f);
+    wn_op *op =
+        ADD(c, greedy_balance, s.segs, SEG(s), .k_at = counts(c, &s), .rel_at = rel,
+            .cur_at = array(c, s.n, REALS), .gain_at = array(c, s.n, SCRATCH),
+            .flag_at = array(c, s.n, WORDS),
+            .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE, .range = chance(c, 50),
+            .diversity = 0.25f * (float)below(c, 5), .coverage = 0.25f * (float)below(c, 5));
+    use_a(c, op);
+    maybe_in_parts(c, op, WORD(greedy_balance, picks), WORD(greedy_balance, pick_from));
+}
+
 void gen_pair_prune(ops_case *c)
 {
     const segments s = any_segments(c, any_size(c, 300));

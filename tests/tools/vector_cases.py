@@ -5,6 +5,7 @@ no row is changed.
 """
 import numpy as np
 
+import vector_balance as balance
 import vector_centre as centre
 import vector_choice
 import vector_methods as m
@@ -294,3 +295,4 @@ def rows():
     yield from shared.cases(numbered)
     yield from text.cases(numbered)
     yield from centre.cases(numbered)
+    yield from balance.cases(numbered)

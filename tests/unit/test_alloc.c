@@ -196,6 +196,7 @@ static void plans(void **state)
         "vscan=keep=6:window=2",
         "prunesid=keep=8",
         "scope=keep=3:alpha=2",
+        "tops=keep=3:norm=range",
         "mmtok=keep=3",
         "dart=keep=4:pivots=2:mode=official",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",

@@ -65,6 +65,7 @@ static void what_does_not_go_together(void **state)
         {"sparsevlm=keep=3", "sparsevlm", WINNOW_E_ROLE},
         {"ficoco-l=keep=3", "ficoco-l", WINNOW_E_ROLE},
         {"mustdrop-llm", "mustdrop-llm", WINNOW_E_ROLE},
+        {"tops-llm=keep=3", "tops-llm", WINNOW_E_ROLE},
         {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };

@@ -101,6 +101,8 @@ static const row exact_rows[] = {
     {"prunesid=keep=17", 2, 63, 32}, /* one each is left for the class token */
     {"prunesid=keep=1", 2, 63, 2},
     {"scope=keep=17", 2, 63, 34},
+    {"tops=keep=17", 2, 63, 34},
+    {"tops=keep=30%", 1, 63, 18},
     {"mmtok=keep=17", 2, 63, 34},
     {"dart=keep=64", 2, 576, 2 * 68},
     {"dart=keep=67", 1, 576, 4 + 64},

@@ -47,6 +47,7 @@ static const struct {
     {"union=keep=9:of=fastervlm+evs", false},
     {"divprune=keep=20%:share=need", false},
     {"mustdrop-llm", false},
+    {"tops-llm=keep=20", false},
     {"prunevid-llm=keep=30%", false},
     {"streamingtom=keep=30%:threshold=0.1", false},
 };
