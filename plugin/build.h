@@ -374,6 +374,10 @@ void build_merge_runs(wn_build *b, wn_merge *m, wn_arr gone);
 /* dest[i]: old position that token i, not kept, goes to (followed until a kept one). span: frames ahead to search. */
 void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
                          bool sum_sizes);
+/* The same where dest leads from token to token of a segment, however long the way. */
+void build_merge_chains(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest);
+/* The same where a kept token with own[i] != 0 is one of its row's members (its size counts once). */
+void build_merge_own(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, wn_arr own);
 /* Matched sources that merge into their targets: dest's arguments. rank WN_NO_ARR: those not kept do. */
 typedef struct wn_matched {
     const wn_list *sources;

@@ -224,7 +224,8 @@ void build_merge_pooled(wn_build *b, wn_merge *m, wn_arr keep)
     BUILD_OP(b, resolve, args.n_max, NULL, NULL, args, WRITES_W);
 }
 
-static void group_members(wn_build *b, const wn_merge *m, uint32_t span, bool sum_sizes)
+/* own WN_NO_ARR: no row is a member of itself. */
+static void group_members(wn_build *b, const wn_merge *m, uint32_t span, bool sum_sizes, wn_arr own)
 {
     const struct wn_args_group group = {.n_max = b->set.n_max,
                                         .segs = b->set.segs,
@@ -236,26 +237,48 @@ static void group_members(wn_build *b, const wn_merge *m, uint32_t span, bool su
                                         .head_at = m->head.at,
                                         .next_at = m->next.at,
                                         .sizes_at = m->old.sizes.at,
-                                        .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE};
+                                        .sizes_new_at = sum_sizes ? b->set.sizes.at : WN_NONE,
+                                        .own = own.at != WN_NONE,
+                                        .own_at = own.at};
     BUILD_OP(b, group, b->set.n_max, NULL, NULL, group, WRITES_W);
 }
 
-void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
-                         bool sum_sizes)
+static void resolve_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t steps)
 {
     const uint32_t old_max = m->old.n_max;
     m->map2 = build_array(b, old_max);
+    m->head = build_array(b, b->set.n_max);
+    m->next = build_array(b, old_max);
     const struct wn_args_resolve resolve = {.n_max = old_max,
                                             .segs = m->old.segs,
                                             .seg_at = m->old.seg.at,
                                             .keep_at = keep.at,
                                             .dest_at = dest.at,
                                             .map_at = m->map.at,
-                                            .map2_at = m->map2.at};
+                                            .map2_at = m->map2.at,
+                                            .steps = steps};
     BUILD_OP(b, resolve, old_max, NULL, NULL, resolve, WRITES_W);
-    m->head = build_array(b, b->set.n_max);
-    m->next = build_array(b, old_max);
-    group_members(b, m, span, sum_sizes);
+}
+
+void build_merge_members(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, uint32_t span,
+                         bool sum_sizes)
+{
+    resolve_members(b, m, keep, dest, 0);
+    group_members(b, m, span, sum_sizes, WN_NO_ARR);
+}
+
+void build_merge_chains(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest)
+{
+    const uint32_t longest = m->old.width;
+    build_loops_fit(b, WN_OP_resolve, longest);
+    resolve_members(b, m, keep, dest, longest ? longest : 1);
+    group_members(b, m, 1, true, WN_NO_ARR);
+}
+
+void build_merge_own(wn_build *b, wn_merge *m, wn_arr keep, wn_arr dest, wn_arr own)
+{
+    resolve_members(b, m, keep, dest, 0);
+    group_members(b, m, 1, true, own);
 }
 
 /* One workgroup is soon done with so few tokens, and with the members of so few rows. */
@@ -314,7 +337,7 @@ static wn_merge lists_at_once(wn_build *b, wn_arr keep, wn_arr dest, const wn_ma
     BUILD_OP(b, merge_lists, 1, NULL, NULL, args, WRITES_W);
     b->set = set;
     if (!members)
-        group_members(b, &m, span, true);
+        group_members(b, &m, span, true, WN_NO_ARR);
     return m;
 }
 

@@ -41,6 +41,7 @@ typedef struct wn_stage {
     bool needs_grid;
     uint8_t shallow_of_24; /* where an encoder of 24 layers takes the shallow roles from; others in proportion */
     bool flat_keys;     /* keys of all channels and attention of one head over them, where an encoder gives them */
+    bool head_attention; /* with flat_keys: the attention of each head all the same */
     bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
     bool all_rows; /* inside an encoder's layer its set is all rows, the class token (index -1) first; they stay one set */
     bool only_inside;   /* it has no place outside an encoder; its first option says after how many layers */
@@ -72,6 +73,12 @@ typedef struct wn_stage_use {
     wn_inside inside;
     uint32_t weights; /* number of its weights' file among the pipeline's, from 1 on; 0: none */
 } wn_stage_use;
+
+/* Does an encoder give it the attention of one head over all channels? */
+static inline bool wn_stage_has_one_head(const wn_stage *stage)
+{
+    return stage->flat_keys && !stage->head_attention;
+}
 
 /* Does the stage run in layer `layer` of an encoder of `layers`? */
 bool wn_stage_runs_inside(const wn_stage_use *use, uint32_t layer, uint32_t layers);

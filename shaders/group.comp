@@ -23,10 +23,11 @@ void main()
     uint base = w_u(pc.from_at + r), link = pc.head_at + r;
     precise float size = base == WN_NONE ? 1.0 : size_of(base);
     for (uint i = begin; i < end; ++i) {
-        if (i == base || w_u(pc.map2_at + i) != r) continue;
+        bool is_base = i == base;
+        if (w_u(pc.map2_at + i) != r || (is_base && (pc.own == 0u || w_u(pc.own_at + i) == 0u))) continue;
         w_set_u(link, i);
         link = pc.next_at + i;
-        size = size + size_of(i);
+        if (!is_base) size = size + size_of(i);
     }
     w_set_u(link, WN_NONE);
     if (pc.sizes_new_at != WN_NONE) w_set_f(pc.sizes_new_at + r, size);

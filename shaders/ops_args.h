@@ -321,9 +321,10 @@ struct wn_args_resolve { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u keep_
 /* Members of each new row r (r < seg_new[segs], segment s): old positions i in [seg[s], seg[min(s+span, segs)]) with map2[i] == r and
  * i != from[r], ascending, as a linked list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE.
  * sizes_new[r] = (from[r] is WN_NONE ? 1 : size[from[r]]) + the members' sizes, ascending (sizes_at WN_NONE: 1 each); sizes_new_at WN_NONE: not wanted.
- * ranged = 1: members lie in [W[begin_at + s], W[end_at + s]) instead. items = n_max (new rows). */
+ * ranged = 1: members lie in [W[begin_at + s], W[end_at + s]) instead. own = 1: from[r] itself is a member too, in its place, where W[own_at + from[r]] is not 0 (its size still counts once).
+ * items = n_max (new rows). */
 struct wn_args_group { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u seg_new_at; wn_u span; wn_u map2_at; wn_u from_at; wn_u head_at; wn_u next_at;
-    wn_u sizes_at; wn_u sizes_new_at; wn_u ranged; wn_u begin_at; wn_u end_at; };
+    wn_u sizes_at; wn_u sizes_new_at; wn_u ranged; wn_u begin_at; wn_u end_at; wn_u own; wn_u own_at; };
 
 /* dest, compact, resolve and group one after another, for small sets: all in one workgroup. arg_at WN_NONE: no dest;
  * rank_at WN_NONE: its rule 1. compact with keep as flags, invert 0, fresh_rows 1 and last 0; resolve without pooled; group with
@@ -801,5 +802,37 @@ struct wn_args_value_product { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u
  * is outside counts as zeros. depth = 1: each channel by itself (inner = cols): v = the sum over dy, dx of A(cell, o) * C(dy*kw + dx, o). bias: C word bias_at + o (WN_NONE: no add); relu = 1: a value below 0 is 0.
  * A, B f32. C finite. B is neither A nor C. A sequence of n is one grid of 1 x n. items = frames*h * ceil(w/4) * ceil(cols/4): four cells by four columns; the last factor runs fastest. */
 struct wn_args_grid_conv { WN_HEAD3; wn_u frames; wn_u h; wn_u w; wn_u kh; wn_u kw; wn_u inner; wn_u cols; wn_u depth; wn_u bias_at; wn_u relu; };
+/* ---- clusters of places and keys (stages/vitcop.c) ------------------------------------------------- */
+
+/* density[e] = sum over the points u of e's segment, in dot32's order, of exp_(-A(e, u)); NaN counts as 0, and so does u = e where others = 1. Points as in the density peaks' operations. A row
+ * without a number: NaN. items = n_max (LANES), e < seg[segs]. */
+struct wn_args_kernel_density { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u others; wn_u density_at; };
+
+/* Point e lies at p = index[pos[e]] % tokens of a grid of grid_w columns. It is near u where |columns apart| < reach[rows apart]. Denser points of its segment: density greater, or equal and u lower.
+ * v = the smallest A(e, u) (a number; ties to the lower u) of the denser points near it: score[e] = sqrt_(v)*density[e], dest[pos[e]] = pos[u]. Without one:
+ *   first = 1  score[e] = +infinity, dest[pos[e]] = pos of the segment's first point
+ *   first = 0  v = the largest A(e, .): score[e] = sqrt_(v)*density[e], dest[pos[e]] = pos of the denser point u of the smallest A(e, u) anywhere; none: +infinity and WN_NONE.
+ * density[e] NaN: score[e] is that. items = n_max (GROUPS), e < seg[segs]. */
+struct wn_args_near_peaks { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u index_at; wn_u tokens; wn_u grid_w; wn_u reach_at; wn_u density_at; wn_u score_at; wn_u dest_at; wn_u first; };
+
+/* ---- quotas of clusters (stages/vitcop_llm.c) ------------------------------------------------------- */
+
+/* Tokens with one number in group[index[i]] (as in group_top) are a cluster; index[i] < 0: a cluster by itself. lead[i] = the first token of i's cluster. i == lead[i]: size[i] = its tokens, sum[i] =
+ * the sum of their v, ascending from 0, NaN as 0; other tokens: 0 and 0. All tokens are one segment. items = n_max, i < seg[segs]. */
+struct wn_args_cluster_sums { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u group_at; wn_u v_at; wn_u lead_at; wn_u size_at; wn_u sum_at; };
+
+/* K clusters (tokens with lead[i] == i) of N tokens are to become w = min(want[0], N) rows, at least 1.
+ *   K > w   quota = 0; root[lead] = lead for the w - 1 of the smallest sum (order of scores, NaN last, ties to the lower); for all others the first of the others
+ *   else    root[lead] = lead, quota[lead] = round_even_(whole_ratio(size - 1, N - K) * float(w - K)), size - 1 at most; then, with D = w - K - the sum of all quotas: D > 0: one more for
+ *           the D clusters with quota < size - 1 of smallest sum; D < 0: one less for the -D with quota > 0 of largest sum (NaN last, ties to the lower).
+ * whole_ratio(a, b): a/b rounded to the nearest float, a <= b < 2^24; 0 for b = 0. Only leads are written. quota is read and written in between. items = 1 (GROUPS). */
+struct wn_args_cluster_quota { WN_HEAD; wn_u segs; wn_u seg_at; wn_u want_at; wn_u lead_at; wn_u size_at; wn_u sum_at; wn_u root_at; wn_u quota_at; };
+
+/* alone[i] = 1 where fewer than quota[lead[i]] tokens of i's cluster come before i by v (the smallest first, NaN last, ties to the lower position); else 0. items = n_max, i < seg[segs]. */
+struct wn_args_cluster_keep { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u lead_at; wn_u quota_at; wn_u v_at; wn_u alone_at; };
+
+/* The m tokens that are not alone of one root[lead[i]] become one row, at the place of the one that is m/2-th (rounded down, from 0, ascending) of them. keep[i] = 1 for it and for the alone, else 0;
+ * dest[i] = its position for the others, else WN_NONE; own[i] = 1 for it, else 0. items = n_max, i < seg[segs]. */
+struct wn_args_cluster_middle { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u lead_at; wn_u root_at; wn_u alone_at; wn_u keep_at; wn_u dest_at; wn_u own_at; };
 
 #endif

@@ -225,10 +225,10 @@ static void look_attention(wn_vit_state *s, wn_hook *hook, uint32_t role, const 
     if (!(hook->roles >> role & 1u))
         return;
     if (received)
-        received_attention(s, qkv, hook->flat, true, &hook->made[role]);
+        received_attention(s, qkv, hook->one_head, true, &hook->made[role]);
     else /* a pooling head looks at the last layer alone */
         wn_vit_attention(s, qkv, hook->attention == WN_TAP_POOL ? WN_TAP_RECEIVED : hook->attention,
-                         hook->flat, &hook->made[role]);
+                         hook->one_head, &hook->made[role]);
 }
 
 static void look_hook(wn_vit_state *s, wn_hook *hook, const wn_mat *qkv)
@@ -239,7 +239,7 @@ static void look_hook(wn_vit_state *s, wn_hook *hook, const wn_mat *qkv)
     if (hook->roles >> WINNOW_ROLE_QUERIES & 1u)
         wn_vit_keys(s, qkv, 0, hook->flat, &hook->made[WINNOW_ROLE_QUERIES]);
     if ((hook->roles >> WINNOW_ROLE_CLS_ATTENTION & 1u) && hook->attention != WN_TAP_POOL)
-        wn_vit_attention(s, qkv, hook->attention, hook->flat,
+        wn_vit_attention(s, qkv, hook->attention, hook->one_head,
                          &hook->made[WINNOW_ROLE_CLS_ATTENTION]);
 }
 
@@ -344,7 +344,7 @@ void wn_vit_hooks_begin(wn_vit_state *s)
     const uint64_t tokens = (uint64_t)s->groups * s->cells;
     for (uint32_t i = 0; i < s->hook_count; ++i) {
         wn_hook *hook = &s->hooks[i];
-        const uint32_t heads = heads_of(s, hook->flat),
+        const uint32_t heads = heads_of(s, hook->one_head),
                        dim = hook->flat ? s->v->width : s->v->head_dim;
         if (hook->roles >> WINNOW_ROLE_KEYS & 1u)
             hook->made[WINNOW_ROLE_KEYS] = build_matrix(b, tokens, dim);

@@ -192,7 +192,7 @@ static void give_roles(wn_vit_state *s, const wn_stage_use *use, const wn_mat *q
     const wn_vit *v = s->v;
     const wn_stage *stage = use->stage;
     const uint32_t wants = wn_use_takes(use);
-    b->in.shape.heads = stage->flat_keys ? 1 : v->heads;
+    b->in.shape.heads = wn_stage_has_one_head(stage) ? 1 : v->heads;
     b->in.shape.key_dim = stage->flat_keys ? v->width : v->head_dim;
     if (wants >> WINNOW_ROLE_KEYS & 1u) {
         const wn_mat keys = wn_vit_keys(s, qkv, v->width, stage->flat_keys, NULL);
@@ -200,8 +200,8 @@ static void give_roles(wn_vit_state *s, const wn_stage_use *use, const wn_mat *q
     }
     if (wants >> WINNOW_ROLE_CLS_ATTENTION & 1u) {
         const wn_mat attention = build_matrix(b, (uint64_t)s->groups * b->in.shape.heads, s->cells);
-        wn_vit_attention(s, qkv, wn_vit_attention_kind(use, v->class_token), stage->flat_keys,
-                         &attention);
+        wn_vit_attention(s, qkv, wn_vit_attention_kind(use, v->class_token),
+                         wn_stage_has_one_head(stage), &attention);
         build_give_role(b, WINNOW_ROLE_CLS_ATTENTION, &attention);
     }
 }

@@ -34,7 +34,8 @@ enum {
 /* Roles for the stages behind the encoder: those of one layer, shallow ones of another. */
 typedef struct wn_hook {
     uint32_t layer;
-    bool flat;         /* keys of all channels and attention of one head over them: PruMerge's */
+    bool flat;         /* keys of all channels: PruMerge's */
+    bool one_head;     /* attention of one head over all channels: PruMerge's too */
     uint32_t roles;    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received */
     uint32_t shallow;  /* the layer of the shallow ones among them */
     uint8_t attention; /* wn_tap_kind: CLASS, RECEIVED or POOL */

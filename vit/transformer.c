@@ -45,7 +45,7 @@ static void give_hook(wn_transformer *e, uint32_t stage)
     const uint32_t number = e->hook_of[stage];
     const wn_stage *kind = e->pipeline.stages[stage].stage;
     b->roles_made = 0;
-    b->in.shape.heads = kind->flat_keys ? 1 : e->vit.heads;
+    b->in.shape.heads = wn_stage_has_one_head(kind) ? 1 : e->vit.heads;
     b->in.shape.key_dim = kind->flat_keys ? e->vit.width : e->vit.head_dim;
     for (uint32_t role = 0; number != WN_NONE && role < WINNOW_ROLE_COUNT; ++role)
         if (e->state.hooks[number].roles >> role & 1u)

@@ -86,6 +86,7 @@ static winnow_status read_hook(wn_transformer *e, uint32_t i, uint32_t wants)
     e->hooks[e->hook_count++] = (wn_hook){.layer = (uint32_t)layer,
                                           .shallow = (uint32_t)shallow,
                                           .flat = use->stage->flat_keys,
+                                          .one_head = wn_stage_has_one_head(use->stage),
                                           .roles = wants,
                                           .attention = wn_vit_attention_kind(use, v->class_token)};
     return WINNOW_OK;

@@ -57,7 +57,7 @@ void cpu_resolve(const struct wn_args_resolve *pc, const wn_cpu_memory *m)
     }
 }
 
-/* Whether old position i may be a member of new row r: the span of r's segment, and not itself. */
+/* Whether old position i may be a member of new row r: the span of r's segment, and not itself unless it is its own. */
 static bool may_join(const struct wn_args_group *pc, const wn_cpu_memory *m, uint32_t i, uint32_t r)
 {
     const uint32_t *seg = m->w + pc->seg_at, *seg_new = m->w + pc->seg_new_at;
@@ -67,8 +67,8 @@ static bool may_join(const struct wn_args_group *pc, const wn_cpu_memory *m, uin
     const uint32_t end = pc->span < pc->segs - s ? s + pc->span : pc->segs;
     const wn_cpu_span range = {pc->ranged ? m->w[pc->begin_at + s] : seg[s],
                                pc->ranged ? m->w[pc->end_at + s] : seg[end]};
-    return i >= range.begin && i < range.end &&
-           (pc->from_at == WN_NONE || i != m->w[pc->from_at + r]);
+    const bool other = pc->from_at == WN_NONE || i != m->w[pc->from_at + r];
+    return i >= range.begin && i < range.end && (other || (pc->own && m->w[pc->own_at + i] != 0));
 }
 
 void cpu_group(const struct wn_args_group *pc, const wn_cpu_memory *m)
@@ -89,7 +89,7 @@ void cpu_group(const struct wn_args_group *pc, const wn_cpu_memory *m)
         const uint32_t base = pc->from_at == WN_NONE ? WN_NONE : m->w[pc->from_at + r];
         float size = base == WN_NONE ? 1.0f : real_or_one(m, pc->sizes_at, base);
         for (uint32_t i = m->w[pc->head_at + r]; i != WN_NONE; i = m->w[pc->next_at + i])
-            size += real_or_one(m, pc->sizes_at, i);
+            size += i == base ? 0.0f : real_or_one(m, pc->sizes_at, i);
         set_real(m, pc->sizes_new_at, r, size);
     }
 }

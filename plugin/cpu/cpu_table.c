@@ -166,6 +166,13 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_distances: PRODUCT(distances, n_max, width, cols);
     case WN_OP_density: return 2 * ARG(op, density, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_peaks: return ARG(op, peaks, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_kernel_density:
+        return 16 * ARG(op, kernel_density, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_near_peaks: return 2 * ARG(op, near_peaks, n_max) * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_cluster_sums: return 2 * ARG(op, cluster_sums, n_max) * ARG(op, cluster_sums, n_max);
+    case WN_OP_cluster_keep: return 2 * ARG(op, cluster_keep, n_max) * ARG(op, cluster_keep, n_max);
+    case WN_OP_cluster_middle:
+        return 2 * ARG(op, cluster_middle, n_max) * ARG(op, cluster_middle, n_max);
     case WN_OP_nearest: return ARG(op, nearest, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_row_second: return ARG(op, row_second, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_neighbours: return ARG(op, neighbours, n_max) * op->args[WN_ARG_A_STRIDE];

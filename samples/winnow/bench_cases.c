@@ -55,6 +55,8 @@ static const struct {
     {"scope", "keep=64"},
     {"tops", "keep=64"},
     {"tops-llm", "keep=25%"},
+    {"vitcop", "rows=clusters"},
+    {"vitcop-llm", "keep=25%"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},
     {"divprune", "keep=25%"},

@@ -32,6 +32,7 @@ static const struct {
     {"flashvid", "similarities and distances of all pairs: 2 N x N a frame, and trees as rows"},
     {"holitom", "distances of all pairs that stand still, and what stands still as rows"},
     {"streamingtom", "distances of all pairs that stand still: N x N a frame"},
+    {"vitcop", "distances of all pairs that are kept, half of the tokens: N x N a frame"},
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 

@@ -50,5 +50,6 @@ void expect_attend(expectations *e);
 void expect_convolution(expectations *e);
 void expect_vit(expectations *e);
 void expect_links(expectations *e);
+void expect_quotas(expectations *e);
 
 #endif

@@ -164,7 +164,8 @@ static uint32_t add_group(ops_case *c, const merged_set *m, uint32_t *next)
         .sizes_at = chance(c, 70) ? positive(c, m->old.n) : WN_NONE,
         .sizes_new_at = chance(c, 80) ? array(c, m->rows, REALS) : WN_NONE, .ranged = chance(c, 30),
         .begin_at = words_below(c, m->old.segs, m->old.n),
-        .end_at = words_below(c, m->old.segs, m->old.n + 1));
+        .end_at = words_below(c, m->old.segs, m->old.n + 1), .own = chance(c, 30),
+        .own_at = flags(c, m->old.n, 50));
     return head;
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 
 import vector_balance as balance
 import vector_centre as centre
+import vector_clusters as clusters
 import vector_choice
 import vector_methods as m
 import vector_motion
@@ -294,5 +295,6 @@ def rows():
         yield from group()
     yield from shared.cases(numbered)
     yield from text.cases(numbered)
+    yield from clusters.cases(numbered)
     yield from centre.cases(numbered)
     yield from balance.cases(numbered)

@@ -67,6 +67,7 @@ static void what_does_not_go_together(void **state)
         {"mustdrop-llm", "mustdrop-llm", WINNOW_E_ROLE},
         {"tops-llm=keep=3", "tops-llm", WINNOW_E_ROLE},
         {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
+        {"prumerge,vitcop=rows=clusters", "vitcop", WINNOW_E_UNSUPPORTED},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
@@ -105,6 +106,7 @@ static void what_does_not_fit(void **state)
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
         {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
+        {"vitcop=rows=clusters", "vitcop", "23 tokens without a grid are no square"},
         {"hired=keep=3:tiles=official", "hired", "23 tokens are not 2 runs"},
         {"hired=keep=3:tiles=grid:columns=3", "hired", "2 tiles are not rows of columns=3"},
         {"flatten,prunesid=keep=9", "prunesid", "a class token a frame"},

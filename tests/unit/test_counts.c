@@ -103,6 +103,11 @@ static const row exact_rows[] = {
     {"scope=keep=17", 2, 63, 34},
     {"tops=keep=17", 2, 63, 34},
     {"tops=keep=30%", 1, 63, 18},
+    {"vitcop=keep=29%", 2, 100, 56}, /* int(100*0.29) of Python */
+    {"vitcop=rows=clusters", 2, 64, 10},
+    {"vitcop=rows=clusters:clusters=0.01:mode=official", 2, 64, 2},
+    {"vitcop-llm=keep=17", 2, 64, 17},
+    {"vitcop-llm=keep=10%", 1, 65, 6},
     {"mmtok=keep=17", 2, 63, 34},
     {"dart=keep=64", 2, 576, 2 * 68},
     {"dart=keep=67", 1, 576, 4 + 64},

@@ -49,6 +49,8 @@ static const struct {
     {"mustdrop-llm", false},
     {"tops-llm=keep=20", false},
     {"prunevid-llm=keep=30%", false},
+    {"vitcop=rows=clusters", false},
+    {"vitcop-llm=keep=30%", false},
     {"streamingtom=keep=30%:threshold=0.1", false},
 };
 

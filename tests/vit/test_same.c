@@ -81,6 +81,8 @@ static const same_case cases[] = {
     {"idefics3.gguf", FILES, "hiprune=keep=3"},
     {"clip", HF, "prunesid=keep=9"},
     {"clip", HF, "dart=keep=4:pivots=2"},
+    {"clip", HF, "vitcop=rows=clusters:clusters=0.4:cutoff=0.5"},
+    {"clip", HF, "vitcop=rows=clusters:layers=1:mode=official"},
 };
 
 static uint32_t taps_for(const same_case *c, const winnow_model_info *info,

@@ -1,0 +1,251 @@
+/* Clusters of points by the density around them, what stays of each. */
+#include "cpu_ops.h"
+
+#include <math.h>
+
+/* -- places and keys ---------------------------------------------------------------------------- */
+
+void cpu_kernel_density(const struct wn_args_kernel_density *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, seg[pc->segs]);
+    for (uint32_t e = own.begin; e < own.end; ++e) {
+        const uint32_t s = segment_of(seg, pc->segs, e), n = seg[s + 1] - seg[s];
+        const float *row = f32_row(&m->a, e);
+        float p[32] = {0};
+        bool number = false;
+        for (uint32_t u = 0; u < n; ++u) {
+            const bool counts = !is_nan(row[u]);
+            number = number || counts;
+            p[u % 32] += counts && !(pc->others && u == e - seg[s]) ? exp_(-row[u]) : 0.0f;
+        }
+        set_real(m, pc->density_at, e, number ? tree32(p) : NAN);
+    }
+}
+
+static bool are_near(const struct wn_args_near_peaks *pc, const wn_cpu_memory *m, uint32_t e,
+                     uint32_t u)
+{
+    const uint32_t p = m->w[pc->index_at + entry(m, pc->pos_at, e)] % pc->tokens,
+                   q = m->w[pc->index_at + entry(m, pc->pos_at, u)] % pc->tokens;
+    const uint32_t y = p / pc->grid_w, x = p % pc->grid_w, v = q / pc->grid_w, w = q % pc->grid_w;
+    return (x > w ? x - w : w - x) < m->w[pc->reach_at + (y > v ? y - v : v - y)];
+}
+
+/* What a point sees of its segment. Places in it; WN_NONE: nobody. */
+typedef struct sight {
+    uint32_t near, anywhere; /* the nearest denser point within reach, and of all */
+    uint32_t far;            /* key of the largest distance */
+} sight;
+
+static sight look_around(const struct wn_args_near_peaks *pc, const wn_cpu_memory *m, uint32_t e,
+                         uint32_t begin, uint32_t end)
+{
+    const float *row = f32_row(&m->a, e);
+    const uint32_t key = score_key(real(m, pc->density_at, e));
+    uint32_t near_key = 0, anywhere_key = 0;
+    sight seen = {WN_NONE, WN_NONE, 0};
+    for (uint32_t u = begin; u < end; ++u) {
+        const uint32_t other = score_key(real(m, pc->density_at, u)),
+                       closeness = score_key_smallest(row[u - begin]),
+                       distance = score_key(row[u - begin]);
+        seen.far = distance > seen.far ? distance : seen.far;
+        if (!(other > key || (other == key && u < e)))
+            continue;
+        if (closeness > anywhere_key) {
+            anywhere_key = closeness;
+            seen.anywhere = u;
+        }
+        if (closeness > near_key && are_near(pc, m, e, u)) {
+            near_key = closeness;
+            seen.near = u;
+        }
+    }
+    return seen;
+}
+
+void cpu_near_peaks(const struct wn_args_near_peaks *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, seg[pc->segs]);
+    for (uint32_t e = own.begin; e < own.end; ++e) {
+        const uint32_t s = segment_of(seg, pc->segs, e);
+        const sight seen = look_around(pc, m, e, seg[s], seg[s + 1]);
+        const float density = real(m, pc->density_at, e);
+        uint32_t goes = seen.near;
+        float score = INFINITY;
+        if (goes != WN_NONE)
+            score = sqrt_(f32_row(&m->a, e)[goes - seg[s]]) * density;
+        else if (pc->first)
+            goes = seg[s];
+        else if (seen.anywhere != WN_NONE) {
+            goes = seen.anywhere;
+            score = sqrt_(key_score(seen.far)) * density;
+        }
+        set_real(m, pc->score_at, e, is_nan(density) ? density : score);
+        m->w[pc->dest_at + entry(m, pc->pos_at, e)] =
+            goes == WN_NONE ? WN_NONE : entry(m, pc->pos_at, goes);
+    }
+}
+
+/* -- quotas ------------------------------------------------------------------------------------- */
+
+static uint32_t group_of(const struct wn_args_cluster_sums *pc, const wn_cpu_memory *m,
+                         uint32_t token)
+{
+    const float group = real(m, pc->group_at, token);
+    const uint32_t word = is_nan(group) ? 0x7fc00000u : f32_bits(group);
+    return word == 0x80000000u ? 0 : word;
+}
+
+static bool are_one(const struct wn_args_cluster_sums *pc, const wn_cpu_memory *m, uint32_t i,
+                    uint32_t j)
+{
+    const uint32_t *index = m->w + pc->index_at;
+    return i == j || (!is_none(index[i]) && !is_none(index[j]) &&
+                      group_of(pc, m, index[i]) == group_of(pc, m, index[j]));
+}
+
+void cpu_cluster_sums(const struct wn_args_cluster_sums *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs];
+    const wn_cpu_span own = wn_cpu_share(m, 0, n);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        uint32_t lead = 0, size = 0;
+        float sum = 0.0f;
+        while (!are_one(pc, m, i, lead))
+            ++lead;
+        for (uint32_t j = i; lead == i && j < n; ++j) {
+            const float v = real(m, pc->v_at, j);
+            if (!are_one(pc, m, i, j))
+                continue;
+            ++size;
+            sum += is_nan(v) ? 0.0f : v;
+        }
+        m->w[pc->lead_at + i] = lead;
+        m->w[pc->size_at + i] = size;
+        set_real(m, pc->sum_at, i, sum);
+    }
+}
+
+/* The clusters of a set as one operation knows them. */
+typedef struct clusters {
+    const struct wn_args_cluster_quota *pc;
+    const wn_cpu_memory *m;
+    uint32_t n;
+} clusters;
+
+static bool is_lead(const clusters *c, uint32_t i)
+{
+    return c->m->w[c->pc->lead_at + i] == i;
+}
+
+static bool has_room(const clusters *c, uint32_t i, bool largest)
+{
+    const uint32_t quota = c->m->w[c->pc->quota_at + i];
+    return largest ? quota > 0 : quota + 1 < c->m->w[c->pc->size_at + i];
+}
+
+/* Clusters of smaller sum than cluster i, or of larger; those with room alone, or all. */
+static uint32_t before(const clusters *c, uint32_t i, bool largest, bool by_room)
+{
+    uint32_t (*const key_of)(float) = largest ? score_key : score_key_smallest;
+    const uint32_t key = key_of(real(c->m, c->pc->sum_at, i));
+    uint32_t count = 0;
+    for (uint32_t j = 0; j < c->n; ++j) {
+        if (!is_lead(c, j) || (by_room && !has_room(c, j, largest)))
+            continue;
+        const uint32_t other = key_of(real(c->m, c->pc->sum_at, j));
+        count += other > key || (other == key && j < i);
+    }
+    return count;
+}
+
+static void join_the_others(const clusters *c, uint32_t want)
+{
+    uint32_t *root = c->m->w + c->pc->root_at, first = WN_NONE;
+    for (uint32_t i = 0; i < c->n; ++i) {
+        if (!is_lead(c, i))
+            continue;
+        const bool stays = before(c, i, false, false) + 1 < want;
+        first = stays || first != WN_NONE ? first : i;
+        root[i] = stays ? i : first;
+        c->m->w[c->pc->quota_at + i] = 0;
+    }
+}
+
+/* a <= b < 2^24. */
+static float whole_ratio(uint32_t a, uint32_t b)
+{
+    return b ? (float)a / (float)b : 0.0f;
+}
+
+static void deal_out(const clusters *c, uint32_t count, uint32_t free)
+{
+    uint32_t *root = c->m->w + c->pc->root_at, *quota = c->m->w + c->pc->quota_at, all = 0;
+    for (uint32_t i = 0; i < c->n; ++i) {
+        if (!is_lead(c, i))
+            continue;
+        const uint32_t most = c->m->w[c->pc->size_at + i] - 1;
+        const float share = whole_ratio(most, c->n - count) * (float)free;
+        quota[i] = least((uint32_t)round_even_(share), most);
+        all += quota[i];
+    }
+    const bool largest = all > free;
+    const uint32_t apart = largest ? all - free : free - all;
+    for (uint32_t i = 0; i < c->n; ++i) /* root says who changes until all have looked */
+        if (is_lead(c, i))
+            root[i] = apart && has_room(c, i, largest) && before(c, i, largest, true) < apart;
+    for (uint32_t i = 0; i < c->n; ++i) {
+        if (!is_lead(c, i))
+            continue;
+        quota[i] = largest ? quota[i] - root[i] : quota[i] + root[i];
+        root[i] = i;
+    }
+}
+
+void cpu_cluster_quota(const struct wn_args_cluster_quota *pc, const wn_cpu_memory *m)
+{
+    const clusters c = {pc, m, m->w[pc->seg_at + pc->segs]};
+    const uint32_t wanted = m->w[pc->want_at], want = least(wanted ? wanted : 1, c.n);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < c.n; ++i)
+        count += is_lead(&c, i);
+    if (count > want)
+        join_the_others(&c, want);
+    else
+        deal_out(&c, count, want - count);
+}
+
+void cpu_cluster_keep(const struct wn_args_cluster_keep *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs], *lead = m->w + pc->lead_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, n);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        const uint32_t key = score_key_smallest(real(m, pc->v_at, i));
+        uint32_t count = 0;
+        for (uint32_t j = 0; j < n; ++j) {
+            const uint32_t other = score_key_smallest(real(m, pc->v_at, j));
+            count += lead[j] == lead[i] && (other > key || (other == key && j < i));
+        }
+        m->w[pc->alone_at + i] = count < m->w[pc->quota_at + lead[i]];
+    }
+}
+
+void cpu_cluster_middle(const struct wn_args_cluster_middle *pc, const wn_cpu_memory *m)
+{
+    const uint32_t n = m->w[pc->seg_at + pc->segs], *lead = m->w + pc->lead_at;
+    const uint32_t *alone = m->w + pc->alone_at, *root = m->w + pc->root_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, n);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        uint32_t members = 0, count = 0, middle = WN_NONE;
+        for (uint32_t j = 0; j < n; ++j)
+            members += !alone[j] && root[lead[j]] == root[lead[i]];
+        for (uint32_t j = 0; j < n && !alone[i] && middle == WN_NONE; ++j)
+            if (!alone[j] && root[lead[j]] == root[lead[i]] && count++ == members / 2)
+                middle = j;
+        m->w[pc->keep_at + i] = middle == i || middle == WN_NONE;
+        m->w[pc->dest_at + i] = middle == i ? WN_NONE : middle;
+        m->w[pc->own_at + i] = middle == i;
+    }
+}
