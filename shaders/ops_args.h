@@ -835,4 +835,15 @@ struct wn_args_cluster_keep { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u 
  * dest[i] = its position for the others, else WN_NONE; own[i] = 1 for it, else 0. items = n_max, i < seg[segs]. */
 struct wn_args_cluster_middle { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u lead_at; wn_u root_at; wn_u alone_at; wn_u keep_at; wn_u dest_at; wn_u own_at; };
 
+/* ---- focus and scan (stages/fsr.c) ------------------------------------------------------------------ */
+
+/* How many tokens of segment s hold a share of all weight. p = v by descending rank[] (0 for NaN and below 0), K = min(want[s], n). Sums of 32 neighbours of p each, ascending from 0, and c(k) = the sum
+ * of the whole ones before k, ascending from 0, plus those of its own up to k from 0. focus[s] = the least k >= 1 with c(k) >= share * c(n), n if none, but at most K; scan[s] = K - focus + 1 (K = 0:
+ * 0); gather[s] = min(floor(float(K - focus) * many), n - K). weight[i] = v[i] where that is above 1e-30, else 1e-30 (NaN too). sorted, sums: scratch floats [n_max]. items = segs (GROUPS). */
+struct wn_args_focus_count { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u rank_at; wn_u want_at; wn_u sorted_at; wn_u sums_at; wn_u focus_at; wn_u scan_at; wn_u gather_at; wn_u weight_at; wn_f share; wn_f many; };
+
+/* The token u of i's segment with flag[u] != 0 and but[u] == 0 (but_at WN_NONE: any) of the largest A(i, u - seg[s]) that is a number, ties to the lower: arg[i] = u, v[i] = that, apart = 1:
+ * 1 - that. None: arg[i] = WN_NONE, v[i] = -infinity, apart = 1: NaN. skip[i] != 0 (skip_at WN_NONE: nobody): as none. arg_at WN_NONE: not wanted. A: similarity matrix. items = n_max (GROUPS), i < seg[segs]. */
+struct wn_args_best_flagged { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_at; wn_u but_at; wn_u skip_at; wn_u apart; wn_u v_at; wn_u arg_at; };
+
 #endif

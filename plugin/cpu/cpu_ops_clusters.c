@@ -1,4 +1,4 @@
-/* Clusters of points by the density around them, what stays of each. */
+/* Clusters of points by the density around them, what stays of each, and the best of flagged tokens. */
 #include "cpu_ops.h"
 
 #include <math.h>
@@ -247,5 +247,80 @@ void cpu_cluster_middle(const struct wn_args_cluster_middle *pc, const wn_cpu_me
         m->w[pc->keep_at + i] = middle == i || middle == WN_NONE;
         m->w[pc->dest_at + i] = middle == i ? WN_NONE : middle;
         m->w[pc->own_at + i] = middle == i;
+    }
+}
+
+/* -- focus and scan ----------------------------------------------------------------------------- */
+
+/* The sum of sorted[first .. first+32), within n. */
+static float sum_of_32(const float *sorted, uint32_t first, uint32_t n)
+{
+    float sum = 0.0f;
+    for (uint32_t k = first; k < least(first + 32, n); ++k)
+        sum += sorted[k];
+    return sum;
+}
+
+static uint32_t reaching(const float *sorted, uint32_t n, float share)
+{
+    float total = 0.0f, whole = 0.0f;
+    for (uint32_t first = 0; first < n; first += 32)
+        total += sum_of_32(sorted, first, n);
+    const float limit = share * total;
+    for (uint32_t first = 0; first < n; first += 32) {
+        const float after = whole + sum_of_32(sorted, first, n);
+        float part = 0.0f;
+        for (uint32_t k = first; after >= limit && k < least(first + 32, n); ++k) {
+            part += sorted[k];
+            if (whole + part >= limit)
+                return k + 1;
+        }
+        if (after >= limit)
+            return n;
+        whole = after;
+    }
+    return n;
+}
+
+void cpu_focus_count(const struct wn_args_focus_count *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = own.begin; s < own.end; ++s) {
+        const uint32_t n = seg[s + 1] - seg[s], most = least(m->w[pc->want_at + s], n);
+        float *sorted = (float *)(void *)(m->w + pc->sorted_at + seg[s]);
+        for (uint32_t i = seg[s]; i < seg[s + 1]; ++i) {
+            const float v = real(m, pc->v_at, i);
+            sorted[m->w[pc->rank_at + i]] = v > 0.0f ? v : 0.0f;
+            set_real(m, pc->weight_at, i, v > 1e-30f ? v : 1e-30f);
+        }
+        const uint32_t focus = least(reaching(sorted, n, pc->share), most), rest = most - focus;
+        const float gathered = (float)rest * pc->many;
+        m->w[pc->focus_at + s] = focus;
+        m->w[pc->scan_at + s] = most ? rest + 1 : 0;
+        m->w[pc->gather_at + s] = gathered < (float)(n - most) ? (uint32_t)gathered : n - most;
+    }
+}
+
+void cpu_best_flagged(const struct wn_args_best_flagged *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    const wn_cpu_span own = wn_cpu_share(m, 0, seg[pc->segs]);
+    for (uint32_t i = own.begin; i < own.end; ++i) {
+        const uint32_t s = segment_of(seg, pc->segs, i);
+        const bool skipped = pc->skip_at != WN_NONE && m->w[pc->skip_at + i];
+        const float *row = f32_row(&m->a, i);
+        uint32_t best = WN_NONE, best_key = 0;
+        for (uint32_t u = seg[s]; u < seg[s + 1] && !skipped; ++u) {
+            const bool out = pc->but_at != WN_NONE && m->w[pc->but_at + u];
+            if (!m->w[pc->flag_at + u] || out || score_key(row[u - seg[s]]) <= best_key)
+                continue;
+            best = u;
+            best_key = score_key(row[u - seg[s]]);
+        }
+        const float v = best == WN_NONE ? (pc->apart ? NAN : -INFINITY) : key_score(best_key);
+        set_real(m, pc->v_at, i, pc->apart ? 1.0f - v : v);
+        if (pc->arg_at != WN_NONE)
+            m->w[pc->arg_at + i] = best;
     }
 }

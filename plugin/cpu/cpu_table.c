@@ -173,6 +173,8 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_cluster_keep: return 2 * ARG(op, cluster_keep, n_max) * ARG(op, cluster_keep, n_max);
     case WN_OP_cluster_middle:
         return 2 * ARG(op, cluster_middle, n_max) * ARG(op, cluster_middle, n_max);
+    case WN_OP_focus_count: return UINT64_MAX; /* a part is a frame or more */
+    case WN_OP_best_flagged: return ARG(op, best_flagged, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_nearest: return ARG(op, nearest, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_row_second: return ARG(op, row_second, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_neighbours: return ARG(op, neighbours, n_max) * op->args[WN_ARG_A_STRIDE];

@@ -61,6 +61,7 @@ static const struct {
     {"dart", "keep=64"},
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
+    {"fsr", "keep=25%"},
     {"tome", "r=32"},
     {"flash", "weights=@random"},
     {"hicom", "weights=@random"},

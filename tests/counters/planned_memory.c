@@ -33,6 +33,7 @@ static const struct {
     {"holitom", "distances of all pairs that stand still, and what stands still as rows"},
     {"streamingtom", "distances of all pairs that stand still: N x N a frame"},
     {"vitcop", "distances of all pairs that are kept, half of the tokens: N x N a frame"},
+    {"fsr", "every pick of the scan is compared with all tokens: N x N similarities a frame"},
     {"prunevid", "distances of all pairs, and what stands still as rows"},
 };
 

@@ -76,6 +76,8 @@ static const char *const stages[] = {
     "vitcop=rows=clusters:clusters=0.%u:radius=0.2:mode=official",
     "vitcop-llm=keep=%u0%%",
     "vitcop-llm=keep=%u:mode=official",
+    "fsr=keep=%u",
+    "fsr=keep=%u0%%:mass=0.3:gather=2",
     "mmtok=keep=%u",
     "dart=keep=%u:pivots=2:text_pivots=2",
     "dart=keep=%u0%%:mode=official",

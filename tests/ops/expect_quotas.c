@@ -167,6 +167,54 @@ static void expect_own(expectations *e)
     outcome_free(&o);
 }
 
+/* 4, 2, 1 and 1 of 8: three quarters are two tokens. Of four to keep two are left, and one and a half of two is one to gather. */
+static void expect_focus(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 28, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 6), v = REALS_OF(&c, 1.0f, 4.0f, NAN, 2.0f, 1.0f, -1.0f),
+                   rank = WORDS_OF(&c, 2, 0, 5, 1, 3, 4), want = WORDS_OF(&c, 4, 1),
+                   sorted = array(&c, 6, SCRATCH), sums = array(&c, 6, SCRATCH),
+                   got = array(&c, 6, WORDS), weight = array(&c, 6, REALS);
+    for (uint32_t k = 0; k < 2; ++k)
+        ADD(&c, focus_count, 1, .segs = 1, .seg_at = seg, .v_at = v, .rank_at = rank,
+            .want_at = want + k, .sorted_at = sorted, .sums_at = sums, .focus_at = got + 3 * k,
+            .scan_at = got + 3 * k + 1, .gather_at = got + 3 * k + 2, .weight_at = weight,
+            .share = 0.75f, .many = 0.75f);
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "focus_count", o.w + got, 2, 3, 1);
+    CHECK_WORDS(e, "focus_count: cut", o.w + got + 3, 1, 1, 0);
+    CHECK_REALS(e, "focus_count: weights", (float *)(void *)(o.w + weight), 1.0f, 4.0f, 1e-30f,
+                2.0f, 1.0f, 1e-30f);
+    outcome_free(&o);
+}
+
+/* Flagged are 0, 2 and 3, of which 0 does not count; 3 is skipped. */
+static void expect_best_flagged(expectations *e)
+{
+    const float similar[16] = {1.0f, 0.5f, 0.25f, 0.25f, 0.9f, 1.0f, NAN,  0.5f,
+                               NAN,  0.9f, NAN,   NAN,   1.0f, 1.0f, 1.0f, 1.0f};
+    for (uint32_t apart = 0; apart < 2; ++apart) {
+        ops_case c;
+        case_init(&c, 29, 0);
+        set_a(&c, 4, 4, similar);
+        const uint32_t seg = WORDS_OF(&c, 0, 4), flag = WORDS_OF(&c, 1, 0, 1, 1),
+                       but = WORDS_OF(&c, 1, 1, 0, 0), skip = WORDS_OF(&c, 0, 0, 0, 1),
+                       v = array(&c, 4, REALS), arg = array(&c, 4, WORDS);
+        use_a(&c, ADD(&c, best_flagged, 4, .n_max = 4, .segs = 1, .seg_at = seg, .flag_at = flag,
+                      .but_at = but, .skip_at = skip, .apart = apart, .v_at = v, .arg_at = arg));
+        outcome o = run_expected(e, &c);
+        CHECK_WORDS(e, "best_flagged: who", o.w + arg, 2, 3, WN_NONE, WN_NONE);
+        if (apart)
+            CHECK_REALS(e, "best_flagged: apart", (float *)(void *)(o.w + v), 0.75f, 0.5f, NAN,
+                        NAN);
+        else
+            CHECK_REALS(e, "best_flagged", (float *)(void *)(o.w + v), 0.25f, 0.5f, -INFINITY,
+                        -INFINITY);
+        outcome_free(&o);
+    }
+}
+
 void expect_quotas(expectations *e)
 {
     expect_kernel_density(e);
@@ -176,4 +224,6 @@ void expect_quotas(expectations *e)
     expect_ties(e);
     expect_cluster_rows(e);
     expect_own(e);
+    expect_focus(e);
+    expect_best_flagged(e);
 }

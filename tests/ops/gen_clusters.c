@@ -126,3 +126,30 @@ void gen_cluster_middle(ops_case *c)
         .alone_at = flags(c, s.n, 30), .keep_at = array(c, s.n_max, WORDS),
         .dest_at = array(c, s.n_max, WORDS), .own_at = array(c, s.n_max, WORDS));
 }
+
+void gen_focus_count(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 3000));
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    ADD(c, focus_count, s.segs, SEG(s), .v_at = reals(c, s.n, any_flavour(c)),
+        .rank_at = ranks(c, &s), .want_at = counts(c, &s), .sorted_at = array(c, s.n_max, SCRATCH),
+        .sums_at = array(c, s.n_max, SCRATCH), .focus_at = array(c, s.segs, WORDS),
+        .scan_at = array(c, s.segs, WORDS), .gather_at = array(c, s.segs, WORDS),
+        .weight_at = array(c, s.n_max, REALS), .share = (float)below(c, 101) * 0.01f,
+        .many = (float)below(c, 9) * 0.25f);
+}
+
+void gen_best_flagged(ops_case *c)
+{
+    segments s = any_segments(c, any_size(c, 521));
+    any_pairs(c, &s, true);
+    if (many_groups(c))
+        s.n_max += 70000;
+    describe(c, "n %u of %u, segments %u", s.n, s.n_max, s.segs);
+    use_a(c, ADD(c, best_flagged, s.n_max, BOUNDED(s),
+                 .flag_at = flags(c, s.n, chance(c, 10) ? 0 : 30),
+                 .but_at = chance(c, 50) ? flags(c, s.n, 30) : WN_NONE,
+                 .skip_at = chance(c, 50) ? flags(c, s.n, 30) : WN_NONE, .apart = chance(c, 50),
+                 .v_at = array(c, s.n_max, REALS),
+                 .arg_at = chance(c, 80) ? array(c, s.n_max, WORDS) : WN_NONE));
+}

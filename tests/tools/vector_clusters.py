@@ -1,9 +1,9 @@
-"""Methods that cluster by density or by groups, once more in numpy and float64, for make_vectors.py alone. As in
+"""Methods that cluster by density or by groups, and FSR, once more in numpy and float64, for make_vectors.py alone. As in
 vector_methods.py, a pick between scores that are nearly equal raises TooClose.
 """
 import numpy as np
 
-from vector_methods import apart, best, count_of, flag, pruned, strict_order, top
+from vector_methods import apart, best, count_of, flag, pruned, strict_order, top, unit
 
 
 def merged(tokens, goes, weights=None):
@@ -103,6 +103,51 @@ def vitcop_llm(tokens, keys, keep, groups=None):
     return merged(tokens, goes)
 
 
+# -- fsr -------------------------------------------------------------------------------------------
+
+def scaled(x):
+    return (x - x.min()) / (x.max() - x.min()) if x.max() > x.min() else np.ones_like(x)
+
+
+def fsr_frame(tokens, salience, relevance, want, alpha, beta, mass, gather):
+    """The token that each goes to (-1: dropped), and their weights."""
+    n = len(tokens)
+    phi = scaled(salience) ** beta
+    if relevance is not None:
+        phi = phi * scaled(relevance) ** alpha
+    order = np.argsort(-phi, kind="stable")
+    held = np.cumsum(phi[order])
+    apart(np.abs(held - mass * held[-1]).min(), held[-1], 1e-5)
+    focus = top(phi, min(int(np.argmax(held >= mass * held[-1])) + 1, want))
+    similar = unit(tokens) @ unit(tokens).T
+    kept, scan = flag(n, focus), []
+    nearest = (1 - similar[focus]).min(0)
+    while len(focus) + len(scan) < want:
+        scan.append(best(nearest, ~kept))
+        kept[scan[-1]] = True
+        nearest = np.minimum(nearest, 1 - similar[scan[-1]])
+    goes = np.where(kept, np.arange(n), -1)
+    rest, scan = np.flatnonzero(~kept), np.array(scan, int)
+    count = min(int(gather * len(scan)), len(rest))
+    if count:
+        near = similar[np.ix_(rest, scan)]
+        for place in top(near.max(1), count):
+            goes[rest[place]] = scan[best(near[place], np.ones(len(scan), bool))]
+    return goes, np.maximum(phi, 1e-30)
+
+
+def fsr(tokens, attention, embeds, text, keep, alpha=3.0, beta=1.0, mass=0.9, gather=1.0):
+    """tokens [T, N, D], attention [T, H, N], embeds [T, N, Dt] and text [M, Dt], or None."""
+    frames, n, dim = tokens.shape
+    goes, weights = np.full(frames * n, -1), np.ones(frames * n)
+    for t in range(frames):
+        relevance = None if text is None else (unit(embeds[t]) @ unit(text).T).mean(1)
+        own, weights[t * n:t * n + n] = fsr_frame(tokens[t], attention[t].mean(0), relevance,
+                                                  count_of(keep, n), alpha, beta, mass, gather)
+        goes[t * n:t * n + n] = np.where(own < 0, -1, own + t * n)
+    return merged(tokens.reshape(-1, dim), goes, weights)
+
+
 # -- cases -----------------------------------------------------------------------------------------
 
 def vitcop_case(c, frames, h, w, dim, key_dim, heads, keep, clusters, *more):
@@ -121,6 +166,14 @@ def vitcop_llm_case(c, frames, n, dim, key_dim, keep, clusters):
     return vitcop_llm(tokens.reshape(-1, dim), keys.reshape(-1, key_dim), keep, groups)
 
 
+def fsr_case(c, frames, n, dim, heads, text_dim, words, keep, *more):
+    tokens = c.normal("tokens", frames, n, dim)
+    attention = c.attention("cls_attention", frames, heads, n, sharp=2.0)
+    embeds = c.normal("image_embeds", frames, n, text_dim) if words else None
+    text = c.normal("text", words, text_dim) if words else None
+    return fsr(tokens, attention, embeds, text, keep, *more)
+
+
 def cases(numbered):
     """Rows for vector_cases.py."""
     yield from numbered("vitcop", vitcop_case, [
@@ -133,3 +186,8 @@ def cases(numbered):
         ("keep=40%", 1, 144, 6, 16, "40%", 23), ("keep=61", 3, 61, 5, 7, "61", 11),
         ("keep=9", 1, 101, 7, 12, "9", 31), ("keep=1", 1, 37, 4, 5, "1", 5),
         ("keep=20%", 2, 289, 4, 24, "20%", 0), ("keep=289", 1, 289, 3, 8, "289", 40)])
+    yield from numbered("fsr", fsr_case, [
+        ("keep=64", 1, 576, 8, 4, 12, 1, "64"), ("keep=25%:mass=0.5", 3, 61, 6, 1, 9, 5, "25%", 3.0, 1.0, 0.5),
+        ("keep=40:alpha=1:beta=2:gather=1.5:mass=0.3", 1, 101, 7, 3, 5, 2, "40", 1.0, 2.0, 0.3, 1.5),
+        ("keep=20:mass=0.2", 2, 49, 10, 2, 0, 0, "20", 3.0, 1.0, 0.2), ("keep=9", 1, 37, 5, 2, 6, 1, "9"),
+        ("keep=1", 1, 1, 4, 1, 3, 1, "1")])

@@ -107,6 +107,7 @@ static void what_does_not_fit(void **state)
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},
         {"vscan=keep=3", "vscan", "23 tokens without a grid are no square"},
         {"vitcop=rows=clusters", "vitcop", "23 tokens without a grid are no square"},
+        {"fsr=keep=3", "fsr", "`text` has 6 channels and `image_embeds` 4"},
         {"hired=keep=3:tiles=official", "hired", "23 tokens are not 2 runs"},
         {"hired=keep=3:tiles=grid:columns=3", "hired", "2 tiles are not rows of columns=3"},
         {"flatten,prunesid=keep=9", "prunesid", "a class token a frame"},

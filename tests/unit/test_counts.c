@@ -108,6 +108,8 @@ static const row exact_rows[] = {
     {"vitcop=rows=clusters:clusters=0.01:mode=official", 2, 64, 2},
     {"vitcop-llm=keep=17", 2, 64, 17},
     {"vitcop-llm=keep=10%", 1, 65, 6},
+    {"fsr=keep=17", 2, 64, 34},
+    {"fsr=keep=100", 2, 64, 128},
     {"mmtok=keep=17", 2, 63, 34},
     {"dart=keep=64", 2, 576, 2 * 68},
     {"dart=keep=67", 1, 576, 4 + 64},

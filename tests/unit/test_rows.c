@@ -51,6 +51,7 @@ static const struct {
     {"prunevid-llm=keep=30%", false},
     {"vitcop=rows=clusters", false},
     {"vitcop-llm=keep=30%", false},
+    {"fsr=keep=30%", false},
     {"streamingtom=keep=30%:threshold=0.1", false},
 };
 

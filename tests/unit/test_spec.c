@@ -138,6 +138,7 @@ static const mistake mistakes[] = {
     {"vitcop=mode=official", {"mode= go with rows=clusters"}},
     {"vitcop=rows=clusters:cutoff=0", {"cutoff is 0", "1e-3..1e6"}},
     {"vitcop-llm", {"vitcop-llm at character 1 needs keep=..."}},
+    {"fsr=keep=4:mass=1.5", {"mass is 1.5", "0..1"}},
     {"laco=layer=2:layers=all", {"laco has no option `layers`", "character 14", "`layer`"}},
     {"laco=layer=2:attention=class", {"laco has no option `attention`"}},
     {"tops=keep=3:norm=sum", {"norm is `sum`", "mean|range"}},
