@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # answers.sh [FOLDER]: the table and the plot of docs/figures.md, "Answers against tokens", in FOLDER (default: answers).
 # Builds nothing: winnow-evaluate must be in build/bin, or where WINNOW_EVALUATE says. python3 with numpy. CLIPS of 8 questions
-# (default 260: over 2,000); some ten minutes of a core with a llama.cpp that has vector instructions.
+# (default 260: over 2,000); some twenty minutes of a core with a llama.cpp that has vector instructions.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:-answers}
@@ -25,12 +25,32 @@ pipelines+=(evs=rate=0.5 evs=rate=0.75 evs=rate=0.875 evs=rate=0.75,flatten,divp
     visionzip=dominant=1:contextual=1:attention=received avg-pool=factor=2 avg-pool=factor=3 bilinear-pool=factor=2
     bilinear-pool=factor=3 adaptive-pool=size=1 adaptive-pool=size=2 adaptive-pool=size=4 laco=layer=2:factor=2
     tome=r=4:layers=all)
+pipelines+=("laco=layer=2:factor=2:weights=$here/../model/laco-winnow-qa.safetensors"
+    flatten,scope=keep=72 flatten,scope=keep=28 flatten,holov=keep=72:attention=received
+    flatten,holov=keep=28:attention=received flatten,prunesid=keep=72 flatten,prunesid=keep=28 flatten,dart=keep=72
+    flatten,dart=keep=28 motion=rate=0.75 motion=rate=0.9 vidcom2=keep=25% vidcom2=keep=10% v-cast=keep=25%
+    v-cast=keep=10% dtd=rate=0.87 flashvid=keep=19% flashvid=keep=7% holitom=keep=25% holitom=keep=10%
+    streamingtom=keep=9 streamingtom=keep=3 prunevid=clusters=0.33 flatten,hiprune=keep=72 flatten,hiprune=keep=28
+    vscan=keep=9:attention=received vscan=keep=4:attention=received hired=keep=25%:attention=received
+    hired=keep=10%:attention=received flatten,cascade=keep=25%:of=fastervlm+divprune:attention=received
+    flatten,cascade=keep=10%:of=fastervlm+divprune:attention=received flatten,divprune=keep=25%:centre=on
+    flatten,divprune=keep=10%:centre=on flatten,prumerge=ratio=0.25:attention=received
+    flatten,prumerge=ratio=0.1:attention=received mustdrop=keep=9:window=2 mustdrop=keep=4:window=3
+    framefusion=cost=0.25 framefusion=cost=0.07 evs=rate=0.9
+    flatten,union=keep=28%:of=fastervlm+divprune:attention=received
+    flatten,union=keep=12%:of=fastervlm+divprune:attention=received avg-pool=stride=10 adaptive-pool=size=3
+    flatten,prumerge-plus=ratio=0.0625:attention=received flatten,prumerge-plus=ratio=0.025:attention=received
+    longvu=threshold=0.45)
 
-arguments=()
-for pipeline in "${pipelines[@]}"; do
-    arguments+=(--pipeline "$pipeline")
-done
 python3 "$here/make_questions.py" "$out/clips" --clips "${CLIPS:-260}" --questions 8
-"$evaluate" "$out/clips/clips.jsonl" -o "$out/results.jsonl" -t 1 --backend cpu "${arguments[@]}"
-python3 "$here/plot.py" "$out/results.jsonl" --table "$out/table.md" --plot "$out/plot.svg" \
-    --lines random uniform budget divprune "flatten + vispruner" evs tome visionzip
+results=()
+for ((first = 0; first < ${#pipelines[@]}; first += 60)); do # winnow-evaluate takes 64
+    arguments=()
+    for pipeline in "${pipelines[@]:first:60}"; do
+        arguments+=(--pipeline "$pipeline")
+    done
+    results+=("$out/results-$((first / 60)).jsonl")
+    "$evaluate" "$out/clips/clips.jsonl" -o "${results[-1]}" -t 1 --backend cpu "${arguments[@]}"
+done
+python3 "$here/plot.py" "${results[@]}" --table "$out/table.md" --plot "$out/plot.svg" \
+    --lines random uniform budget divprune "flatten + vispruner" "flatten + cascade" evs tome visionzip
