@@ -1,5 +1,5 @@
 // merge: row r of B from its base x_b and its members x_i (a linked list of group, or the neighbours near[]):
-//   WAVG      (w_b x_b + sum w_i x_i) / (w_b + sum w_i)      no member: x_b
+//   WAVG      (w_b x_b + sum w_i x_i) / (w_b + sum w_i)      no member, weights of 0: x_b
 //   ADD_MEAN  x_b + (sum x_i) / count                        no member: x_b
 //   ADD_SUM   x_b + sum w_i x_i
 //   SUM_OVER  (x_b + sum x_i) / weight of the base       no member: x_b
@@ -46,7 +46,7 @@ void merge_columns(uint how, uint r, uint base, uint list, uint c, uint end)
     }
 
     runs y = sum;
-    if (count == 0u) {
+    if (count == 0u || (pc.rule == WN_MERGE_WAVG && weight == 0.0)) {
         y = x_base;
     } else if (pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_SUM_OVER) {
         y = scaled(sum, recip_(weight));

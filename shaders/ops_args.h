@@ -177,6 +177,10 @@ struct wn_args_mark { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u from_at;
 struct wn_args_match { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u src_seg_at; wn_u src_pos_at; wn_u dst_seg_at; wn_u dst_pos_at;
     wn_u list_at; wn_u inv_at; wn_u cols; wn_u best_at; wn_u arg_at; wn_u from; wn_u most; };
 
+/* v[i] = how many tokens u != i of its segment have cos(i, u) > bound (order of scores: a NaN is above nothing), cos = dotseq(x, y) * (inv[i] * inv[u]) of rows A(list[i]) and A(list[u]);
+ * an entry that is no row has dot 0. width = most tokens a segment; items = segs * ceil(width/WN_TILE) (LANES). from and most: as in match; from != 0: v goes on from the places before. */
+struct wn_args_alike_count { WN_HEAD; wn_u n_max; wn_u width; wn_u segs; wn_u seg_at; wn_u list_at; wn_u inv_at; wn_u cols; wn_u v_at; wn_u from; wn_u most; wn_f bound; };
+
 /* B(e, u) = cos of source e (as in match) with token u of its segment of the whole set (q = seg[s] + u).
  * Columns past the segment are not written. B is f32. width = most tokens a segment, and most sources. With a =
  * ceil(width/WN_TILE), items = segs * a*a tiles of WN_TILE x WN_TILE (LANES): tile k covers sources WN_TILE*(k/a % a).. and
@@ -335,7 +339,7 @@ struct wn_args_merge_lists { WN_HEAD; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u
 
 /* B(r, c) from the old set's rows x_i = A(list[i]). base = from[r]; members by head/next (near_at == WN_NONE), or near[r' * many ..] until WN_NONE
  * (near_at set), r' = r - (s+1)*first - s*last, s the segment of r: the r'-th kept row.
- *   WN_MERGE_WAVG      (w_b x_b + sum w_i x_i) * recip_(w_b + sum w_i), weights from weight_at (WN_NONE: 1); no member: x_b unchanged
+ *   WN_MERGE_WAVG      (w_b x_b + sum w_i x_i) * recip_(w_b + sum w_i), weights from weight_at (WN_NONE: 1); no member, or weights that add up to 0: x_b unchanged
  *   WN_MERGE_ADD_MEAN  x_b + (sum x_i) * recip_(count); no member: x_b
  *   WN_MERGE_ADD_SUM   x_b + sum w_i x_i
  *   WN_MERGE_SUM_OVER  (x_b + sum x_i) * recip_(weight[base]); no member: x_b

@@ -229,9 +229,10 @@ static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, ui
         weight += weighs ? w : 0.0f;
     }
     x = wn_cpu_row(&m->a, base_row, cols, room);
-    if (count > 0)
+    const bool merged = count > 0 && !(pc->rule == WN_MERGE_WAVG && weight == 0.0f);
+    if (merged)
         finish_merge(pc, sum, x, weight, count);
-    wn_cpu_store_row(&m->b, r, 0, cols, count > 0 ? sum : x);
+    wn_cpu_store_row(&m->b, r, 0, cols, merged ? sum : x);
 }
 
 void cpu_merge(const struct wn_args_merge *pc, const wn_cpu_memory *m)

@@ -116,6 +116,54 @@ void cpu_match(const struct wn_args_match *pc, const wn_cpu_memory *m)
     }
 }
 
+/* Tokens begin .. end of a segment beside a block of it. */
+static void count_block(const struct wn_args_alike_count *pc, const wn_cpu_memory *m,
+                        uint32_t begin, uint32_t end, const block *y, float *room)
+{
+    const uint32_t bound = score_key(pc->bound);
+    for (uint32_t i = begin; i < end; i += TILE) {
+        const uint32_t count = least(TILE, end - i);
+        uint32_t rows[TILE];
+        float dots[TILE][BLOCK];
+        for (uint32_t r = 0; r < count; ++r)
+            rows[r] = entry(m, pc->list_at, i + r);
+        dot_block(&m->a, rows, count, y, pc->cols, room, dots);
+        for (uint32_t r = 0; r < count; ++r) {
+            const float factor = real(m, pc->inv_at, i + r);
+            uint32_t alike = 0;
+            for (uint32_t l = 0; l < y->n; ++l)
+                alike += score_key(dots[r][l] * (factor * y->inv[l])) > bound &&
+                         y->position[l] != i + r;
+            set_real(m, pc->v_at, i + r, real(m, pc->v_at, i + r) + (float)alike);
+        }
+    }
+}
+
+void cpu_alike_count(const struct wn_args_alike_count *pc, const wn_cpu_memory *m)
+{
+    const uint32_t *seg = m->w + pc->seg_at;
+    float *x_room = m->scratch;
+    block y = {.columns = x_room + (size_t)WN_CPU_MOST_TILE * pc->cols};
+    const wn_cpu_span all = wn_cpu_share(m, 0, seg[pc->segs]);
+    for (uint32_t i = all.begin; pc->from == 0 && i < all.end; ++i)
+        set_real(m, pc->v_at, i, 0.0f);
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        const uint32_t from = least(pc->from, seg[s + 1] - seg[s]) + seg[s];
+        const uint32_t end = pc->most ? from + least(pc->most, seg[s + 1] - from) : seg[s + 1];
+        const wn_cpu_span own = wn_cpu_overlap(all, seg[s], seg[s + 1]);
+        for (uint32_t u = from; own.begin < own.end && u < end; u += BLOCK) {
+            y.n = least(BLOCK, end - u);
+            for (uint32_t l = 0; l < y.n; ++l) {
+                y.position[l] = u + l;
+                y.row[l] = entry(m, pc->list_at, u + l);
+                y.inv[l] = real(m, pc->inv_at, u + l);
+            }
+            pack(&m->a, y.row, y.n, pc->cols, x_room, y.columns);
+            count_block(pc, m, own.begin, own.end, &y, x_room);
+        }
+    }
+}
+
 /* Some of a segment's similarities, and scratch for them. */
 typedef struct patch {
     uint32_t begin, n;   /* the segment: its first position, its tokens */

@@ -74,6 +74,8 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_head_mean: return word * 2 * ARG(op, head_mean, width);
     case WN_OP_rank: return word * 2 * ARG(op, rank, n_max);
     case WN_OP_match: return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, match, cols);
+    case WN_OP_alike_count:
+        return word * (WN_CPU_MOST_TILE + WN_CPU_DOT_BLOCK) * ARG(op, alike_count, cols);
     case WN_OP_sim_matrix:
         return word * (WN_CPU_STRIP * WN_CPU_SIM_PANEL +
                        (WN_CPU_STRIP + WN_CPU_DOT_BLOCK) * WN_CPU_SIM_DEPTH);
@@ -159,6 +161,7 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_text_peak: PRODUCT(text_peak, n_max, heads, text_rows);
     case WN_OP_group_top: return 2 * ARG(op, group_top, n_max) * ARG(op, group_top, n_max);
     case WN_OP_match: return ARG(op, match, n_max) * ARG(op, match, cols) * WN_CPU_DOT_BLOCK;
+    case WN_OP_alike_count: PRODUCT(alike_count, n_max, width, cols);
     case WN_OP_sim_matrix: PRODUCT(sim_matrix, n_max, width, cols);
     case WN_OP_segment_mean: return UINT64_MAX;
     case WN_OP_segment_dot: ROWS(segment_dot, n_max);

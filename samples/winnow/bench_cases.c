@@ -51,6 +51,7 @@ static const struct {
     {"hiprune", "keep=64"},
     {"holov", "keep=64"},
     {"vscan", "keep=64"},
+    {"correlation", "similarity=0.8"},
     {"prunesid", "keep=64"},
     {"scope", "keep=64"},
     {"tops", "keep=64"},

@@ -63,6 +63,8 @@ static const char *const stages[] = {
     "holov=keep=%u:mode=official",
     "vscan=keep=%u0%%:window=2",
     "vscan=keep=%u:local=0.9:window=3",
+    "correlation=many=%u",
+    "correlation=similarity=0.%u:global=off:merge=none",
     "prunesid=keep=%u",
     "prunesid=keep=%u0%%",
     "scope=keep=%u",

@@ -65,6 +65,50 @@ static void expect_match(expectations *e)
     outcome_free(&o);
 }
 
+/* Tokens 0..4 | 5: (1,0), (2,0), (1,1), a NaN, none | (1,0): only the first two have a cosine above 0.8, and not of their own. */
+static void expect_alike(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 11, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 5, 6), rows = WORDS_OF(&c, 0, 1, 2, 3, WN_NONE, 4);
+    const uint32_t inv = array(&c, 6, REALS), sharp = array(&c, 6, REALS),
+                   all = array(&c, 6, REALS);
+    set_a(&c, 5, 2, (float[]){1.0f, 0.0f, 2.0f, 0.0f, 1.0f, 1.0f, NAN, 0.0f, 1.0f, 0.0f});
+    use_a(&c, ADD(&c, row_norm, 6, .n_max = 6, .segs = 2, .seg_at = seg, .list_at = rows,
+                  .inv_at = inv, .cols = 2, .eps2 = 1e-16f, .inv_eps = 1e8f));
+    use_a(&c, ADD(&c, alike_count, 2, .n_max = 6, .width = 5, .segs = 2, .seg_at = seg,
+                  .list_at = rows, .inv_at = inv, .cols = 2, .v_at = sharp, .bound = 0.8f));
+    use_a(&c, ADD(&c, alike_count, 2, .n_max = 6, .width = 5, .segs = 2, .seg_at = seg,
+                  .list_at = rows, .inv_at = inv, .cols = 2, .v_at = all, .bound = -2.0f));
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "alike_count: others above the bound, of the segment alone",
+                (float *)(void *)(o.w + sharp), 1.0f, 1.0f, 0.0f, 0.0f, 0.0f, 0.0f);
+    CHECK_REALS(e, "alike_count: NaN is above nothing, a row that is none has dot 0",
+                (float *)(void *)(o.w + all), 3.0f, 3.0f, 3.0f, 0.0f, 3.0f, 0.0f);
+    outcome_free(&o);
+}
+
+/* Weights that add up to nothing leave the row as it was. */
+static void expect_no_weight(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 12, 0);
+    const uint32_t seg_new = WORDS_OF(&c, 0, 2), rows = ramp(&c, 4), from = WORDS_OF(&c, 0, 2);
+    const uint32_t head = WORDS_OF(&c, 1, 3),
+                   next = WORDS_OF(&c, WN_NONE, WN_NONE, WN_NONE, WN_NONE);
+    const uint32_t weight = REALS_OF(&c, 0.0f, 0.0f, 0.0f, 2.0f);
+    set_a(&c, 4, 1, (float[]){8.0f, 4.0f, 5.0f, 3.0f});
+    make_pool(&c, 2, WINNOW_F32);
+    wn_op *op = ADD(&c, merge, 2, .n_max = 2, .segs = 1, .seg_new_at = seg_new, .list_at = rows,
+                    .from_at = from, .head_at = head, .next_at = next, .weight_at = weight,
+                    .rule = WN_MERGE_WAVG, .cols = 1, .near_at = WN_NONE);
+    use_a(&c, op);
+    write_pool(&c, op, 0, 1);
+    outcome o = run_expected(e, &c);
+    CHECK_REALS(e, "merge: weights of 0", o.pool, 8.0f, 6.0f * recip_(2.0f));
+    outcome_free(&o);
+}
+
 /* Sources ranked 1 0 2, one merged away; targets follow. */
 static void expect_order(expectations *e)
 {
@@ -133,5 +177,7 @@ void expect_merging(expectations *e)
     expect_chain(e);
     expect_lists(e);
     expect_match(e);
+    expect_alike(e);
+    expect_no_weight(e);
     expect_order(e);
 }

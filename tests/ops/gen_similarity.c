@@ -51,6 +51,22 @@ void gen_match(ops_case *c)
     maybe_in_parts(c, op, WORD(match, most), WORD(match, from));
 }
 
+void gen_alike_count(ops_case *c)
+{
+    const uint32_t cols = any_cols(c, 1024);
+    const segments set = any_segments(c, size_for(c, cols));
+    const uint32_t width = set.width ? set.width : 1;
+    make_matrix(c, &c->a, set.n, cols, any_dtype(c), any_flavour(c));
+    describe(c, "tokens %u, segments %u, cols %u, dtype %u", set.n, set.segs, cols, c->a.dtype);
+    wn_op *op = ADD(c, alike_count, set.segs * ((width + WN_TILE - 1) / WN_TILE), BOUNDED(set),
+                    .width = width, .list_at = row_list(c, set.n, true),
+                    .inv_at = positive(c, set.n), .cols = cols,
+                    .v_at = array(c, set.n_max, REALS),
+                    .bound = chance(c, 20) ? -0.0f : value(c, PLAIN) * (chance(c, 50) ? 1.0f : 20.0f));
+    use_a(c, op);
+    maybe_in_parts(c, op, WORD(alike_count, most), WORD(alike_count, from));
+}
+
 void gen_sim_matrix(ops_case *c)
 {
     const bool large = c->round % 6 == 0; /* one segment of several patches of plain C's */

@@ -9,6 +9,7 @@ import vector_balance as balance
 import vector_centre as centre
 import vector_clusters as clusters
 import vector_choice
+import vector_density as density
 import vector_methods as m
 import vector_motion
 import vector_shares as shared
@@ -298,3 +299,4 @@ def rows():
     yield from clusters.cases(numbered)
     yield from centre.cases(numbered)
     yield from balance.cases(numbered)
+    yield from density.cases(numbered)

@@ -194,6 +194,7 @@ static void plans(void **state)
         "hiprune=keep=5",
         "holov=keep=5",
         "vscan=keep=6:window=2",
+        "correlation=many=2",
         "prunesid=keep=8",
         "scope=keep=3:alpha=2",
         "tops=keep=3:norm=range",

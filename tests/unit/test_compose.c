@@ -57,6 +57,7 @@ static void what_does_not_go_together(void **state)
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"hiprune=keep=3", "hiprune", WINNOW_E_ROLE},
         {"vscan=keep=3", "vscan", WINNOW_E_ROLE},
+        {"correlation,prumerge=ratio=0.5,correlation", "correlation", WINNOW_E_UNSUPPORTED},
         {"mmtok=keep=3", "mmtok", WINNOW_E_ROLE},
         {"hired=keep=3:tiles=grid", "hired", WINNOW_E_ROLE},
         {"evs=rate=0.5,hired=keep=3:tiles=grid", "hired", WINNOW_E_SHAPE},
@@ -206,6 +207,12 @@ static void what_goes_together(void **state)
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,holov=keep=4:chunks=3,hired=keep=2", 6, 5, {0, 0, 0}},
         {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
+        {"correlation=similarity=1,divprune=keep=3", 9, 5, {0, 0, 0}}, /* nothing is repeated */
+        {"tome=r=4,correlation=similarity=-1:many=0:global=off", 3, 5, {0, 0, 0}}, /* all is */
+        {"correlation=similarity=-1:many=0:global=off:merge=mean,divprune=keep=2",
+         3,
+         5,
+         {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
         {"evs=rate=0.5,flatten,tome=keep=30", 30, 5, {0, 0, 0}},
