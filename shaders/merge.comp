@@ -4,6 +4,7 @@
 //   ADD_SUM   x_b + sum w_i x_i
 //   SUM_OVER  (x_b + sum x_i) / weight of the base       no member: x_b
 //   BLEND     v x_b + (1 - v) (sum x_i) / count          no member: x_b; BLEND_FEW: v = max(1/(count + 1), blend)
+//   MAX       the largest of x_b and the x_i, column by column
 // Sums in list order, one multiply and one add each; division by recip_.
 // ROWS: a workgroup a row, or a part of its columns. Shared: none.
 // Cost: one load of A a member and column.
@@ -24,6 +25,9 @@ uint member(uint r, uint list, uint k, uint before)
     return pc.near_at != WN_NONE && k >= pc.many ? WN_NONE : i;
 }
 
+units greater(units a, units b) { return units(mix(a.x, b.x, greaterThan(b.x, a.x)), mix(a.y, b.y, greaterThan(b.y, a.y))); }
+runs greater(runs r, runs s) { return runs(greater(r.a, s.a), greater(r.b, s.b), greater(r.c, s.c), greater(r.d, s.d)); }
+
 void merge_columns(uint how, uint r, uint base, uint list, uint c, uint end)
 {
     runs x_base = a_runs(how, w_u(pc.list_at + base), c, end), sum = x_base;
@@ -33,14 +37,15 @@ void merge_columns(uint how, uint r, uint base, uint list, uint c, uint end)
         sum = scaled(x_base, weight);
     } else if (pc.rule == WN_MERGE_SUM_OVER) {
         weight = weight_of(base);
-    } else if (pc.rule != WN_MERGE_ADD_SUM) {
+    } else if (pc.rule != WN_MERGE_ADD_SUM && pc.rule != WN_MERGE_MAX) {
         sum = no_runs;
     }
 
     uint count = 0u;
     for (uint i = member(r, list, 0u, base); i != WN_NONE; i = member(r, list, count, i)) {
         float w = pc.rule == WN_MERGE_WAVG || pc.rule == WN_MERGE_ADD_SUM ? weight_of(i) : 1.0;
-        sum = plus(sum, scaled(a_runs(how, w_u(same_in_group(pc.list_at + i)), c, end), w));
+        runs x = a_runs(how, w_u(same_in_group(pc.list_at + i)), c, end);
+        sum = pc.rule == WN_MERGE_MAX ? greater(sum, x) : plus(sum, scaled(x, w));
         if (pc.rule == WN_MERGE_WAVG) weight = weight + w;
         ++count;
     }
@@ -52,7 +57,7 @@ void merge_columns(uint how, uint r, uint base, uint list, uint c, uint end)
         y = scaled(sum, recip_(weight));
     } else if (pc.rule == WN_MERGE_ADD_MEAN) {
         y = plus(x_base, scaled(sum, recip_(float(count))));
-    } else if (pc.rule != WN_MERGE_ADD_SUM) {
+    } else if (pc.rule != WN_MERGE_ADD_SUM && pc.rule != WN_MERGE_MAX) {
         float few = recip_(float(count + 1u));
         precise float v = pc.rule == WN_MERGE_BLEND_FEW && few > pc.blend ? few : pc.blend;
         precise float rest = 1.0 - v;

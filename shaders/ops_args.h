@@ -345,6 +345,7 @@ struct wn_args_merge_lists { WN_HEAD; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u
  *   WN_MERGE_SUM_OVER  (x_b + sum x_i) * recip_(weight[base]); no member: x_b
  *   WN_MERGE_BLEND     v*x_b + (1 - v)*((sum x_i) * recip_(count)), v = blend; no member: x_b
  *   WN_MERGE_BLEND_FEW the same with v = max(recip_(count + 1), blend)
+ *   WN_MERGE_MAX       the largest of x_b and the x_i, as "x_i > y ? x_i : y" in their order
  * Sums start from the base (WAVG: w_b*x_b; ADD_SUM, SUM_OVER: x_b) or 0 (ADD_MEAN, BLEND), members in list order, one multiply and one add each. base WN_NONE: the row is
  * left alone. B is f32, f16 or bf16. items = n_max * ceil(cols/2): an invocation does two neighbouring columns. */
 #define WN_MERGE_WAVG 0u
@@ -353,6 +354,7 @@ struct wn_args_merge_lists { WN_HEAD; wn_u segs; wn_u seg_at; wn_u keep_at; wn_u
 #define WN_MERGE_SUM_OVER 3u
 #define WN_MERGE_BLEND 4u
 #define WN_MERGE_BLEND_FEW 5u
+#define WN_MERGE_MAX 6u
 struct wn_args_merge { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_new_at; wn_u list_at; wn_u from_at; wn_u head_at; wn_u next_at; wn_u weight_at; wn_u rule; wn_u cols;
     wn_u near_at; wn_u many; wn_u first; wn_u last; wn_f blend; };
 
@@ -385,6 +387,17 @@ struct wn_args_pool { WN_HEAD; wn_u frames; wn_u h; wn_u w; wn_u oh; wn_u ow; wn
 
 /* sizes_new[o] = sum of the old sizes in the window of output o (tables as in pool; weights are not used). items = frames*oh*ow. */
 struct wn_args_window_sizes { WN_HEAD; wn_u frames; wn_u h; wn_u w; wn_u oh; wn_u ow; wn_u ystart_at; wn_u ycount_at; wn_u xstart_at; wn_u xcount_at; wn_u sizes_at; wn_u sizes_new_at; };
+
+/* Windows of a grid at several scales (stages/focus.c): the grid h x grid_w of each frame of a regular set falls into windows of side 2^levels (the last of a row or column may be
+ * smaller), `across` = ceil(grid_w / side) a row, down = ceil(h / side), in raster order, frame after frame: window q. At level l a window falls into cells of 2^l x 2^l from its first token on.
+ * B(q, l - 1), l = 1..levels = (sum over the cells of window q, in raster order from 0, of sqrt_(dot32(u, u))) * recip_(its tokens), u_d = sum over the cell's tokens i, in raster order from 0,
+ * of A(rows[i], d) * inv[i] (no row: 0): the mean cosine of the window's tokens with the direction of their cell. B f32. items = frames*down*across (LANES). */
+struct wn_args_scale_likeness { WN_HEAD; wn_u frames; wn_u h; wn_u grid_w; wn_u levels; wn_u cols; wn_u rows_at; wn_u inv_at; };
+
+/* The level of each window, and where it sends its tokens. largest = 0: the largest l of 1..levels with A(q, l - 1) at bound or above (order of scores), none: 0; largest = 1: the l of
+ * 0..levels of the largest A(q, l) (ties and all NaN to the lowest). keep[i] = 1 for the first token of a cell of that level, 0 for the others, whose dest[i] is the first one of their cell;
+ * dest[i] of the first one: WN_NONE. items = frames*h*grid_w. */
+struct wn_args_scale_pick { WN_HEAD; wn_u frames; wn_u h; wn_u grid_w; wn_u levels; wn_u largest; wn_u keep_at; wn_u dest_at; wn_f bound; };
 
 /* B(dst[s], c) = A(src[s], c); lists in W (WN_NONE as src_at: s itself; dst WN_NONE: skipped). items = n * ceil(cols/2). */
 struct wn_args_copy_rows { WN_HEAD; wn_u n; wn_u src_at; wn_u dst_at; wn_u cols; };

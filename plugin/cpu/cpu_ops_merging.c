@@ -176,6 +176,13 @@ static void add_row(float *sum, const float *x, float w, uint32_t cols)
         sum[c] += w * x[c];
 }
 
+/* largest[cols]: x[cols] where that is larger */
+static void raise_row(float *largest, const float *x, uint32_t cols)
+{
+    for (uint32_t c = 0; c < cols; ++c)
+        largest[c] = x[c] > largest[c] ? x[c] : largest[c];
+}
+
 /* v*x + (1 - v)*mean */
 static void blend(const struct wn_args_merge *pc, float *sum, const float *x, uint32_t count)
 {
@@ -201,7 +208,7 @@ static void finish_merge(const struct wn_args_merge *pc, float *sum, const float
         const float factor = recip_((float)count);
         for (uint32_t c = 0; c < cols; ++c)
             sum[c] = x[c] + sum[c] * factor;
-    } else if (rule != WN_MERGE_ADD_SUM) {
+    } else if (rule != WN_MERGE_ADD_SUM && rule != WN_MERGE_MAX) {
         blend(pc, sum, x, count);
     }
 }
@@ -217,7 +224,8 @@ static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, ui
     const float base_weight = real_or_one(m, pc->weight_at, base);
     const float *x = wn_cpu_row(&m->a, base_row, cols, room);
     float weight = base_weight;
-    const bool from_base = pc->rule == WN_MERGE_ADD_SUM || pc->rule == WN_MERGE_SUM_OVER;
+    const bool raises = pc->rule == WN_MERGE_MAX;
+    const bool from_base = pc->rule == WN_MERGE_ADD_SUM || pc->rule == WN_MERGE_SUM_OVER || raises;
     const bool weighs = pc->rule == WN_MERGE_WAVG || pc->rule == WN_MERGE_ADD_SUM;
     for (uint32_t c = 0; c < cols; ++c)
         sum[c] = pc->rule == WN_MERGE_WAVG ? base_weight * x[c] : from_base ? x[c] : 0.0f;
@@ -225,7 +233,11 @@ static void merge_row(const struct wn_args_merge *pc, const wn_cpu_memory *m, ui
     uint32_t count = 0;
     for (uint32_t i; (i = next_member(&list)) != WN_NONE; ++count) {
         const float w = weighs ? real_or_one(m, pc->weight_at, i) : 1.0f;
-        add_row(sum, wn_cpu_row(&m->a, entry(m, pc->list_at, i), cols, room), w, cols);
+        const float *own = wn_cpu_row(&m->a, entry(m, pc->list_at, i), cols, room);
+        if (raises)
+            raise_row(sum, own, cols);
+        else
+            add_row(sum, own, w, cols);
         weight += weighs ? w : 0.0f;
     }
     x = wn_cpu_row(&m->a, base_row, cols, room);

@@ -51,5 +51,6 @@ void expect_convolution(expectations *e);
 void expect_vit(expectations *e);
 void expect_links(expectations *e);
 void expect_quotas(expectations *e);
+void expect_scales(expectations *e);
 
 #endif

@@ -77,6 +77,34 @@ void gen_window_sizes(ops_case *c)
         .sizes_new_at = array(c, cells, REALS));
 }
 
+void gen_scale_likeness(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 3), h = any_size(c, 19), w = any_size(c, 19),
+                   levels = 1 + below(c, 3), side = 1u << levels, n = frames * h * w;
+    const uint32_t windows = frames * ((h + side - 1) / side) * ((w + side - 1) / side);
+    const uint32_t cols = any_cols(c, 300), stride = levels + below(c, 3);
+    make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
+    make_pool(c, 3 + (uint64_t)(windows + 1) * stride, WINNOW_F32);
+    describe(c, "%u x (%u x %u), side %u, cols %u, dtype %u", frames, h, w, side, cols, c->a.dtype);
+    wn_op *op = ADD(c, scale_likeness, windows, .frames = frames, .h = h, .grid_w = w,
+                    .levels = levels, .cols = cols, .rows_at = row_list(c, n, true),
+                    .inv_at = positive(c, n));
+    use_a(c, op);
+    write_pool(c, op, 3, stride);
+}
+
+void gen_scale_pick(ops_case *c)
+{
+    const uint32_t frames = 1 + below(c, 3), h = any_size(c, 29), w = any_size(c, 29),
+                   levels = 1 + below(c, 3), side = 1u << levels, n = frames * h * w;
+    const uint32_t windows = frames * ((h + side - 1) / side) * ((w + side - 1) / side);
+    make_matrix(c, &c->a, windows, levels + 1, any_dtype(c), any_flavour(c));
+    describe(c, "%u x (%u x %u), side %u, dtype %u", frames, h, w, side, c->a.dtype);
+    use_a(c, ADD(c, scale_pick, n, .frames = frames, .h = h, .grid_w = w, .levels = levels,
+                 .largest = chance(c, 50), .keep_at = array(c, n, WORDS),
+                 .dest_at = array(c, n, WORDS), .bound = value(c, TIED)));
+}
+
 void gen_copy_rows(ops_case *c)
 {
     const uint32_t rows = any_size(c, 300), n = 1 + below(c, rows), cols = any_cols(c, 70);

@@ -205,7 +205,7 @@ static uint32_t even(uint32_t n)
 
 void gen_merge(ops_case *c)
 {
-    const uint32_t cols = any_cols(c, 1024), rule = below(c, 6), many = 1 + below(c, 33);
+    const uint32_t cols = any_cols(c, 1024), rule = below(c, 7), many = 1 + below(c, 33);
     const merged_set m = any_merged_set(c, any_size(c, cols > 100 ? 65 : 300));
     const bool near = chance(c, 35);
     const uint32_t stride = even(cols + below(c, 5)), slack = below(c, 9);

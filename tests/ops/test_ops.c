@@ -172,6 +172,7 @@ int main(int argc, char **argv)
         expect_vit(&e);
         expect_links(&e);
         expect_quotas(&e);
+        expect_scales(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
     } else {

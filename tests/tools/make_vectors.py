@@ -5,7 +5,8 @@ usage: make_vectors.py [DIR]
 
 Each method is written again here from its paper and the description in its stage, in float64 and
 in the plainest way, so that it shares nothing with plugin/. Inputs are random but safe: where two
-scores that decide something lie too close together for f32, another seed is taken. Needs numpy.
+scores that decide something lie too close together for f32, another seed is taken. What a case has of
+weights goes into DIR/../weights. Needs numpy.
 """
 import os
 import sys
@@ -26,6 +27,7 @@ class Case:
     def __init__(self, seed):
         self.random = np.random.default_rng(seed)
         self.tensors = {}
+        self.weights = {}  # of the stage
 
     def normal(self, name, *shape, dtype=np.float32):
         """Neighbours resemble each other, as in pictures: cosines then spread over -0.2..0.9."""
@@ -51,8 +53,21 @@ class Case:
         self.tensors[name] = value
         return value.astype(np.float64)
 
+    def weight(self, name, *shape):
+        value = self.random.standard_normal(shape).astype(np.float32)
+        self.weights[name] = value
+        return value.astype(np.float64)
+
     def grid(self, frames, rows, columns):
         self.tensors["grid"] = np.array([frames, rows, columns], np.int32)
+
+
+def write_weights(folder, name, case, stage):
+    """The weights' file, and how a spec beside the case's file calls it."""
+    os.makedirs(os.path.join(folder, "..", "weights"), exist_ok=True)
+    path = os.path.join("..", "weights", name + ".safetensors")
+    write(os.path.join(folder, path), case.weights, {"winnow.stage": stage, "winnow.version": "1"})
+    return path
 
 
 def one_case(folder, name, spec, make):
@@ -68,6 +83,8 @@ def one_case(folder, name, spec, make):
             if key == "tokens" and case.tensors["tokens"].dtype == np.float16:
                 kind = np.float16  # tokens come out as they came in
             case.tensors["expect." + key] = value.astype(kind)
+        if case.weights:
+            spec = spec.replace("@", write_weights(folder, name, case, spec.split("=")[0]))
         source = "tests/tools/vector_methods.py, from the description in plugin/stages"
         return write(os.path.join(folder, name + ".safetensors"), case.tensors,
                      {"pipeline": spec, "source": source})

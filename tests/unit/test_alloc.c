@@ -175,6 +175,7 @@ static void plans(void **state)
         "avg-pool=factor=2",
         "adaptive-pool=size=2",
         "bilinear-pool",
+        "focus=window=2",
         "fastervlm=keep=3",
         "fastv",
         "visionzip=dominant=2:contextual=3",

@@ -69,6 +69,9 @@ static void what_does_not_go_together(void **state)
         {"tops-llm=keep=3", "tops-llm", WINNOW_E_ROLE},
         {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
         {"prumerge,vitcop=rows=clusters", "vitcop", WINNOW_E_UNSUPPORTED},
+        {"focus-llm=keep=3", "focus-llm", WINNOW_E_ROLE},
+        {"divprune=keep=4,focus", "focus", WINNOW_E_SHAPE},
+        {"flatten,focus", "focus", WINNOW_E_SHAPE},
         {"dycoke-kv", "dycoke-kv", WINNOW_E_UNSUPPORTED},
     };
     test_host host;
@@ -209,10 +212,11 @@ static void what_goes_together(void **state)
         {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
         {"correlation=similarity=1,divprune=keep=3", 9, 5, {0, 0, 0}}, /* nothing is repeated */
         {"tome=r=4,correlation=similarity=-1:many=0:global=off", 3, 5, {0, 0, 0}}, /* all is */
-        {"correlation=similarity=-1:many=0:global=off:merge=mean,divprune=keep=2",
-         3,
-         5,
-         {0, 0, 0}},
+        {"correlation=similarity=-1:many=0:global=off:merge=mean,divprune=keep=2", 3, 5, {0, 0, 0}},
+        {"focus=similarity=-1,divprune=keep=2", 6, 5, {0, 0, 0}}, /* windows of 4 x 4 and 4 x 2 */
+        {"focus=similarity=1:pool=mean,flatten,divprune=keep=40", 40, 5, {0, 0, 0}}, /* none */
+        {"avg-pool=factor=2,focus=similarity=-1:window=2", 6, 5, {0, 0, 0}},         /* of 2 x 3 */
+        {"pixel-shuffle=factor=1,focus=similarity=-1:window=8,tome=r=1", 3, 5, {0, 0, 0}},
         {"flatten", 72, 5, {0, 0, 0}},
         {"flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
         {"evs=rate=0.5,flatten,tome=keep=30", 30, 5, {0, 0, 0}},

@@ -85,6 +85,8 @@ static const row exact_rows[] = {
     {"divprune=keep=10%", 1, 75, 8},
     {"fastervlm=keep=10%", 1, 75, 7},
     {"fastervlm=keep=1000", 3, 5, 15},
+    {"focus-llm=keep=25%", 2, 63, 31},
+    {"focus-llm=keep=1000", 2, 63, 126},
     {"prumerge=ratio=0.125", 1, 196, 25},
     {"visionzip", 1, 576, 64},
     {"visionzip=dominant=3:contextual=50", 1, 20, 20},
@@ -143,6 +145,7 @@ static void rows_out_are_the_official(void **state)
                                1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_TEXT |
                                1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_LLM_ATTENTION |
                                1u << WINNOW_ROLE_CLS_ATTENTION_SHALLOW |
+                               1u << WINNOW_ROLE_TEXT_ATTENTION |
                                1u << WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW |
                                1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP;
         test_run run;
