@@ -23,7 +23,7 @@ WRONG = ["1:8:50%", "1:8:60%,1:2:50%,0:1:100%", "1:0:100%", "-1:2:100%", "1:8"]
 
 def main():
     scripts = sorted(glob.glob(os.path.join(TRAIN, "*.py")))
-    assert len(scripts) >= 12, scripts
+    assert len(scripts) >= 16, scripts
     for path in scripts:
         with open(path) as file:
             compile(file.read(), path, "exec")
