@@ -23,7 +23,7 @@ def times(path):
     found = collections.defaultdict(dict)
     with open(path, encoding="utf-8") as file:
         for row in json.load(file)["results"]:
-            shape = tuple(row["shape"])
+            shape = tuple(row.get("shape", ()))
             if row["dtype"] == "f32" and row.get("wall_ms"):
                 found[row["stage"]][shape] = row["wall_ms"]
     return found
