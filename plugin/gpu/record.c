@@ -241,17 +241,22 @@ static winnow_status bind_c(const recorder *r, const wn_op *op, dispatch *d)
     return WINNOW_OK;
 }
 
-/* Outputs that only emit_meta writes: indices, sizes, positions, assignment, count. */
+/* Outputs that only emit_meta writes: indices, sizes, positions, assignment, count. Those that nobody wants lie on the
+ * count, which is always there: on W, which operations before may read still, they would look as if they were written. */
 static void bind_outputs(const recorder *r, dispatch *d)
 {
+    enum { COUNT = WINNOW_OUT_COUNT_WORD - WINNOW_OUT_INDICES };
     const uint32_t most = r->gpu->caps.properties.limits.maxStorageBufferRange & ~255u;
-    for (uint32_t i = 0; i < WN_BIND_C - WN_BIND_OUT; i++) {
+    for (uint32_t k = 0; k < WN_BIND_C - WN_BIND_OUT; k++) {
+        const uint32_t i = k == 0 ? COUNT : k <= COUNT ? k - 1 : k;
         const wn_gpu_span *span = &r->slots->span[WN_SLOT_OUT + WINNOW_OUT_INDICES + i];
         uint32_t rest;
-        d->args[ARG_OUT_BASE + i] = 0;
-        if (!span->buffer || !span->bytes)
-            continue;
         VkDescriptorBufferInfo *info = &d->info[WN_BIND_OUT + i];
+        d->args[ARG_OUT_BASE + i] = 0;
+        if (!span->buffer || !span->bytes) {
+            *info = d->info[WN_BIND_OUT + COUNT];
+            continue;
+        }
         *info = bind_part(r->gpu, span, 0, span->bytes & ~3ull, &rest);
         if (info->range > most)
             info->range = most;
