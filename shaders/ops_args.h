@@ -863,4 +863,32 @@ struct wn_args_focus_count { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u ra
  * 1 - that. None: arg[i] = WN_NONE, v[i] = -infinity, apart = 1: NaN. skip[i] != 0 (skip_at WN_NONE: nobody): as none. arg_at WN_NONE: not wanted. A: similarity matrix. items = n_max (GROUPS), i < seg[segs]. */
 struct wn_args_best_flagged { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_at; wn_u but_at; wn_u skip_at; wn_u apart; wn_u v_at; wn_u arg_at; };
 
+/* ---- quadtrees (stages/sttm.c) --------------------------------------------------------------------
+ * Frames of h x w tokens; level 0 is the tokens, level l has ceil(h/2^l) x ceil(w/2^l) nodes. Along an axis node q of level l has the children 2q and 2q+1 of level l-1; where
+ * that has an odd side: 2q-1 and 2q, node 0 has child 0 alone. A node's place is that of its first token, t*h*w + y*w + x. own[place] = level of the node that stays there. */
+
+/* Node k = (t*oh + y)*ow + x of level `level` >= 1, p its place, is asked if top = 1 or own[p] == level. It stays if cos(C(k), A(list[c])) >= limit for all its children c, nodes of the
+ * level below (list_at WN_NONE: c), NaN not; dots and factors as in frame_sim; missing = 1: of the four children that a node has where sides are even, for those that are not there, the first
+ * node of its frame in the level below counts. Then own[p] = level and copy[k] = p; else own = level - 1 at each child's place. copy[k] = WN_NONE for all other nodes.
+ * items = frames*oh*ow (LANES). */
+struct wn_args_quad_split { WN_HEAD3; wn_u frames; wn_u h; wn_u w; wn_u level; wn_u cols; wn_u list_at; wn_u own_at; wn_u copy_at; wn_u top; wn_u missing; wn_f limit; };
+
+/* Token i at its place: owner[i] = place of the one node over it that stays, at most of level `top`. node[i] = 1 if a node stays there, else 0; copy[i] = i if that is the token alone, as level 0,
+ * else WN_NONE. Nodes: count[i] = number of their tokens (f32), sizes_out[i] = the sum of their sizes, rows first (sizes_at WN_NONE: count[i]); others: both 0. items = frames*h*w. */
+struct wn_args_quad_owner { WN_HEAD; wn_u frames; wn_u h; wn_u w; wn_u top; wn_u own_at; wn_u owner_at; wn_u node_at; wn_u copy_at; wn_u count_at; wn_u sizes_at; wn_u sizes_out_at; };
+
+/* Nodes of neighbouring frames one of which holds the other's tokens. Row i of A is the node at place i, `tokens` a frame. For a node i: o = owner[i + tokens] with own[o] > own[i]: ahead[i] = o;
+ * o = owner[i - tokens] with own[o] >= own[i]: behind[i] = o; both if cos(i, o) >= limit (NaN not; dots and factors as in frame_sim), else and for other tokens WN_NONE. items = frames*tokens (LANES). */
+struct wn_args_quad_links { WN_HEAD; wn_u frames; wn_u tokens; wn_u cols; wn_u node_at; wn_u own_at; wn_u owner_at; wn_u ahead_at; wn_u behind_at; wn_f limit; };
+
+/* Labels of linked places, at first label[i] = i. A round: h[i] = the least of label[i] and of the labels that places linked with i have as the round begins (ahead[j] == i links j and i, too), then
+ * label[i] = h[h[i]]; rounds end where label[label[i]] == label[i] for all i, at the latest after `rounds` of them in this operation. agree = 1: h of the larger of two linked places' labels is at most
+ * the smaller one, too, and rounds end where linked places have one label. The least label of a group of linked places goes on by a link a round at least, so that a group takes fewer rounds than it has
+ * places. first = 0: label[] and done[0] (1: rounds have ended) are what an operation before left. last = 1: root[i] = label[owner[i]], keep[i] = root[i] == i. h: scratch words at next_at. items = 1. */
+struct wn_args_quad_union { WN_HEAD; wn_u n; wn_u owner_at; wn_u ahead_at; wn_u behind_at; wn_u label_at; wn_u next_at; wn_u done_at; wn_u rounds; wn_u agree; wn_u first; wn_u last; wn_u root_at; wn_u keep_at; };
+
+/* The members of the rows r < seg_new[segs]: i < n with node[i] != 0, row[i] == r and i != from[r], ascending, as a list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE (so too for
+ * others); sizes_new[r] = size[from[r]] + the members' sizes in that order. tail: scratch words, one a row. items = 1. */
+struct wn_args_quad_members { WN_HEAD; wn_u n; wn_u segs; wn_u seg_new_at; wn_u node_at; wn_u row_at; wn_u from_at; wn_u head_at; wn_u next_at; wn_u tail_at; wn_u sizes_at; wn_u sizes_new_at; };
+
 #endif

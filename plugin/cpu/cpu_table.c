@@ -66,6 +66,8 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_curvature: return word * 3 * ARG(op, curvature, cols);
     case WN_OP_centre_rows: return word * 2 * ARG(op, centre_rows, cols);
     case WN_OP_centre_cos: return word * 2 * ARG(op, centre_cos, cols);
+    case WN_OP_quad_split: return word * 2 * ARG(op, quad_split, cols);
+    case WN_OP_quad_links: return word * 2 * ARG(op, quad_links, cols);
     case WN_OP_relevance:
         return word * ((1 + ARG(op, relevance, text_rows)) * ARG(op, relevance, cols) +
                        ARG(op, relevance, text_rows));
@@ -156,6 +158,8 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_centre_gauss: ROWS(centre_gauss, n_max);
     case WN_OP_centre_rows: ROWS(centre_rows, n_max);
     case WN_OP_centre_cos: ROWS(centre_cos, n_max);
+    case WN_OP_quad_split: return 8ull * op->items * ARG(op, quad_split, cols);
+    case WN_OP_quad_links: PRODUCT(quad_links, frames, tokens, cols);
     case WN_OP_text_shares: PRODUCT(text_shares, n_max, cols, text_rows);
     case WN_OP_rated_sum: PRODUCT(rated_sum, n_max, heads, text_rows);
     case WN_OP_head_mean: return op->items * ARG(op, head_mean, heads);

@@ -78,6 +78,7 @@ static const struct {
     {"streamingtom", "keep=25%"},
     {"prunevid", "still=0.8"},
     {"prunevid-llm", "keep=40%"},
+    {"sttm", "threshold=0.85:temporal=0.55"},
     {"vidcom2", "keep=25%"},
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},

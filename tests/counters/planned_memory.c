@@ -41,7 +41,8 @@ static const struct {
 static const char *const joined[] = {"tops-llm"};
 
 /* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
-static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid", "hicom"};
+static const char *const rows_again[] = {"flashvid", "holitom", "prunevid",
+                                         "prunesid", "hicom",   "sttm"};
 
 static bool is_among(const char *stage, const char *const *names, size_t count)
 {

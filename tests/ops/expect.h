@@ -52,5 +52,6 @@ void expect_vit(expectations *e);
 void expect_links(expectations *e);
 void expect_quotas(expectations *e);
 void expect_scales(expectations *e);
+void expect_quad(expectations *e);
 
 #endif

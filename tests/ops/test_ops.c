@@ -173,6 +173,7 @@ int main(int argc, char **argv)
         expect_links(&e);
         expect_quotas(&e);
         expect_scales(&e);
+        expect_quad(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
     } else {

@@ -12,6 +12,7 @@ import vector_choice
 import vector_density as density
 import vector_methods as m
 import vector_motion
+import vector_quad as quad
 import vector_shares as shared
 import vector_text as text
 
@@ -300,3 +301,4 @@ def rows():
     yield from centre.cases(numbered)
     yield from balance.cases(numbered)
     yield from density.cases(numbered)
+    yield from quad.cases(numbered)

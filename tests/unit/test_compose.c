@@ -53,6 +53,8 @@ static void what_does_not_go_together(void **state)
         {"flatten,flashvid", "flashvid", WINNOW_E_SHAPE},
         {"divprune=keep=4,holitom", "holitom", WINNOW_E_SHAPE},
         {"divprune=keep=4,prunevid", "prunevid", WINNOW_E_SHAPE},
+        {"evs=rate=0.5,sttm", "sttm", WINNOW_E_SHAPE},
+        {"flatten,sttm", "sttm", WINNOW_E_SHAPE},
         {"cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"evs=rate=0.5,cdpruner=keep=3", "cdpruner", WINNOW_E_ROLE},
         {"hiprune=keep=3", "hiprune", WINNOW_E_ROLE},
@@ -115,6 +117,7 @@ static void what_does_not_fit(void **state)
         {"hired=keep=3:tiles=official", "hired", "23 tokens are not 2 runs"},
         {"hired=keep=3:tiles=grid:columns=3", "hired", "2 tiles are not rows of columns=3"},
         {"flatten,prunesid=keep=9", "prunesid", "a class token a frame"},
+        {"sttm", "sttm", "no grid was given"},
     };
     const winnow_shape odd = {.frames = FRAMES,
                               .tokens = 23,
@@ -196,6 +199,11 @@ static void what_goes_together(void **state)
         {"holitom=keep=25%:still=1,flatten,divprune=keep=18", 18, 5, {0, 0, 0}},
         {"avg-pool=factor=2,prunevid=still=1", 18, 5, {0, 0, 0}},
         {"prunevid=still=1,flatten,divprune=keep=36", 36, 5, {0, 0, 0}},
+        {"sttm=threshold=-1:root=0:temporal=0", 18, 5, {0, 0, 0}}, /* 2 x 3 blocks of each frame */
+        {"sttm=threshold=-1:root=0:temporal=0,tome=r=1", 15, 5, {0, 0, 0}},
+        {"sttm=threshold=-1:root=0:temporal=1,flatten,divprune=keep=7", 7, 5, {0, 0, 0}},
+        {"avg-pool=factor=1,sttm=threshold=1:temporal=0:root=0,divprune=keep=5", 15, 5, {0, 0, 0}},
+        {"avg-pool=factor=2,sttm=temporal=1:mode=official,flatten", 18, 5, {0, 0, 0}},
         {"tome=r=4,tome=r=4,fastervlm=keep=6", 18, 5, {0, 0, 0}},
         {"dycoke=rate=0.5,visionzip=dominant=3:contextual=2", 15, 5, {0, 0, 0}},
         {"fastv=rate=0.5,vispruner=keep=2", 6, 5, {0, 0, 0}},
@@ -369,6 +377,7 @@ static void smaller_runs_of_a_large_plan(void **state)
                                         "flashvid=keep=4:mode=official",
                                         "holitom=keep=4:still=0:contextual=0.5",
                                         "prunevid=still=0",
+                                        "sttm=threshold=0:temporal=0.1:root=0",
                                         "mustdrop=window=2:threshold=0",
                                         "pyramiddrop=ratio=0.3",
                                         "visionzip=dominant=2:contextual=2"};
