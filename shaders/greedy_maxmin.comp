@@ -1,5 +1,5 @@
 // greedy_maxmin: farthest-point selection on the similarity matrix A: again and again the token whose nearest
-// pick is the farthest, md[j] = min over the picks p of 1 - A(p, j).
+// pick is the farthest, md[j] = min over the picks p of 1 - A(p, j); or whose value is largest after each pick's discount.
 // One workgroup a segment, which stays for all k picks. A token belongs to one invocation, which alone touches
 // its md and flag; only the best token goes through shared memory. Cost: k*n loads of A.
 #version 460
@@ -7,6 +7,18 @@
 #define ARGS wn_args_greedy_maxmin
 #include "common.glsl"
 #include "reduce.glsl"
+
+const float least_normal = 1.17549435e-38;    // drivers differ in what is below
+
+// What is left of a token's value beside a pick so similar.
+float discounted(float value, float similarity)
+{
+    precise float square = similarity * similarity;
+    precise float unlike = 1.0 - square;
+    precise float left = value * (unlike > 0.0 ? unlike : 0.0);
+    if (is_nan(similarity) || is_inf(value)) left = value;
+    return left < least_normal ? 0.0 : left;
+}
 
 void main()
 {
@@ -21,7 +33,8 @@ void main()
             continue;
         }
         float first = w_f(pc.first_at + j);
-        w_set_u(pc.md_at + j, is_nan(first) ? 0x7fc00000u : 0x7f800000u);
+        if (pc.discount != 0u && first < least_normal) first = 0.0;
+        w_set_u(pc.md_at + j, is_nan(first) ? 0x7fc00000u : pc.discount != 0u ? floatBitsToUint(first) : 0x7f800000u);
         w_set_u(pc.flag_at + j, 0u);
         best = better(best, uvec2(score_key(first), j));
     }
@@ -37,7 +50,10 @@ void main()
             precise float distance = 1.0 - a_element(row + (j - begin));
             precise float weighted = distance * (pc.weighted != 0u ? w_f(pc.weight_at + j) : 1.0);
             if (pc.weighted != 0u) distance = weighted;
-            if (!is_nan(distance) && !is_nan(md) && distance < md) {
+            if (pc.discount != 0u) {
+                md = discounted(md, a_element(row + (j - begin)));
+                w_set_f(pc.md_at + j, md);
+            } else if (!is_nan(distance) && !is_nan(md) && distance < md) {
                 md = distance;
                 w_set_f(pc.md_at + j, md);
             }

@@ -226,8 +226,9 @@ struct wn_args_row_second { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u sc
  * (from row_second); then the unpicked token with the largest md[j], md[j] = min over the picks p of 1 - A(p, j)
  * (NaN distances are ignored: md keeps its value; md starts at +infinity, at NaN for tokens whose first[] is NaN, which so come last).
  * flag[i] = 1 for picks, else 0; order[seg[s]+t] = position of pick t (order_at may be WN_NONE). md: scratch. items = segs.
- * weighted = 1: the distance of j is (1 - A(p, j)) * weight[j]. picks != 0: only picks pick_from .. pick_from+picks-1 (of at most k[s]); pick_from != 0: md and flag hold what the picks before left. */
-struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; wn_u weighted; wn_u weight_at; };
+ * weighted = 1: the distance of j is (1 - A(p, j)) * weight[j].
+ * discount = 1: md[j] starts as first[j] and each pick p makes it less: md[j] * max(1 - A(p, j)*A(p, j), 0) (NaN: as it was; +infinity stays); md[j] below 2^-126 is 0. picks != 0: only picks pick_from .. pick_from+picks-1 (of at most k[s]); pick_from != 0: md and flag hold what the picks before left. */
+struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u first_at; wn_u md_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; wn_u weighted; wn_u weight_at; wn_u discount; };
 
 /* Greedy MAP of a determinantal point process, k[s] picks a segment. S: similarity matrix A. Kernel of row p, column j:
  *   mode 0: K = (rel[p] * S(p,j)) * rel[j];  mode 1: K = one_minus_weight * S(p,j) + weight * ((rel[p]*S(p,j))*rel[j]).
@@ -862,6 +863,17 @@ struct wn_args_focus_count { WN_HEAD; wn_u segs; wn_u seg_at; wn_u v_at; wn_u ra
 /* The token u of i's segment with flag[u] != 0 and but[u] == 0 (but_at WN_NONE: any) of the largest A(i, u - seg[s]) that is a number, ties to the lower: arg[i] = u, v[i] = that, apart = 1:
  * 1 - that. None: arg[i] = WN_NONE, v[i] = -infinity, apart = 1: NaN. skip[i] != 0 (skip_at WN_NONE: nobody): as none. arg_at WN_NONE: not wanted. A: similarity matrix. items = n_max (GROUPS), i < seg[segs]. */
 struct wn_args_best_flagged { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u flag_at; wn_u but_at; wn_u skip_at; wn_u apart; wn_u v_at; wn_u arg_at; };
+/* ---- least squares on rows of text (stages/sieve.c) -------------------------------------------------- */
+
+/* Ridge regression by eigenvalues e_g = A(g, g), g < n, order[r] the r-th largest, below 0 and NaN as 0: total = e_order[0] + e_order[1] + ..., in that order; penalty = tiny + e_order[k],
+ * k the first with e_order[0] + ... + e_order[k] >= energy * total (none: the last); factor[g] = recip_(e_g + penalty). A f32. items = 1. */
+struct wn_args_ridge_factors { WN_HEAD; wn_u n; wn_u order_at; wn_u factor_at; wn_f energy; wn_f tiny; };
+
+/* B(u, w) = (sum over g < n, ascending from 0, of (A(u, n + g) * factor[g]) * A(w, n + g)) * scale: of eigenvectors as jacobi leaves them. A, B f32. items = n*n. */
+struct wn_args_ridge_inverse { WN_HEAD; wn_u n; wn_u factor_at; wn_f scale; };
+
+/* out[i] = sum over c < cols with flag[c] != 0, ascending from 0, of A(i, c); index[i] < 0: +infinity. items = n_max, i < seg[segs]. */
+struct wn_args_flagged_sum { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u index_at; wn_u cols; wn_u flag_at; wn_u out_at; };
 
 /* ---- quadtrees (stages/sttm.c) --------------------------------------------------------------------
  * Frames of h x w tokens; level 0 is the tokens, level l has ceil(h/2^l) x ceil(w/2^l) nodes. Along an axis node q of level l has the children 2q and 2q+1 of level l-1; where

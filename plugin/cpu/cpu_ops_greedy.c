@@ -1,6 +1,35 @@
 /* Selections that take one token at a time on the similarity matrix. */
 #include "cpu_greedy.h"
 
+/* What drivers differ in: below the least normal number. */
+static float normal_or_zero(float x)
+{
+    return x < 1.17549435e-38f ? 0.0f : x;
+}
+
+/* Values beside a pick so similar. */
+static void discount(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m, uint32_t begin,
+                     uint32_t end, const float *similarity)
+{
+    for (uint32_t j = begin; j < end; ++j) {
+        const float value = real(m, pc->md_at, j), like = similarity[j - begin];
+        const float unlike = 1.0f - like * like, left = value * (unlike > 0.0f ? unlike : 0.0f);
+        set_real(m, pc->md_at, j, normal_or_zero(is_nan(like) || is_inf(value) ? value : left));
+    }
+}
+
+/* Before the first pick. */
+static void start_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m,
+                         uint32_t begin, uint32_t end)
+{
+    for (uint32_t j = begin; j < end; ++j) {
+        const float first = real(m, pc->first_at, j);
+        const float value = pc->discount ? normal_or_zero(first) : bits_f32(0x7f800000u);
+        set_real(m, pc->md_at, j, is_nan(first) ? bits_f32(0x7fc00000u) : value);
+        m->w[pc->flag_at + j] = 0;
+    }
+}
+
 void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
@@ -9,16 +38,16 @@ void cpu_greedy_maxmin(const struct wn_args_greedy_maxmin *pc, const wn_cpu_memo
         const uint32_t begin = seg[s], end = seg[s + 1];
         const uint32_t k = least(m->w[pc->k_at + s], end - begin);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
-        for (uint32_t j = begin; pc->pick_from == 0 && j < end; ++j) {
-            m->w[pc->md_at + j] = is_nan(real(m, pc->first_at, j)) ? 0x7fc00000u : 0x7f800000u;
-            m->w[pc->flag_at + j] = 0;
-        }
+        if (pc->pick_from == 0)
+            start_maxmin(pc, m, begin, end);
         for (uint32_t t = pc->pick_from; t < stop; ++t) {
-            const uint32_t from_at = t == 0 ? pc->first_at : pc->md_at;
+            const uint32_t from_at = t == 0 && !pc->discount ? pc->first_at : pc->md_at;
             const uint32_t p = best_unpicked(m, from_at, pc->flag_at, begin, end);
             take(m, pc->flag_at, pc->order_at, begin + t, p);
             const float *similarity = f32_row(&m->a, p);
-            for (uint32_t j = begin; j < end; ++j) {
+            if (pc->discount)
+                discount(pc, m, begin, end, similarity);
+            for (uint32_t j = begin; !pc->discount && j < end; ++j) {
                 const float apart = 1.0f - similarity[j - begin];
                 const float distance = pc->weighted ? apart * real(m, pc->weight_at, j) : apart;
                 if (distance < real(m, pc->md_at, j)) /* never true of a NaN */

@@ -60,6 +60,7 @@ static const struct {
     {"tops-llm", "keep=25%"},
     {"vitcop", "rows=clusters"},
     {"vitcop-llm", "keep=25%"},
+    {"sieve", "keep=25%"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},
     {"divprune", "keep=25%"},

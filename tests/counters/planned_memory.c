@@ -21,6 +21,7 @@ static const struct {
     {"tops", "as scope"},
     {"tops-llm",
      "every pick is weighed against all tokens of all frames: (T*N) x (T*N) similarities"},
+    {"sieve", "as tops-llm, and the left-over rows that they are of"},
     {"mmtok", "as scope, and the rows of text: (N + M) x N"},
     {"prunesid", "components of N x N products, N x N similarities, and centred tokens"},
     {"prumerge", "neighbours of each kept token: K x N"},
@@ -38,11 +39,11 @@ static const struct {
 };
 
 /* Those whose frames are one set. */
-static const char *const joined[] = {"tops-llm"};
+static const char *const joined[] = {"tops-llm", "sieve"};
 
 /* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
-static const char *const rows_again[] = {"flashvid", "holitom", "prunevid",
-                                         "prunesid", "hicom",   "sttm"};
+static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid",
+                                         "hicom",    "sttm",    "sieve"};
 
 static bool is_among(const char *stage, const char *const *names, size_t count)
 {

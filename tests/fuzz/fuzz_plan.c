@@ -76,6 +76,8 @@ static const char *const stages[] = {
     "tops=keep=%u:coverage=0",
     "tops=keep=%u0%%:norm=range",
     "tops-llm=keep=%u",
+    "sieve=keep=%u:heads=1",
+    "sieve=keep=%u0%%:energy=1:heads=60%%",
     "tops-llm=keep=%u0%%:norm=range:raters=last",
     "vitcop=keep=%u",
     "vitcop=keep=%u0%%:rows=clusters:clusters=0.5:radius=0.3",

@@ -53,5 +53,6 @@ void expect_links(expectations *e);
 void expect_quotas(expectations *e);
 void expect_scales(expectations *e);
 void expect_quad(expectations *e);
+void expect_ridge(expectations *e);
 
 #endif

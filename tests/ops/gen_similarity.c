@@ -212,7 +212,7 @@ void gen_greedy_maxmin(ops_case *c)
         ADD(c, greedy_maxmin, s.segs, SEG(s), .k_at = counts(c, &s), .first_at = reals(c, s.n, f),
             .md_at = array(c, s.n, SCRATCH), .flag_at = array(c, s.n, WORDS),
             .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE, .weighted = chance(c, 40),
-            .weight_at = reals(c, s.n, PLAIN));
+            .weight_at = reals(c, s.n, PLAIN), .discount = chance(c, 40));
     use_a(c, op);
     maybe_in_parts(c, op, WORD(greedy_maxmin, picks), WORD(greedy_maxmin, pick_from));
 }

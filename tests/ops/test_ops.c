@@ -174,6 +174,7 @@ int main(int argc, char **argv)
         expect_quotas(&e);
         expect_scales(&e);
         expect_quad(&e);
+        expect_ridge(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
     } else {

@@ -13,6 +13,7 @@ import vector_density as density
 import vector_methods as m
 import vector_motion
 import vector_quad as quad
+import vector_residual as residual
 import vector_shares as shared
 import vector_text as text
 
@@ -302,3 +303,4 @@ def rows():
     yield from balance.cases(numbered)
     yield from density.cases(numbered)
     yield from quad.cases(numbered)
+    yield from residual.cases(numbered)

@@ -69,6 +69,7 @@ static void what_does_not_go_together(void **state)
         {"ficoco-l=keep=3", "ficoco-l", WINNOW_E_ROLE},
         {"mustdrop-llm", "mustdrop-llm", WINNOW_E_ROLE},
         {"tops-llm=keep=3", "tops-llm", WINNOW_E_ROLE},
+        {"sieve=keep=3", "sieve", WINNOW_E_ROLE},
         {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
         {"prumerge,vitcop=rows=clusters", "vitcop", WINNOW_E_UNSUPPORTED},
         {"focus-llm=keep=3", "focus-llm", WINNOW_E_ROLE},
@@ -108,6 +109,7 @@ static void what_does_not_fit(void **state)
         const char *spec, *stage, *why;
     } rows[] = {
         {"mmtok=keep=3", "mmtok", "`text` has 6 channels and the tokens 5"},
+        {"sieve=keep=3", "sieve", "rows of `text` have 6 elements and tokens 5"},
         {"dart=keep=8", "dart", "`text` has 6 channels and the tokens 5"},
         {"cdpruner=keep=3", "cdpruner", "`text` has 6 channels and `image_embeds` 4"},
         {"hiprune=keep=3", "hiprune", "23 tokens without a grid are no square"},

@@ -48,6 +48,7 @@ static const struct {
     {"divprune=keep=20%:share=need", false},
     {"mustdrop-llm", false},
     {"tops-llm=keep=20", false},
+    {"sieve=keep=20", false},
     {"prunevid-llm=keep=30%", false},
     {"vitcop=rows=clusters", false},
     {"vitcop-llm=keep=30%", false},
