@@ -304,6 +304,9 @@ wn_arr build_topk_of(wn_build *b, uint32_t segs, const wn_list *list, wn_arr sco
 void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd);
 /* Every max(1, m / want)-th of the list, at most want; sets their flags. */
 wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags);
+/* The same for want[s] of each segment, of at most `most`. */
+wn_list build_pick_counts(wn_build *b, const wn_list *from, wn_arr want, uint32_t most,
+                          wn_arr flags);
 void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat,
                  wn_arr list, wn_arr inv, wn_arr *best, wn_arr *arg);
 /* Similarities of the listed tokens (NULL: all) with all tokens of their frame. */

@@ -242,7 +242,8 @@ void build_pick_parity(wn_build *b, wn_arr pos, wn_list *even, wn_list *odd)
     BUILD_OP(b, pick, 1, NULL, NULL, args, WRITES_W);
 }
 
-wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags)
+static wn_list pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr each,
+                           wn_arr flags)
 {
     wn_list list = {.width = want < from->width ? want : from->width};
     const uint64_t all = (uint64_t)list.width * b->set.segs;
@@ -259,9 +260,22 @@ wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_ar
                                       .seg2_at = WN_NONE,
                                       .pos2_at = WN_NONE,
                                       .flag_at = flags.at,
-                                      .dest_at = WN_NONE};
+                                      .dest_at = WN_NONE,
+                                      .wants = each.at != WN_NONE,
+                                      .want_at = each.at};
     BUILD_OP(b, pick, 1, NULL, NULL, args, WRITES_W);
     return list;
+}
+
+wn_list build_pick_stride(wn_build *b, const wn_list *from, uint32_t want, wn_arr flags)
+{
+    return pick_stride(b, from, want, WN_NO_ARR, flags);
+}
+
+wn_list build_pick_counts(wn_build *b, const wn_list *from, wn_arr want, uint32_t most,
+                          wn_arr flags)
+{
+    return pick_stride(b, from, most, want, flags);
 }
 
 void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, const wn_mat *mat,

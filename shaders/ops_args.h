@@ -143,7 +143,7 @@ struct wn_args_sample { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u step_a
 /* Positions picked by a rule from list pos[] (pos_at WN_NONE: the position itself) of segments seg[].
  *   WN_PICK_PARITY  pos1/seg1: even places of each segment, pos2/seg2: odd places
  *   WN_PICK_STRIDE  m = n, step = max(1, m / want); pos1/seg1: places 0, step, 2*step, ..., at most `want`
- *                   (want 0: none); flag[pos1] = 1. pos2 is not written.
+ *                   (want 0: none); flag[pos1] = 1. pos2 is not written. wants = 1: want = W[want_at + s] for each segment
  *   WN_PICK_WINDOW  all tokens as one sequence of seg[segs]; windows of `want` tokens, whole ones only:
  *                   flag[i] = 1 at a window's first place, else 0 (for all i); dest[i] = first place of its window,
  *                   WN_NONE for the tail. pos1, pos2 are not written.
@@ -152,7 +152,7 @@ struct wn_args_sample { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u step_a
 #define WN_PICK_STRIDE 1u
 #define WN_PICK_WINDOW 2u
 struct wn_args_pick { WN_HEAD; wn_u rule; wn_u want; wn_u segs; wn_u seg_at; wn_u pos_at; wn_u seg1_at;
-    wn_u pos1_at; wn_u seg2_at; wn_u pos2_at; wn_u flag_at; wn_u dest_at; };
+    wn_u pos1_at; wn_u seg2_at; wn_u pos2_at; wn_u flag_at; wn_u dest_at; wn_u wants; wn_u want_at; };
 
 /* The set of the tokens with flag (flag != 0) != invert, in order. Each segment gets `first` rows more
  * in front (index -1) and `last` behind (index -2); these have rows WN_NONE, size 1, from WN_NONE.
@@ -902,5 +902,13 @@ struct wn_args_quad_union { WN_HEAD; wn_u n; wn_u owner_at; wn_u ahead_at; wn_u 
 /* The members of the rows r < seg_new[segs]: i < n with node[i] != 0, row[i] == r and i != from[r], ascending, as a list: head[r] = first or WN_NONE, next[i] = the following one or WN_NONE (so too for
  * others); sizes_new[r] = size[from[r]] + the members' sizes in that order. tail: scratch words, one a row. items = 1. */
 struct wn_args_quad_members { WN_HEAD; wn_u n; wn_u segs; wn_u seg_new_at; wn_u node_at; wn_u row_at; wn_u from_at; wn_u head_at; wn_u next_at; wn_u tail_at; wn_u sizes_at; wn_u sizes_new_at; };
+
+/* ---- shares of frames (stages/dytok.c) --------------------------------------------------------------- */
+
+/* k[s] tokens of the frames s, by weight: most_s = min(limit, tokens of s), T = min(total[0], the sum of most_s), g = w[s] (below 0, infinite or NaN: 0; where they add up to 0: 1), raw = (g *
+ * recip_(sum of g in dot32's order)) * float(T), k = floor(raw) (from T on: T; where these pass T together: 0). Of what is left to T one each goes to the frames of largest raw - k (order of scores, ties to the
+ * lower); then k = min(k, most_s), and what is left to T goes, one each round after round, to the frames with k below most_s; those of largest g come first in the last round (ties to the lower).
+ * front[s] = k*6/7 rounded down, back[s] = k - front[s]. mark: scratch floats [segs]. items = 1 (GROUPS). */
+struct wn_args_frame_quota { WN_HEAD; wn_u segs; wn_u seg_at; wn_u w_at; wn_u total_at; wn_u limit; wn_u mark_at; wn_u k_at; wn_u front_at; wn_u back_at; };
 
 #endif

@@ -10,15 +10,17 @@
 #include "reduce.glsl"
 
 uint tokens(uint s) { return w_u(pc.seg_at + s + 1u) - w_u(pc.seg_at + s); }
-uint step_of(uint n) { return max(1u, n / pc.want); }
+uint want_of(uint s) { return pc.wants != 0u ? w_u(pc.want_at + s) : pc.want; }
+uint step_of(uint n, uint want) { return max(1u, n / want); }
 
-// How many places of a segment of n go to the first list.
-uint first_count(uint n)
+// How many places of segment s go to the first list.
+uint first_count(uint s)
 {
+    uint n = tokens(s), want = want_of(s);
     if (pc.rule == WN_PICK_PARITY) return (n + 1u) / 2u;
-    if (pc.want == 0u) return 0u;
-    uint step = step_of(n);
-    return min(pc.want, (n + step - 1u) / step);
+    if (want == 0u) return 0u;
+    uint step = step_of(n, want);
+    return min(want, (n + step - 1u) / step);
 }
 
 // Windows of `want` tokens: the head is flagged, all of a whole window point to it.
@@ -46,7 +48,7 @@ void main()
     uint count = 0u;
     for (uint first = 0u; first <= pc.segs; first += LOCAL) {
         uint s = first + thread(), total;
-        uint before = count + group_scan(s < pc.segs ? first_count(tokens(s)) : 0u, total);
+        uint before = count + group_scan(s < pc.segs ? first_count(s) : 0u, total);
         if (s <= pc.segs) {
             w_set_u(pc.seg1_at + s, before);
             if (is_parity) w_set_u(pc.seg2_at + s, w_u(pc.seg_at + s) - before);
@@ -65,7 +67,7 @@ void main()
     } else {
         for (uint e = thread(); e < count; e += LOCAL) {
             uint s = segment_of(e, pc.seg1_at, pc.segs);
-            uint i = w_u(pc.seg_at + s) + (e - w_u(pc.seg1_at + s)) * step_of(tokens(s));
+            uint i = w_u(pc.seg_at + s) + (e - w_u(pc.seg1_at + s)) * step_of(tokens(s), want_of(s));
             uint p = list_entry(pc.pos_at, i);
             w_set_u(pc.pos1_at + e, p);
             if (pc.flag_at != WN_NONE) w_set_u(pc.flag_at + p, 1u);

@@ -324,3 +324,99 @@ void cpu_best_flagged(const struct wn_args_best_flagged *pc, const wn_cpu_memory
             m->w[pc->arg_at + i] = best;
     }
 }
+
+/* -- shares of frames --------------------------------------------------------------------------- */
+
+/* A total being shared among frames. */
+typedef struct quotas {
+    const struct wn_args_frame_quota *pc;
+    const wn_cpu_memory *m;
+    uint32_t *k;
+    bool flat; /* no frame has a weight */
+} quotas;
+
+static uint32_t most_of(const quotas *q, uint32_t s)
+{
+    const uint32_t *seg = q->m->w + q->pc->seg_at;
+    return least(q->pc->limit, seg[s + 1] - seg[s]);
+}
+
+static float weight_of(const quotas *q, uint32_t s)
+{
+    const float w = real(q->m, q->pc->w_at, s);
+    return q->flat ? 1.0f : w > 0.0f && !is_inf(w) ? w : 0.0f;
+}
+
+static uint32_t taken(const quotas *q)
+{
+    uint32_t sum = 0;
+    for (uint32_t s = 0; s < q->pc->segs; ++s)
+        sum += q->k[s];
+    return sum;
+}
+
+static void give_to_best(const quotas *q, uint32_t count)
+{
+    const uint32_t segs = q->pc->segs;
+    for (uint32_t s = 0; s < segs; ++s) {
+        const uint32_t key = score_key(real(q->m, q->pc->mark_at, s));
+        uint32_t rank = 0;
+        for (uint32_t u = 0; u < segs; ++u) {
+            const uint32_t other = score_key(real(q->m, q->pc->mark_at, u));
+            rank += other > key || (other == key && u < s);
+        }
+        q->k[s] += key != 0 && rank < count;
+    }
+}
+
+/* Whole tokens by weight, and the largest fractions. */
+static void share_by_weight(quotas *q, uint32_t total)
+{
+    const uint32_t segs = q->pc->segs;
+    float p[32] = {0};
+    for (uint32_t s = 0; s < segs; ++s)
+        p[s % 32] += weight_of(q, s);
+    const float sum = tree32(p);
+    q->flat = !(sum > 0.0f);
+    const float factor = recip_(q->flat ? (float)segs : sum);
+    for (uint32_t s = 0; s < segs; ++s) {
+        const float raw = (weight_of(q, s) * factor) * (float)total;
+        q->k[s] = raw < (float)total ? (uint32_t)raw : total;
+        set_real(q->m, q->pc->mark_at, s, raw - (float)q->k[s]);
+    }
+    if (taken(q) > total)
+        memset(q->k, 0, segs * sizeof *q->k);
+    give_to_best(q, total - taken(q));
+    for (uint32_t s = 0; s < segs; ++s)
+        q->k[s] = least(q->k[s], most_of(q, s));
+}
+
+/* One each for the frames that are not full; false: nothing is left, or no room. */
+static bool give_round(const quotas *q, uint32_t left)
+{
+    uint32_t open = 0;
+    for (uint32_t s = 0; s < q->pc->segs; ++s)
+        open += q->k[s] < most_of(q, s);
+    if (left == 0 || open == 0)
+        return false;
+    for (uint32_t s = 0; s < q->pc->segs; ++s)
+        set_real(q->m, q->pc->mark_at, s, q->k[s] < most_of(q, s) ? weight_of(q, s) : NAN);
+    give_to_best(q, left);
+    return true;
+}
+
+void cpu_frame_quota(const struct wn_args_frame_quota *pc, const wn_cpu_memory *m)
+{
+    quotas q = {.pc = pc, .m = m, .k = m->w + pc->k_at};
+    uint32_t room = 0;
+    for (uint32_t s = 0; s < pc->segs; ++s)
+        room += most_of(&q, s);
+    const uint32_t total = least(m->w[pc->total_at], room);
+    share_by_weight(&q, total);
+    while (give_round(&q, total - taken(&q)))
+        ;
+    for (uint32_t s = 0; s < pc->segs; ++s) {
+        m->w[pc->front_at + s] = q.k[s] * 6 / 7;
+        m->w[pc->back_at + s] = q.k[s] - q.k[s] * 6 / 7;
+    }
+}

@@ -143,9 +143,10 @@ static void pick_stride(const struct wn_args_pick *pc, const wn_cpu_memory *m)
     uint32_t picked = 0;
     for (uint32_t s = 0; s < pc->segs; ++s) {
         const uint32_t n = seg[s + 1] - seg[s], first = picked;
-        const uint32_t step = pc->want > 0 && n > pc->want ? n / pc->want : 1;
+        const uint32_t want = pc->wants ? m->w[pc->want_at + s] : pc->want;
+        const uint32_t step = want > 0 && n > want ? n / want : 1;
         m->w[pc->seg1_at + s] = first;
-        for (uint32_t place = 0; place < n && picked - first < pc->want; place += step) {
+        for (uint32_t place = 0; place < n && picked - first < want; place += step) {
             const uint32_t position = entry(m, pc->pos_at, seg[s] + place);
             m->w[pc->pos1_at + picked++] = position;
             put(m, pc->flag_at, position, 1);

@@ -84,6 +84,7 @@ static const struct {
     {"union", "keep=25%:of=fastervlm+divprune"},
     {"cascade", "keep=25%:of=fastervlm+divprune"},
     {"v-cast", "keep=25%"},
+    {"dytok", "keep=25%"},
     {"dtd", "rate=0.75"},
     {"longvu", "threshold=0.7"},
     {"framefusion", "cost=0.3"},

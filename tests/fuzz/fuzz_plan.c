@@ -90,6 +90,8 @@ static const char *const stages[] = {
     "dart=keep=%u:pivots=2:text_pivots=2",
     "dart=keep=%u0%%:mode=official",
     "evs=rate=0.%u",
+    "dytok=keep=%u0%%",
+    "dytok=keep=%u:limit=3",
     "evs=rate=0.%u:compat=bf16",
     "motion=rate=0.%u",
     "motion=rate=0.%u:radius=2:mode=merge",

@@ -215,8 +215,53 @@ static void expect_best_flagged(expectations *e)
     }
 }
 
+/* Frames of 9 tokens, weights 1, 6, 0 and 1 of 8: of 20 tokens 2.5, 15, 0 and 2.5. The first fraction has one more; the second
+ * frame is full with 9. Of the 6 that are left each of the others has two. Weights that are none are all the same: 5 each. */
+static void expect_frame_quota(expectations *e)
+{
+    const float weights[2][4] = {{1.0f, 6.0f, -1.0f, 1.0f}, {NAN, -1.0f, INFINITY, 0.0f}};
+    for (uint32_t k = 0; k < 2; ++k) {
+        ops_case c;
+        case_init(&c, 30, 0);
+        const uint32_t seg = WORDS_OF(&c, 0, 9, 18, 27, 36), w = reals_of(&c, 4, weights[k]),
+                       total = WORDS_OF(&c, 20), mark = array(&c, 4, SCRATCH),
+                       count = array(&c, 4, WORDS), front = array(&c, 4, WORDS),
+                       back = array(&c, 4, WORDS);
+        ADD(&c, frame_quota, 1, .segs = 4, .seg_at = seg, .w_at = w, .total_at = total, .limit = 12,
+            .mark_at = mark, .k_at = count, .front_at = front, .back_at = back);
+        outcome o = run_expected(e, &c);
+        if (k) {
+            CHECK_WORDS(e, "frame_quota: no weights", o.w + count, 5, 5, 5, 5);
+        } else {
+            CHECK_WORDS(e, "frame_quota", o.w + count, 5, 9, 2, 4);
+            CHECK_WORDS(e, "frame_quota: six of seven", o.w + front, 4, 7, 1, 3);
+            CHECK_WORDS(e, "frame_quota: the rest", o.w + back, 1, 2, 1, 1);
+        }
+        outcome_free(&o);
+    }
+}
+
+/* Two of 5 places and none of 2. */
+static void expect_pick_counts(expectations *e)
+{
+    ops_case c;
+    case_init(&c, 31, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 5, 7, 8), want = WORDS_OF(&c, 2, 0, 3),
+                   seg1 = array(&c, 4, WORDS), pos1 = array(&c, 8, WORDS), flag = flags(&c, 8, 0);
+    ADD(&c, pick, 1, .rule = WN_PICK_STRIDE, .want = 3, .segs = 3, .seg_at = seg, .pos_at = WN_NONE,
+        .seg1_at = seg1, .pos1_at = pos1, .seg2_at = WN_NONE, .pos2_at = WN_NONE, .flag_at = flag,
+        .dest_at = WN_NONE, .wants = 1, .want_at = want);
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "pick: counts", o.w + seg1, 0, 2, 2, 3);
+    CHECK_WORDS(e, "pick: each segment's", o.w + pos1, 0, 2, 7);
+    CHECK_WORDS(e, "pick: flags", o.w + flag, 1, 0, 1, 0, 0, 0, 0, 1);
+    outcome_free(&o);
+}
+
 void expect_quotas(expectations *e)
 {
+    expect_frame_quota(e);
+    expect_pick_counts(e);
     expect_kernel_density(e);
     expect_near_peaks(e);
     expect_cluster_sums(e);

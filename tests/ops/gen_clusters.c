@@ -153,3 +153,16 @@ void gen_best_flagged(ops_case *c)
                  .v_at = array(c, s.n_max, REALS),
                  .arg_at = chance(c, 80) ? array(c, s.n_max, WORDS) : WN_NONE));
 }
+
+void gen_frame_quota(ops_case *c)
+{
+    const segments s = any_segments(c, any_size(c, 3000));
+    const uint32_t total = words_below(c, 1, s.n + s.n / 8 + 2),
+                   limit = chance(c, 30) ? 1 + below(c, s.width + 1) : UINT32_MAX;
+    describe(c, "n %u, segments %u, total %u, limit %u", s.n, s.segs, c->w[total], limit);
+    ADD(c, frame_quota, 1, SEG(s),
+        .w_at = chance(c, 70) ? positive(c, s.segs) : reals(c, s.segs, any_flavour(c)),
+        .total_at = total, .limit = limit, .mark_at = array(c, s.segs, SCRATCH),
+        .k_at = array(c, s.segs, WORDS), .front_at = array(c, s.segs, WORDS),
+        .back_at = array(c, s.segs, WORDS));
+}

@@ -59,6 +59,8 @@ void gen_pick(ops_case *c)
     const list l = any_list(c, &set, rule == WN_PICK_WINDOW || chance(c, 30) ? 100 : 60);
     const segments s = l.seg;
     struct wn_args_pick args = {.rule = rule, .want = want, SEG(s), .pos_at = l.pos};
+    args.wants = rule == WN_PICK_STRIDE && chance(c, 40);
+    args.want_at = counts(c, &s);
     args.seg1_at = args.pos1_at = args.seg2_at = args.pos2_at = args.flag_at = args.dest_at =
         WN_NONE;
     if (rule != WN_PICK_WINDOW) {

@@ -47,6 +47,8 @@ static void what_does_not_go_together(void **state)
          WINNOW_E_SHAPE}, /* 2 x 3 */
         {"avg-pool=factor=5", "avg-pool", WINNOW_E_SHAPE},
         {"flatten,evs=rate=0.5", "evs", WINNOW_E_SHAPE},
+        {"flatten,dytok", "dytok", WINNOW_E_SHAPE},
+        {"divprune=keep=20%:share=need,dytok", "dytok", WINNOW_E_SHAPE},
         {"flatten,avg-pool=factor=2", "avg-pool", WINNOW_E_SHAPE},
         {"evs=rate=0.5,flatten,dycoke", "dycoke", WINNOW_E_SHAPE},
         {"evs=rate=0.5,fastvid", "fastvid", WINNOW_E_SHAPE},

@@ -53,6 +53,7 @@ static const struct {
     {"vitcop=rows=clusters", false},
     {"vitcop-llm=keep=30%", false},
     {"fsr=keep=30%", false},
+    {"dytok=keep=30%", false},
     {"streamingtom=keep=30%:threshold=0.1", false},
     {"sttm=threshold=0.2:temporal=0.3:root=0", false},
 };
