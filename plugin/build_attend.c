@@ -1,5 +1,5 @@
 /* build_attend.c: queries of their own that pool tokens: products, a softmax over the tokens, their weighted rows. */
-#include "build.h"
+#include "build_trained.h"
 #include "numbers.h"
 
 wn_mat build_attend_shares(wn_build *b, const wn_queries *q, const wn_rows *keys, float scale)

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "build.h"
+#include "build_trained.h"
 #include "numbers.h"
 
 enum { NAME_SIZE = 96 };

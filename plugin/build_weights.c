@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "build.h"
+#include "build_trained.h"
 #include "trained.h"
 
 enum { SHAPE_SIZE = 64 };

@@ -16,7 +16,7 @@
  * The network sees all source tokens, those too that a stage before it dropped. keep=25%: int(N*0.25), at least 1.
  * NaN: attention of NaN is NaN as far as the kernels reach, and ranks last.
  * Cost: reads the attention once, multiply-adds as the weights have numbers for each token; two matrices of N x the widest layer. */
-#include "build.h"
+#include "build_trained.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

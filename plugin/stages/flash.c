@@ -12,7 +12,7 @@
  * picture in a sequence that becomes shorter, which is the host's matter.
  * NaN: a token of NaN has no share; where no token has one (a query's products all NaN or none below infinity) the row is 0.
  * A share below 2^-64 counts as none. */
-#include "build.h"
+#include "build_trained.h"
 
 enum { WEIGHTS, SCALE, FRAMES };
 

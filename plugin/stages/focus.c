@@ -13,7 +13,7 @@
  * Rows come in raster order, each named after the first token of its cell. Sizes given weigh nothing, they add up.
  * NaN: a scale whose number is NaN is not taken; the maximum of a token and NaN is the token, the first one's NaN stays.
  * Cost: without weights each token is read log2(window) times for the gate, with them once. */
-#include "build.h"
+#include "build_trained.h"
 
 enum { SIMILARITY, WINDOW, POOL, WEIGHTS };
 enum { BY_MAXIMUM, BY_MEAN };

@@ -2,7 +2,7 @@
 #ifndef WN_STAGES_HICOM_H
 #define WN_STAGES_HICOM_H
 
-#include "build.h"
+#include "build_trained.h"
 
 #define HICOM_LOCAL  "local_compressor"
 #define HICOM_GLOBAL "global_compressor"

@@ -7,7 +7,7 @@
  * the f*f cells of one channel, so the shortcut is the mean of the window. Later layers run on
  * N/(f*f) tokens. Without weights the MLP is left out: the layer starts as its shortcut, and is
  * untrained. */
-#include "build.h"
+#include "build_trained.h"
 
 enum { LAYER, FACTOR };
 

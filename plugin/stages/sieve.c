@@ -14,7 +14,7 @@
  *   tokens of all frames are one set; a score below the normal numbers is 0; ties, among them all scores of 0, go to the earlier token;
  *   1 - cos^2 is held above 0; a token without length has CMR 0
  * NaN: a token that holds one comes last; a NaN in the text makes all scores NaN. */
-#include "build.h"
+#include "build_trained.h"
 #include <math.h>
 
 #include "numbers.h"

@@ -127,8 +127,8 @@ static const char *const stages[] = {
     "prunevid-llm=keep=%u0%%",
     "prunevid=still=-1:segments=0.%u:clusters=0.3",
     "sttm=threshold=0.%u:temporal=0.2",
-    "sttm=threshold=0.1:temporal=0:root=%u:mode=paper",
-    "sttm=threshold=-0.%u:temporal=0.01:root=0:weighted=on",
+    "sttm=threshold=0.1:temporal=0:root=%u",
+    "sttm=threshold=-0.%u:temporal=0.01:root=0:weighted=on:mode=official",
 };
 
 typedef struct input {
