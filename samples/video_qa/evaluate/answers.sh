@@ -40,7 +40,13 @@ pipelines+=("laco=layer=2:factor=2:weights=$here/../model/laco-winnow-qa.safeten
     flatten,union=keep=28%:of=fastervlm+divprune:attention=received
     flatten,union=keep=12%:of=fastervlm+divprune:attention=received avg-pool=stride=10 adaptive-pool=size=3
     flatten,prumerge-plus=ratio=0.0625:attention=received flatten,prumerge-plus=ratio=0.025:attention=received
-    longvu=threshold=0.45)
+    longvu=threshold=0.45 flatten,tops=keep=72 flatten,tops=keep=28 vitcop=keep=25%:attention=received
+    flatten,vitcop=keep=25%:attention=received flatten,vitcop=keep=10%:attention=received
+    correlation=similarity=0.5:attention=received correlation=similarity=0.3:attention=received focus=similarity=0.85
+    focus=similarity=0.75 focus=similarity=0.7 sttm=threshold=0.97:temporal=0.95 sttm=threshold=0.9:temporal=0.85
+    "flash=weights=$here/../model/flash-winnow-qa.safetensors:frames=each"
+    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors"
+    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors:temporal=1")
 
 python3 "$here/make_questions.py" "$out/clips" --clips "${CLIPS:-260}" --questions 8
 results=()
