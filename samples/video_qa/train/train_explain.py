@@ -238,7 +238,7 @@ def train(a, m, vocabulary):
 
 @torch.no_grad()
 def rights(m, before, e, scores, keep):
-    at = scores.argsort(1, descending=True, stable=True)[:, :keep].sort(1).values
+    at = scores.argsort(dim=1, descending=True, stable=True)[:, :keep].sort(1).values
     logits = m.logits(m.decode(before, data.pick(e["visual"], at), e["ids"][:, None])[0])[:, 0]
     return ((logits.argmax(-1) == e["targets"]) | (e["targets"] < 0)).all(1)
 
