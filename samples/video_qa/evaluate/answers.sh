@@ -26,6 +26,8 @@ pipelines+=(evs=rate=0.5 evs=rate=0.75 evs=rate=0.875 evs=rate=0.75,flatten,divp
     bilinear-pool=factor=3 adaptive-pool=size=1 adaptive-pool=size=2 adaptive-pool=size=4 laco=layer=2:factor=2
     tome=r=4:layers=all)
 pipelines+=("laco=layer=2:factor=2:weights=$here/../model/laco-winnow-qa.safetensors"
+    "flash=weights=$here/../model/flash-winnow-qa.safetensors:frames=each"
+    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors:temporal=1:spatial=3"
     flatten,scope=keep=72 flatten,scope=keep=28 flatten,holov=keep=72:attention=received
     flatten,holov=keep=28:attention=received flatten,prunesid=keep=72 flatten,prunesid=keep=28 flatten,dart=keep=72
     flatten,dart=keep=28 motion=rate=0.75 motion=rate=0.9 vidcom2=keep=25% vidcom2=keep=10% v-cast=keep=25%
@@ -44,9 +46,7 @@ pipelines+=("laco=layer=2:factor=2:weights=$here/../model/laco-winnow-qa.safeten
     flatten,vitcop=keep=25%:attention=received flatten,vitcop=keep=10%:attention=received
     correlation=similarity=0.5:attention=received correlation=similarity=0.3:attention=received focus=similarity=0.85
     focus=similarity=0.75 focus=similarity=0.7 sttm=threshold=0.97:temporal=0.95 sttm=threshold=0.9:temporal=0.85
-    "flash=weights=$here/../model/flash-winnow-qa.safetensors:frames=each"
-    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors"
-    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors:temporal=1")
+    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors")
 
 python3 "$here/make_questions.py" "$out/clips" --clips "${CLIPS:-260}" --questions 8
 results=()
