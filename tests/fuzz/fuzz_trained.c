@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "build.h"
+#include "build_trained.h"
 #include "numbers.h"
 #include "plan.h"
 #include "trained.h"
