@@ -19,6 +19,25 @@
 #endif
 #include <stb_image.h>
 
+/* False: a chunk of a PNG is longer than what is left of the file, for which stb_image would take up to 2 GiB of memory. */
+static bool png_chunks_fit(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+    if (size < sizeof signature || memcmp(bytes, signature, sizeof signature) != 0)
+        return true;
+    for (size_t at = sizeof signature; size - at >= 8;) {
+        const uint8_t *chunk = bytes + at;
+        const size_t length =
+            (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
+        if (length > size - at - 8)
+            return false;
+        if (memcmp(chunk + 4, "IEND", 4) == 0 || length + 12 > size - at)
+            return true;
+        at += length + 12;
+    }
+    return true;
+}
+
 /* The header is no good. stbi_info only says "unknown"; loading stops there too, and says why. */
 static frames_status fail_header(const video_reader *base, const uint8_t *bytes, size_t size,
                                  video_why why)
@@ -46,6 +65,13 @@ frames_status video_decode_stb(const video_reader *base, const uint8_t *bytes, s
         return video_fail(
             why, FRAMES_E_DAMAGED,
             "%s: the picture is damaged: a Huffman table of a JPEG is too long (make or "
+            "download it again)",
+            base->name);
+    }
+    if (!png_chunks_fit(bytes, size)) {
+        return video_fail(
+            why, FRAMES_E_DAMAGED,
+            "%s: the picture is damaged: a chunk of a PNG is longer than the file (make or "
             "download it again)",
             base->name);
     }

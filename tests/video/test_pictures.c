@@ -164,6 +164,14 @@ static void pictures_in_memory(void **state)
         frames_close(&source);
         free(part);
     }
+    /* A chunk that claims a gigabyte: said, and no memory taken for it. */
+    size_t at = 8;
+    while (memcmp(bytes + at + 4, "IDAT", 4) != 0)
+        at += 12 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+    bytes[at] = 0x40;
+    assert_int_equal(frames_open_memory(&source, bytes, size, NULL, why, sizeof why),
+                     FRAMES_E_DAMAGED);
+    assert_non_null(strstr(why, "a chunk of a PNG is longer than the file (make or"));
     free(bytes);
 }
 
