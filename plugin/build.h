@@ -463,6 +463,16 @@ void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t ta
 uint32_t build_grid_width(wn_build *b);
 /* Fails with a sentence unless the set lies on a full grid. */
 winnow_status build_need_grid(wn_build *b);
+/* Frames of h x w rows list[] of a matrix. */
+typedef struct wn_grid {
+    wn_mat mat;
+    wn_arr list;
+    uint32_t h, w;
+} wn_grid;
+wn_grid build_set_grid(const wn_build *b);
+/* The weighted sum of each window of the axes, times `scale`, into out, a row a window. */
+void build_pool(wn_build *b, const wn_grid *from, const wn_axis *y, const wn_axis *x, float scale,
+                const wn_mat *out);
 /* The set of frames x oh x ow after windows: lists and the assignment from the axes, sizes too where they are not known.
  * transposed: the new grid is ow x oh. */
 void build_grid_after(wn_build *b, const wn_axis *y, const wn_axis *x, const wn_mat *out,

@@ -55,6 +55,33 @@ void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t ta
         b->consts[axis->weight.at + o * axis->taps + tap] = f32_bits(weight);
 }
 
+wn_grid build_set_grid(const wn_build *b)
+{
+    return (wn_grid){b->set.mat, b->set.rows, b->set.grid_h, b->set.grid_w};
+}
+
+void build_pool(wn_build *b, const wn_grid *from, const wn_axis *y, const wn_axis *x, float scale,
+                const wn_mat *out)
+{
+    const struct wn_args_pool args = {.frames = b->set.segs,
+                                      .h = from->h,
+                                      .w = from->w,
+                                      .oh = y->out,
+                                      .ow = x->out,
+                                      .cols = out->cols,
+                                      .rows_at = from->list.at,
+                                      .ystart_at = y->start.at,
+                                      .ycount_at = y->count.at,
+                                      .yweight_at = y->weight.at,
+                                      .ytaps = y->taps,
+                                      .xstart_at = x->start.at,
+                                      .xcount_at = x->count.at,
+                                      .xweight_at = x->weight.at,
+                                      .xtaps = x->taps,
+                                      .scale = scale};
+    BUILD_OP(b, pool, (uint64_t)out->rows * ((out->cols + 1) / 2), &from->mat, out, args, READS_W);
+}
+
 /* The windows of one step from the old grid to the new one. */
 typedef struct places {
     const wn_axis *y, *x;

@@ -14,18 +14,19 @@ static const wn_norms *find_norms(const wn_build *b, const wn_mat *mat, wn_arr l
     return NULL;
 }
 
-static wn_arr make_norms(wn_build *b, const wn_mat *mat, wn_arr list)
+static wn_arr make_norms(wn_build *b, const wn_mat *mat, wn_arr list, wn_arr seg, uint32_t segs,
+                         uint32_t n_max)
 {
-    const wn_arr inv = build_array(b, b->set.n_max);
-    const struct wn_args_row_norm args = {.n_max = b->set.n_max,
-                                          .segs = b->set.segs,
-                                          .seg_at = b->set.seg.at,
+    const wn_arr inv = build_array(b, n_max);
+    const struct wn_args_row_norm args = {.n_max = n_max,
+                                          .segs = segs,
+                                          .seg_at = seg.at,
                                           .list_at = list.at,
                                           .inv_at = inv.at,
                                           .cols = mat->cols,
                                           .eps2 = 1e-16f,
                                           .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, b->set.n_max, mat, NULL, args, WRITES_W);
+    BUILD_OP(b, row_norm, n_max, mat, NULL, args, WRITES_W);
     return inv;
 }
 
@@ -41,7 +42,7 @@ wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list)
         inv = build_array(b, b->set.n_max);
         build_lookup(b, b->set.segs, &rows, list, WN_NO_ARR, every->inv, inv);
     } else {
-        inv = make_norms(b, mat, list);
+        inv = make_norms(b, mat, list, b->set.seg, b->set.segs, b->set.n_max);
     }
     if (mat->ref.slot < WN_SLOT_IN + WINNOW_ROLE_COUNT && b->every_row.at != WN_NONE &&
         b->norm_count < WN_NORMS_MOST)
@@ -52,15 +53,5 @@ wn_arr build_norms(wn_build *b, const wn_mat *mat, wn_arr list)
 
 wn_arr build_row_norms(wn_build *b, const wn_mat *mat)
 {
-    const wn_arr inv = build_array(b, mat->rows), seg = build_counting(b, 2, mat->rows);
-    const struct wn_args_row_norm args = {.n_max = mat->rows,
-                                          .segs = 1,
-                                          .seg_at = seg.at,
-                                          .list_at = WN_NONE,
-                                          .inv_at = inv.at,
-                                          .cols = mat->cols,
-                                          .eps2 = 1e-16f,
-                                          .inv_eps = 1e8f};
-    BUILD_OP(b, row_norm, mat->rows, mat, NULL, args, WRITES_W);
-    return inv;
+    return make_norms(b, mat, WN_NO_ARR, build_counting(b, 2, mat->rows), 1, mat->rows);
 }

@@ -62,25 +62,10 @@ static wn_mat gate(wn_build *b, uint32_t side, uint32_t levels)
     const wn_axis y = axis_of(b, b->set.grid_h, side), x = axis_of(b, b->set.grid_w, side);
     const wn_mat mean = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, cols),
                  out = build_matrix(b, mean.rows, levels + 1);
-    const struct wn_args_pool args = {.frames = b->set.segs,
-                                      .h = b->set.grid_h,
-                                      .w = b->set.grid_w,
-                                      .oh = y.out,
-                                      .ow = x.out,
-                                      .cols = cols,
-                                      .rows_at = b->set.rows.at,
-                                      .ystart_at = y.start.at,
-                                      .ycount_at = y.count.at,
-                                      .yweight_at = y.weight.at,
-                                      .ytaps = y.taps,
-                                      .xstart_at = x.start.at,
-                                      .xcount_at = x.count.at,
-                                      .xweight_at = x.weight.at,
-                                      .xtaps = x.taps,
-                                      .scale = 1.0f};
     if (b->status != WINNOW_OK)
         return out;
-    BUILD_OP(b, pool, (uint64_t)mean.rows * ((cols + 1) / 2), &b->set.mat, &mean, args, READS_W);
+    const wn_grid grid = build_set_grid(b);
+    build_pool(b, &grid, &y, &x, 1.0f, &mean);
     build_dense(b, &layer, &mean, &out, WN_ACT_NONE, 0);
     return out;
 }

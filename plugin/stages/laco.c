@@ -22,28 +22,6 @@ static wn_axis windows(wn_build *b, uint32_t n, uint32_t factor)
     return axis;
 }
 
-static void shortcut(wn_build *b, const wn_axis *y, const wn_axis *x, uint32_t factor,
-                     const wn_mat *out)
-{
-    const struct wn_args_pool args = {.frames = b->set.segs,
-                                      .h = b->set.grid_h,
-                                      .w = b->set.grid_w,
-                                      .oh = y->out,
-                                      .ow = x->out,
-                                      .cols = out->cols,
-                                      .rows_at = b->set.rows.at,
-                                      .ystart_at = y->start.at,
-                                      .ycount_at = y->count.at,
-                                      .yweight_at = y->weight.at,
-                                      .ytaps = y->taps,
-                                      .xstart_at = x->start.at,
-                                      .xcount_at = x->count.at,
-                                      .xweight_at = x->weight.at,
-                                      .xtaps = x->taps,
-                                      .scale = 1.0f / (float)(factor * factor)};
-    BUILD_OP(b, pool, (uint64_t)out->rows * ((out->cols + 1) / 2), &b->set.mat, out, args, READS_W);
-}
-
 /* An encoder's own weights come first, then the stage's file. False: there are none. */
 static bool find_mlp(wn_build *b, uint32_t in, uint32_t out, wn_merge_mlp *mlp)
 {
@@ -96,7 +74,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const bool trained = find_mlp(b, f * f * cols, cols, &mlp);
     const wn_axis y = windows(b, h, f), x = windows(b, w, f);
     const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, cols);
-    shortcut(b, &y, &x, f, &out);
+    const wn_grid grid = build_set_grid(b);
+    build_pool(b, &grid, &y, &x, 1.0f / (float)(f * f), &out);
     if (trained)
         add_mlp(b, f, &mlp, &out);
     build_grid_after(b, &y, &x, &out, false);

@@ -58,25 +58,9 @@ typedef wn_axis (*axis_fn)(wn_build *b, uint32_t n, uint32_t parameter);
 static winnow_status pool_grid(wn_build *b, axis_fn make, uint32_t py, uint32_t px, float scale)
 {
     const wn_axis y = make(b, b->set.grid_h, py), x = make(b, b->set.grid_w, px);
-    const uint32_t rows = b->set.segs * y.out * x.out, cols = b->set.mat.cols;
-    const wn_mat out = build_matrix(b, rows, cols);
-    const struct wn_args_pool args = {.frames = b->set.segs,
-                                      .h = b->set.grid_h,
-                                      .w = b->set.grid_w,
-                                      .oh = y.out,
-                                      .ow = x.out,
-                                      .cols = cols,
-                                      .rows_at = b->set.rows.at,
-                                      .ystart_at = y.start.at,
-                                      .ycount_at = y.count.at,
-                                      .yweight_at = y.weight.at,
-                                      .ytaps = y.taps,
-                                      .xstart_at = x.start.at,
-                                      .xcount_at = x.count.at,
-                                      .xweight_at = x.weight.at,
-                                      .xtaps = x.taps,
-                                      .scale = scale};
-    BUILD_OP(b, pool, (uint64_t)rows * ((cols + 1) / 2), &b->set.mat, &out, args, READS_W);
+    const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, b->set.mat.cols);
+    const wn_grid grid = build_set_grid(b);
+    build_pool(b, &grid, &y, &x, scale, &out);
     build_grid_after(b, &y, &x, &out, false);
     return b->status;
 }

@@ -83,23 +83,11 @@ static wn_mat level_above(wn_build *b, const tree *t, uint32_t level, bool weigh
     const wn_axis y = children(b, t->h, level, weighted), x = children(b, t->w, level, weighted);
     const wn_mat *below = &t->rows[level - 1];
     const wn_mat out = build_matrix(b, (uint64_t)b->set.segs * y.out * x.out, below->cols);
-    const struct wn_args_pool args = {.frames = b->set.segs,
-                                      .h = side_of(t->h, level - 1),
-                                      .w = side_of(t->w, level - 1),
-                                      .oh = y.out,
-                                      .ow = x.out,
-                                      .cols = below->cols,
-                                      .rows_at = level == 1 ? b->set.rows.at : t->one.at,
-                                      .ystart_at = y.start.at,
-                                      .ycount_at = y.count.at,
-                                      .yweight_at = y.weight.at,
-                                      .ytaps = y.taps,
-                                      .xstart_at = x.start.at,
-                                      .xcount_at = x.count.at,
-                                      .xweight_at = x.weight.at,
-                                      .xtaps = x.taps,
-                                      .scale = 1.0f};
-    BUILD_OP(b, pool, (uint64_t)out.rows * ((out.cols + 1) / 2), below, &out, args, READS_W);
+    const wn_grid grid = {.mat = *below,
+                          .list = level == 1 ? b->set.rows : t->one,
+                          .h = side_of(t->h, level - 1),
+                          .w = side_of(t->w, level - 1)};
+    build_pool(b, &grid, &y, &x, 1.0f, &out);
     return out;
 }
 
