@@ -227,6 +227,8 @@ winnow_status build_need_aligned(wn_build *b);
 /* Fails with a sentence inside an encoder's layers: for stages that go by the language model's attention. */
 winnow_status build_need_outside(wn_build *b);
 wn_arr build_relevance(wn_build *b, float scale);
+/* The role text; fails with a sentence, and what to do about it, unless its rows are as wide as the tokens. */
+wn_mat build_text(wn_build *b, const char *advice);
 /* Numbers of a matrix, row by row, as f32 words. */
 wn_arr build_numbers(wn_build *b, const wn_mat *mat);
 /* For each token the most that a row of text_attention gives it: of each head's by itself, or of the rows' means over heads. */

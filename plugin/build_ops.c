@@ -34,6 +34,15 @@ uint64_t build_tile_loops(uint32_t cols)
 
 /* -- scores ------------------------------------------------------------------------------------ */
 
+wn_mat build_text(wn_build *b, const char *advice)
+{
+    const wn_mat text = build_role(b, WINNOW_ROLE_TEXT);
+    if (b->status == WINNOW_OK && text.cols != b->set.mat.cols)
+        build_fail(b, WINNOW_E_SHAPE, "rows of `text` have %u elements and tokens %u (%s)",
+                   text.cols, b->set.mat.cols, advice);
+    return text;
+}
+
 wn_arr build_numbers(wn_build *b, const wn_mat *mat)
 {
     const uint64_t count = (uint64_t)mat->rows * mat->cols;

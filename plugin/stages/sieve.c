@@ -225,12 +225,10 @@ static winnow_status build(wn_build *b, const wn_value *v)
 {
     if (build_need_outside(b) != WINNOW_OK)
         return b->status;
-    const wn_mat text = build_role(b, WINNOW_ROLE_TEXT);
-    if (b->status == WINNOW_OK && text.cols != b->set.mat.cols)
-        return build_fail(b, WINNOW_E_SHAPE,
-                          "rows of `text` have %u elements and tokens %u (give both as the layer "
-                          "of the language model has them)",
-                          text.cols, b->set.mat.cols);
+    const wn_mat text = build_text(b, "give both as the layer "
+                                      "of the language model has them");
+    if (b->status != WINNOW_OK)
+        return b->status;
     build_join(b);
     wn_arr cmr = WN_NO_ARR;
     const wn_mat rest = residuals(b, &text, (float)v[ENERGY].number, &cmr);

@@ -110,12 +110,11 @@ static winnow_status build(wn_build *b, const wn_value *v)
 {
     if (build_need_outside(b) != WINNOW_OK)
         return b->status;
-    const wn_mat text = build_role(b, WINNOW_ROLE_TEXT);
-    if (b->status == WINNOW_OK && text.cols != b->set.mat.cols)
-        return build_fail(b, WINNOW_E_SHAPE,
-                          "rows of `text` have %u elements and tokens %u (give the text as the "
-                          "language model embeds it, beside the tokens that go into it)",
-                          text.cols, b->set.mat.cols);
+    const wn_mat text =
+        build_text(b, "give the text as the "
+                      "language model embeds it, beside the tokens that go into it");
+    if (b->status != WINNOW_OK)
+        return b->status;
     build_join(b);
     const wn_arr score = find_scores(b, &text);
     const wn_arr keep = build_topk(b, score, build_count_of_all(b, kept_of, &v[KEEP]), false, true);

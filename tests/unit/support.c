@@ -163,3 +163,29 @@ winnow_status test_plan(winnow_device *device, const char *spec, const test_run 
     api->pipeline_destroy(pipeline);
     return status;
 }
+
+winnow_status test_run_blob(test_host *host, const char *spec, const winnow_blob *blob,
+                            uint32_t most, test_run *run)
+{
+    const winnow_api *api = test_api();
+    winnow_pipeline *pipeline = NULL;
+    winnow_plan *plan = NULL;
+    winnow_device *device = test_device(&host->host);
+    winnow_plan_desc desc = {.struct_size = sizeof desc,
+                             .flags = WINNOW_PLAN_HOST_MEMORY,
+                             .max_shape = run->shape,
+                             .roles = run->roles,
+                             .outputs = (1u << WINNOW_OUT_COUNT) - 1u};
+    desc.max_shape.frames = most;
+    winnow_status status =
+        api->pipeline_create_weights(&host->host, spec, blob, blob ? 1 : 0, &pipeline);
+    if (status == WINNOW_OK)
+        status = api->plan_create(device, pipeline, &desc, &plan);
+    if (status == WINNOW_OK)
+        status = api->plan_run(plan, &run->run, &run->result);
+    api->plan_destroy(plan);
+    api->pipeline_destroy(pipeline);
+    api->device_destroy(device);
+    assert_int_equal(host->live, 0);
+    return status;
+}

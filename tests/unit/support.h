@@ -55,6 +55,11 @@ void test_run_close(test_run *run);
 winnow_status test_plan(winnow_device *device, const char *spec, const test_run *run,
                         uint32_t flags, winnow_plan **out);
 
+/* A run of `spec` on plain C, whose weights are the blob (NULL: it has none), by a plan for `most` frames; the caller closes it.
+ * status: of the pipeline, the plan or the run. Nothing is left on the host. */
+winnow_status test_run_blob(test_host *host, const char *spec, const winnow_blob *blob,
+                            uint32_t most, test_run *run);
+
 /* The next of a series of numbers in -1..1. */
 float test_random(uint32_t *state);
 

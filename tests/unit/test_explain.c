@@ -55,27 +55,8 @@ static weights_file *file_of(const char *notes, const weights_tensor *tensors, s
 static winnow_status run_it(test_host *host, const char *spec, const weights_file *f, uint32_t most,
                             test_run *run)
 {
-    const winnow_api *api = test_api();
     const winnow_blob blob = {"w", f->bytes, f->size};
-    winnow_pipeline *pipeline = NULL;
-    winnow_plan *plan = NULL;
-    winnow_device *device = test_device(&host->host);
-    winnow_plan_desc desc = {.struct_size = sizeof desc,
-                             .flags = WINNOW_PLAN_HOST_MEMORY,
-                             .max_shape = run->shape,
-                             .roles = run->roles,
-                             .outputs = (1u << WINNOW_OUT_COUNT) - 1u};
-    desc.max_shape.frames = most;
-    winnow_status status = api->pipeline_create_weights(&host->host, spec, &blob, 1, &pipeline);
-    if (status == WINNOW_OK)
-        status = api->plan_create(device, pipeline, &desc, &plan);
-    if (status == WINNOW_OK)
-        status = api->plan_run(plan, &run->run, &run->result);
-    api->plan_destroy(plan);
-    api->pipeline_destroy(pipeline);
-    api->device_destroy(device);
-    assert_int_equal(host->live, 0);
-    return status;
+    return test_run_blob(host, spec, &blob, most, run);
 }
 
 /* -- the network in double --------------------------------------------------------------------- */

@@ -47,28 +47,9 @@ static size_t make_file(unsigned char *bytes, size_t room, const gate *g)
 /* Plans and runs `spec`, whose weights are @w (g NULL: it has none). */
 static winnow_status run_it(test_host *host, const char *spec, const gate *g, test_run *run)
 {
-    const winnow_api *api = test_api();
     unsigned char bytes[4096];
     const winnow_blob blob = {"w", bytes, g ? make_file(bytes, sizeof bytes, g) : 0};
-    winnow_pipeline *pipeline = NULL;
-    winnow_plan *plan = NULL;
-    winnow_device *device = test_device(&host->host);
-    const winnow_plan_desc desc = {.struct_size = sizeof desc,
-                                   .flags = WINNOW_PLAN_HOST_MEMORY,
-                                   .max_shape = run->shape,
-                                   .roles = run->roles,
-                                   .outputs = (1u << WINNOW_OUT_COUNT) - 1u};
-    winnow_status status =
-        api->pipeline_create_weights(&host->host, spec, &blob, g ? 1 : 0, &pipeline);
-    if (status == WINNOW_OK)
-        status = api->plan_create(device, pipeline, &desc, &plan);
-    if (status == WINNOW_OK)
-        status = api->plan_run(plan, &run->run, &run->result);
-    api->plan_destroy(plan);
-    api->pipeline_destroy(pipeline);
-    api->device_destroy(device);
-    assert_int_equal(host->live, 0);
-    return status;
+    return test_run_blob(host, spec, g ? &blob : NULL, run->shape.frames, run);
 }
 
 static void what_does_not_fit(void **state)
