@@ -81,7 +81,7 @@ static int32_t threads_of(const asker_options *o)
     return processors < 1 ? 1 : processors > THREADS_MOST ? THREADS_MOST : (int32_t)processors;
 }
 
-bool asker_open(asker *a, asker_model *m)
+bool asker_open(asker *a, asker_model *m, const asker_watch *watch)
 {
     const asker_options *o = &m->options;
     struct llama_context_params params = llama_context_default_params();
@@ -96,6 +96,11 @@ bool asker_open(asker *a, asker_model *m)
     params.n_batch = o->batch;
     params.n_ubatch = o->batch;
     params.n_threads = params.n_threads_batch = threads_of(o);
+    if (watch) {
+        params.cb_eval = watch->callback;
+        params.cb_eval_user_data = watch->user;
+        params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    }
     a->context = llama_init_from_model(m->model, params);
     if (!a->context) {
         return say_failed("a context of %u tokens: llama.cpp does not make it%s", params.n_ctx,
@@ -290,30 +295,35 @@ static bool generate(asker *a, double start, asker_piece piece, void *user, aske
     return true;
 }
 
+bool asker_read(asker *a, const char *question, uint32_t *count, bool *again)
+{
+    llama_token *tokens = NULL;
+    if (!prompt_question(a->model->vocab, &a->model->template, question, &tokens, count)) {
+        return false;
+    }
+    bool good = check_room(a, *count) && go_back(a, again);
+    trace_text(a, tokens, good ? *count : 0);
+    if (good && llama_host_text(&a->host, tokens, *count, true) != LLAMA_HOST_OK) {
+        good = say_failed("%s%s", a->host.why, say_llama_words());
+    }
+    free(tokens);
+    return good;
+}
+
 bool asker_ask(asker *a, const char *question, bool kv, asker_piece piece, void *user,
                asker_answer *out)
 {
     const double start = say_clock();
-    llama_token *tokens = NULL;
     *out = (asker_answer){0};
     out->text = calloc(1, 1);
     if (!out->text) {
         return say_failed("out of memory for an answer");
     }
-    if (!prompt_question(a->model->vocab, &a->model->template, question, &tokens, &out->question)) {
-        return false;
-    }
-    bool good = check_room(a, out->question) && go_back(a, &out->again);
-    trace_text(a, tokens, good ? out->question : 0);
-    if (good && llama_host_text(&a->host, tokens, out->question, true) != LLAMA_HOST_OK) {
-        good = say_failed("%s%s", a->host.why, say_llama_words());
-    }
-    free(tokens);
-    if (!good) {
+    if (!asker_read(a, question, &out->question, &out->again)) {
         return false;
     }
     out->cells = a->host.cells;
-    good = generate(a, start, piece, user, out);
+    bool good = generate(a, start, piece, user, out);
     if (good && kv) { /* after the answer, which would otherwise wait for it */
         const uint64_t all = llama_state_seq_get_size(a->context, a->host.sequence);
         out->kv_bytes = all / a->host.cells * out->cells;

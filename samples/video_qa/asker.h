@@ -52,13 +52,24 @@ typedef struct asker {
     bool told;         /* that the cache cannot go back */
 } asker;
 
-/* Takes the context's memory. asker_close in any case. */
-bool asker_open(asker *a, asker_model *m);
+/* Called at every node of the graphs that are run, as llama.h has it: flash attention goes off, which
+ * would hide the attention. */
+typedef struct asker_watch {
+    ggml_backend_sched_eval_callback callback;
+    void *user;
+} asker_watch;
+
+/* Takes the context's memory. `watch` may be NULL, and is copied. asker_close in any case. */
+bool asker_open(asker *a, asker_model *m, const asker_watch *watch);
 void asker_close(asker *a);
 
 /* The media that questions are about from now on: what the cache held is forgotten, and they are
  * decoded. Films and rows are borrowed until the next call. */
 bool asker_show(asker *a, const prompt_media *media, uint32_t count);
+
+/* Decodes a question behind the media, up to where its answer begins. *count: its tokens and the
+ * template's. *again, if the media had to be decoded once more for it. */
+bool asker_read(asker *a, const char *question, uint32_t *count, bool *again);
 
 typedef struct asker_answer {
     char *text;         /* whole, ended by 0. Owner: the caller, asker_answer_free */

@@ -136,41 +136,60 @@ void film_run_close(film_run *run, film_encoder *e)
 
 /* ---- pipelines ---- */
 
+uint32_t film_frames(const film_pipeline *p, uint32_t frames)
+{
+    return p->given & 1u << WINNOW_ROLE_ATTENTION ? 1 : frames;
+}
+
 /* Asked on a small set of tokens: a stage with no place behind an encoder is found out. */
-static bool runs_behind(film_encoder *e, const winnow_pipeline *pipeline)
+static bool runs_behind(film_encoder *e, const film_pipeline *p, uint32_t needed, uint32_t optional)
 {
     const uint32_t tokens = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SIZES;
-    const winnow_plan_desc desc = {
-        .struct_size = sizeof desc,
-        .flags = WINNOW_PLAN_HOST_MEMORY,
-        .max_shape = {.frames = 2, .tokens = 16, .dim = 8, .grid_h = 4, .grid_w = 4},
-        .roles = 1u << WINNOW_ROLE_TOKENS};
-    uint32_t needed = 0, optional = 0;
+    const winnow_plan_desc desc = {.struct_size = sizeof desc,
+                                   .flags = WINNOW_PLAN_HOST_MEMORY,
+                                   .max_shape = {.frames = film_frames(p, 2),
+                                                 .tokens = 16,
+                                                 .dim = 8,
+                                                 .grid_h = 4,
+                                                 .grid_w = 4,
+                                                 .key_dim = 8,
+                                                 .heads = 1,
+                                                 .llm_heads = 1,
+                                                 .text_rows = 2,
+                                                 .text_dim = 8},
+                                   .roles = 1u << WINNOW_ROLE_TOKENS | p->given};
     winnow_plan *plan = NULL;
-    if (e->api->pipeline_inputs(pipeline, &needed, &optional) != WINNOW_OK ||
-        ((needed | optional) & ~tokens)) {
+    if ((needed & ~(tokens | p->given)) || (!p->given && (optional & ~tokens))) {
         return false;
     }
-    const winnow_status status = e->api->plan_create(e->device, pipeline, &desc, &plan);
+    const winnow_status status = e->api->plan_create(e->device, p->pipeline, &desc, &plan);
     e->api->plan_destroy(plan);
     film_forget(e);
     return status != WINNOW_E_UNSUPPORTED;
 }
 
-bool film_pipeline_open(film_pipeline *p, film_encoder *e, const char *spec)
+bool film_pipeline_open_with(film_pipeline *p, film_encoder *e, const char *spec, uint32_t roles)
 {
+    uint32_t needed = 0, optional = 0;
     *p = (film_pipeline){.spec = spec};
     film_forget(e);
     if (!spec) {
         return true;
     }
-    const winnow_status status = e->api->pipeline_create(&e->host, spec, &p->pipeline);
+    winnow_status status = e->api->pipeline_create(&e->host, spec, &p->pipeline);
     if (status != WINNOW_OK) {
         p->pipeline = NULL;
         return film_fail(e, "pipeline", status);
     }
-    p->inside = !runs_behind(e, p->pipeline);
+    status = e->api->pipeline_inputs(p->pipeline, &needed, &optional);
+    p->given = roles & (needed | optional);
+    p->inside = status != WINNOW_OK || !runs_behind(e, p, needed, optional);
     return true;
+}
+
+bool film_pipeline_open(film_pipeline *p, film_encoder *e, const char *spec)
+{
+    return film_pipeline_open_with(p, e, spec, 0);
 }
 
 void film_pipeline_close(film_pipeline *p, film_encoder *e)

@@ -83,7 +83,8 @@ void film_free(film *f);
 typedef struct film_pipeline {
     const char *spec;          /* borrowed; NULL: nothing is reduced */
     winnow_pipeline *pipeline; /* NULL: likewise */
-    bool inside;               /* it needs more than tokens */
+    uint32_t given;            /* roles beside the tokens that film_reduce_with gives it */
+    bool inside;               /* it needs more than tokens, and what is given */
     film_run run;              /* where it is inside: with the pipeline in it */
     winnow_plan *plan;         /* where it is behind: of the last film's shape */
     winnow_shape shape;
@@ -91,6 +92,8 @@ typedef struct film_pipeline {
 
 /* `spec` NULL: none. film_pipeline_close in any case, before the encoder is closed. */
 bool film_pipeline_open(film_pipeline *p, film_encoder *e, const char *spec);
+/* Of `roles` (bits), which film_reduce_with can give, it will have those that it takes. */
+bool film_pipeline_open_with(film_pipeline *p, film_encoder *e, const char *spec, uint32_t roles);
 void film_pipeline_close(film_pipeline *p, film_encoder *e);
 
 typedef struct film_rows {
@@ -113,6 +116,18 @@ bool film_encode(film *f, film_encoder *e);
 /* The rows that `p` leaves of a film; film_encode is called where it has to be. film_rows_free in
  * any case. */
 bool film_reduce(film_rows *out, film *f, film_encoder *e, film_pipeline *p);
+
+/* What a pipeline behind the encoder gets beside the tokens: the arrays of p->given, of which
+ * image_embeds are always the tokens themselves. With `attention` all frames are one. */
+typedef struct film_inputs {
+    const float *in[WINNOW_ROLE_SLOTS];
+    uint32_t text_rows, text_dim, key_dim;
+    uint32_t heads; /* of all kinds of attention */
+} film_inputs;
+
+/* film_reduce for a pipeline that was opened with roles. */
+bool film_reduce_with(film_rows *out, film *f, film_encoder *e, film_pipeline *p,
+                      const film_inputs *inputs);
 void film_rows_free(film_rows *r);
 
 /* Room for `most` rows of `width` channels over `sources` source tokens, all zero. */
@@ -121,6 +136,8 @@ bool film_rows_room(film_rows *r, uint32_t most, uint32_t width, uint64_t source
 /* For the files of this part: the library's own sentence, or `what` and the status. False. */
 bool film_fail(film_encoder *e, const char *what, winnow_status status);
 void film_forget(film_encoder *e);
+/* Frames of a plan for `frames` of them. */
+uint32_t film_frames(const film_pipeline *p, uint32_t frames);
 /* A run's encoder for a film, with `pipeline` in it. */
 bool film_run_open(film_run *run, film_encoder *e, const film *f, const winnow_pipeline *pipeline);
 void film_run_close(film_run *run, film_encoder *e);

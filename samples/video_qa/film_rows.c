@@ -196,11 +196,24 @@ static bool reduce_inside(film_rows *out, film *f, film_encoder *e, film_pipelin
     return true;
 }
 
-static winnow_status run_plan(film_rows *out, const film *f, film_encoder *e, winnow_plan *plan,
-                              const winnow_shape *shape)
+static void set_inputs(winnow_run *run, const film *f, const film_pipeline *p,
+                       const film_inputs *inputs, size_t first)
 {
+    run->in[WINNOW_ROLE_TOKENS].data = f->tokens + first;
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
+        if (p->given & 1u << role) {
+            const bool image = role == WINNOW_ROLE_IMAGE_EMBEDS;
+            run->in[role].data = image ? f->tokens + first : (void *)(uintptr_t)inputs->in[role];
+        }
+    }
+}
+
+static winnow_status run_plan(film_rows *out, const film *f, film_encoder *e,
+                              const film_pipeline *p, const film_inputs *inputs)
+{
+    const winnow_shape *shape = &p->shape;
     winnow_plan_info info = {.struct_size = sizeof info};
-    winnow_status status = e->api->plan_info(plan, &info);
+    winnow_status status = e->api->plan_info(p->plan, &info);
     if (status == WINNOW_OK &&
         !make_room(out, e, f, info.rows_max * call_count(f), info.dim_out, e->token)) {
         return WINNOW_E_HOST_MEMORY;
@@ -209,9 +222,9 @@ static winnow_status run_plan(film_rows *out, const film *f, film_encoder *e, wi
         const part q = part_of(out, f, call, info.rows_max);
         winnow_run run = {.struct_size = sizeof run, .shape = *shape};
         winnow_result result = {.struct_size = sizeof result};
-        run.in[WINNOW_ROLE_TOKENS].data = f->tokens + (size_t)call * shape->tokens * shape->dim;
+        set_inputs(&run, f, p, inputs, (size_t)call * shape->tokens * shape->dim);
         point_outputs(run.out, out, &q);
-        status = e->api->plan_run(plan, &run, &result);
+        status = e->api->plan_run(p->plan, &run, &result);
         accept(out, &q, status == WINNOW_OK ? result.rows : 0);
     }
     return status;
@@ -223,7 +236,7 @@ static winnow_status plan_for(film_encoder *e, film_pipeline *p, const winnow_sh
     const winnow_plan_desc desc = {.struct_size = sizeof desc,
                                    .flags = WINNOW_PLAN_HOST_MEMORY,
                                    .max_shape = *shape,
-                                   .roles = 1u << WINNOW_ROLE_TOKENS,
+                                   .roles = 1u << WINNOW_ROLE_TOKENS | p->given,
                                    .outputs = 1u << WINNOW_OUT_TOKENS | 1u << WINNOW_OUT_INDICES |
                                               1u << WINNOW_OUT_ASSIGNMENT};
     if (p->plan && memcmp(&p->shape, shape, sizeof *shape) == 0) {
@@ -235,19 +248,37 @@ static winnow_status plan_for(film_encoder *e, film_pipeline *p, const winnow_sh
     return e->api->plan_create(e->device, p->pipeline, &desc, &p->plan);
 }
 
-static bool reduce_behind(film_rows *out, film *f, film_encoder *e, film_pipeline *p)
+/* Roles that are not given have no size. */
+static winnow_shape shape_behind(const film *f, const film_encoder *e, const film_pipeline *p,
+                                 const film_inputs *inputs)
 {
     uint32_t grid[3];
     film_grid(e, f, grid);
+    const uint32_t frames = f->is_video ? film_frames(p, grid[0]) : 1;
+    const bool whole = f->is_video && frames < grid[0]; /* one set has no grid */
+    winnow_shape shape = {.frames = frames,
+                          .tokens = grid[1] * grid[2] * (whole ? grid[0] : 1),
+                          .dim = e->info.dim,
+                          .grid_h = whole ? 0 : grid[1],
+                          .grid_w = whole ? 0 : grid[2]};
+    if (inputs) {
+        shape.text_rows = inputs->text_rows;
+        shape.text_dim = inputs->text_dim;
+        shape.key_dim = inputs->key_dim;
+        shape.heads = shape.llm_heads = inputs->heads;
+        shape.image_dim = e->info.dim;
+    }
+    return shape;
+}
+
+static bool reduce_behind(film_rows *out, film *f, film_encoder *e, film_pipeline *p,
+                          const film_inputs *inputs)
+{
     const double start = say_clock();
-    const winnow_shape shape = {.frames = f->is_video ? grid[0] : 1,
-                                .tokens = grid[1] * grid[2],
-                                .dim = e->info.dim,
-                                .grid_h = grid[1],
-                                .grid_w = grid[2]};
+    const winnow_shape shape = shape_behind(f, e, p, inputs);
     winnow_status status = plan_for(e, p, &shape);
     if (status == WINNOW_OK) {
-        status = run_plan(out, f, e, p->plan, &shape);
+        status = run_plan(out, f, e, p, inputs);
     }
     out->reduce_ms = say_clock() - start;
     return status == WINNOW_OK || film_fail(e, "reduce", status);
@@ -273,16 +304,23 @@ static bool take_all(film_rows *out, const film *f, const film_encoder *e)
     return true;
 }
 
-bool film_reduce(film_rows *out, film *f, film_encoder *e, film_pipeline *p)
+bool film_reduce_with(film_rows *out, film *f, film_encoder *e, film_pipeline *p,
+                      const film_inputs *inputs)
 {
     *out = (film_rows){0};
     film_forget(e);
     if (p->inside) {
         return reduce_inside(out, f, e, p);
     }
-    if (!film_encode(f, e) || !(p->pipeline ? reduce_behind(out, f, e, p) : take_all(out, f, e))) {
+    if (!film_encode(f, e) ||
+        !(p->pipeline ? reduce_behind(out, f, e, p, inputs) : take_all(out, f, e))) {
         return false;
     }
     out->encode_ms = f->encode_ms;
     return true;
+}
+
+bool film_reduce(film_rows *out, film *f, film_encoder *e, film_pipeline *p)
+{
+    return film_reduce_with(out, f, e, p, NULL);
 }

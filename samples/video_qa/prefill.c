@@ -48,7 +48,7 @@ static bool open_all(prefill **out, const prefill_options *o, const film_encoder
     p->question = o->question;
     llama_log_set(say_llama_log(false), NULL);
     llama_backend_init();
-    if (asker_model_open(&p->model, &ask, e) && asker_open(&p->asker, &p->model)) {
+    if (asker_model_open(&p->model, &ask, e) && asker_open(&p->asker, &p->model, NULL)) {
         return true;
     }
     close_all(p);

@@ -60,7 +60,7 @@ bool session_open(session *s, const options *o)
                                .compact = strcmp(o->mrope, "compact") == 0};
     bool good = asker_model_open(&s->model, &ask, &s->encoder);
     for (uint32_t i = 0; good && i < s->side_count; i++) {
-        good = asker_open(&s->sides[i].asker, &s->model);
+        good = asker_open(&s->sides[i].asker, &s->model, NULL);
     }
     return good;
 }

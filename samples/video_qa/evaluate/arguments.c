@@ -40,10 +40,13 @@ enum { ARGUMENT_COUNT = sizeof table / sizeof table[0] };
 
 void arguments_help(void)
 {
-    puts("usage: winnow-evaluate CLIPS.jsonl --pipeline SPEC [--pipeline SPEC...] -o FILE "
-         "[OPTIONS]\n\n"
-         "Asks all questions about all clips with each pipeline. Besides Winnow's there are none,\n"
-         "random=keep=25% and uniform=keep=64, which look at nothing.\n");
+    puts(
+        "usage: winnow-evaluate CLIPS.jsonl --pipeline SPEC [--pipeline SPEC...] -o FILE "
+        "[OPTIONS]\n\n"
+        "Asks all questions about all clips with each pipeline. Besides Winnow's there are none,\n"
+        "random=keep=25% and uniform=keep=64, which look at nothing. Stages that need what the\n"
+        "language model attends to get it (layer=N: of which layer; llm:SPEC: where the encoder's\n"
+        "would do).\n");
     for (int i = 0; i < ARGUMENT_COUNT; i++) {
         char left[64];
         snprintf(left, sizeof left, "%s %s", table[i].name, table[i].value);

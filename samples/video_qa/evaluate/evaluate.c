@@ -11,6 +11,7 @@
 #include "../asker.h"
 #include "../default_model.h"
 #include "arguments.h"
+#include "asked.h"
 #include "clips.h"
 #include "floors.h"
 #include "results.h"
@@ -22,6 +23,7 @@ typedef struct way {
     film_pipeline pipeline;
     floor_spec floor;
     const char *spec;
+    bool is_asked; /* it chooses for each question anew */
     uint64_t asked, right;
 } way;
 
@@ -33,6 +35,7 @@ typedef struct evaluation {
     film_pipeline none;
     asker_model model;
     asker asker;
+    asked look;
     results out;
     uint32_t clips;
 } evaluation;
@@ -46,6 +49,10 @@ static bool open_way(evaluation *v, const char *spec)
     w->spec = spec;
     if (floor_read(spec, &w->floor, &good)) {
         return good;
+    }
+    w->is_asked = asked_is(&v->encoder, spec);
+    if (w->is_asked) {
+        return asked_pipeline_open(&v->look, &w->pipeline, &v->encoder, spec);
     }
     return film_pipeline_open(&w->pipeline, &v->encoder, strcmp(spec, "none") == 0 ? NULL : spec);
 }
@@ -74,13 +81,15 @@ static bool open_all(evaluation *v)
         }
     }
     return film_pipeline_open(&v->none, &v->encoder, NULL) &&
-           asker_model_open(&v->model, &ask, &v->encoder) && asker_open(&v->asker, &v->model) &&
+           asker_model_open(&v->model, &ask, &v->encoder) &&
+           asker_open(&v->asker, &v->model, NULL) && asked_open(&v->look, &v->model) &&
            results_open(&v->out, a->output);
 }
 
 static void close_all(evaluation *v)
 {
     asker_close(&v->asker);
+    asked_close(&v->look);
     asker_model_close(&v->model);
     for (uint32_t i = 0; i < v->way_count; i++) {
         film_pipeline_close(&v->ways[i].pipeline, &v->encoder);
@@ -130,12 +139,34 @@ static bool ask(evaluation *v, way *w, const clip *c, const film_rows *rows, uin
     return good;
 }
 
-static bool ask_all(evaluation *v, way *w, const clip *c, film *f, const film_rows *rows)
+/* `rows` decoded, then one question, or all: NULL. */
+static bool ask_all(evaluation *v, way *w, const clip *c, const prompt_media *media,
+                    const uint32_t *only)
 {
-    const prompt_media media = {.film = f, .rows = rows};
-    bool good = asker_show(&v->asker, &media, 1);
-    for (uint32_t i = 0; good && i < c->question_count; i++) {
-        good = ask(v, w, c, rows, i);
+    bool good = asker_show(&v->asker, media, 1);
+    const uint32_t end = only ? *only + 1 : c->question_count;
+    for (uint32_t i = only ? *only : 0; good && i < end; i++) {
+        good = ask(v, w, c, media->rows, i);
+    }
+    return good;
+}
+
+/* The ways that choose for each question. */
+static bool evaluate_asked(evaluation *v, const clip *c, film *f, const film_rows *all)
+{
+    bool good = v->look.look.layer_count == 0 ||
+                asked_show(&v->look, &(prompt_media){.film = f, .rows = all});
+    for (uint32_t q = 0; good && v->look.look.layer_count && q < c->question_count; q++) {
+        good = asked_read(&v->look, c->questions[q].question);
+        for (uint32_t i = 0; good && i < v->way_count; i++) {
+            way *w = &v->ways[i];
+            film_rows rows = {0};
+            if (w->is_asked) {
+                good = asked_reduce(&v->look, &rows, f, &v->encoder, &w->pipeline) &&
+                       ask_all(v, w, c, &(prompt_media){.film = f, .rows = &rows}, &q);
+            }
+            film_rows_free(&rows);
+        }
     }
     return good;
 }
@@ -151,12 +182,16 @@ static bool evaluate_clip(evaluation *v, const clip *c)
     for (uint32_t i = 0; good && i < v->way_count; i++) {
         way *w = &v->ways[i];
         film_rows rows = {0};
+        if (w->is_asked) {
+            continue;
+        }
         const uint64_t seed = v->a.seed * 0x100000001B3u + v->clips;
         good = w->floor.kind != FLOOR_NONE ? floor_reduce(&rows, &all, &w->floor, seed)
                                            : film_reduce(&rows, &f, &v->encoder, &w->pipeline);
-        good = good && ask_all(v, w, c, &f, &rows);
+        good = good && ask_all(v, w, c, &(prompt_media){.film = &f, .rows = &rows}, NULL);
         film_rows_free(&rows);
     }
+    good = good && evaluate_asked(v, c, &f, &all);
     film_rows_free(&all);
     film_free(&f);
     return good;

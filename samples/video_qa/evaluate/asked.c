@@ -1,0 +1,274 @@
+#include "asked.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "say.h"
+
+enum { LAYER = 1 }; /* FastV's and others' second */
+
+static const char prefix[] = "llm:";
+
+/* ---- which pipelines ---- */
+
+#define ROLE(name) (1u << WINNOW_ROLE_##name)
+
+uint32_t asked_roles(void)
+{
+    return ROLE(TEXT) | ROLE(IMAGE_EMBEDS) | ROLE(LLM_ATTENTION) | ROLE(TEXT_ATTENTION) |
+           ROLE(ATTENTION) | ROLE(KEYS) | ROLE(TEXT_KEYS);
+}
+
+const char *asked_spec(const char *spec)
+{
+    const size_t size = sizeof prefix - 1;
+    return strncmp(spec, prefix, size) == 0 ? spec + size : spec;
+}
+
+bool asked_is(const film_encoder *e, const char *spec)
+{
+    uint32_t needed = 0, optional = 0;
+    winnow_pipeline *pipeline = NULL;
+    if (asked_spec(spec) != spec) {
+        return true;
+    }
+    if (e->api->pipeline_create(NULL, spec, &pipeline) == WINNOW_OK) {
+        e->api->pipeline_inputs(pipeline, &needed, &optional);
+        e->api->pipeline_destroy(pipeline);
+    }
+    return needed & (ROLE(TEXT) | ROLE(LLM_ATTENTION) | ROLE(TEXT_ATTENTION));
+}
+
+/* The number itself was checked where the pipeline was made. */
+static int32_t layer_of(const char *spec)
+{
+    const char *at = strstr(spec, "layer=");
+    return at && at > spec && strchr(":=", at[-1]) ? (int32_t)strtol(at + 6, NULL, 10) : LAYER;
+}
+
+static look_layer *find_layer(asked *a, int32_t layer)
+{
+    look_layer *found = NULL;
+    for (uint32_t i = 0; i < a->look.layer_count; i++) {
+        found = a->look.layers[i].layer == layer ? &a->look.layers[i] : found;
+    }
+    return found;
+}
+
+bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char *spec)
+{
+    const char *plain = asked_spec(spec);
+    const int32_t layer = layer_of(plain);
+    if (!film_pipeline_open_with(p, e, plain, asked_roles())) {
+        return false;
+    }
+    if (p->inside) {
+        return say_failed("%s: it needs what the question's attention, keys and embeddings are not "
+                          "enough for (winnow stages has its needs)",
+                          spec);
+    }
+    if (find_layer(a, layer)) {
+        return true;
+    }
+    if (a->look.layer_count == LOOK_LAYERS) {
+        return say_failed("%s: layer %d is one more than the %d that can be looked at in one run",
+                          spec, layer, LOOK_LAYERS);
+    }
+    a->look.layers[a->look.layer_count++] = (look_layer){.layer = layer};
+    return true;
+}
+
+/* ---- the language model ---- */
+
+bool asked_open(asked *a, asker_model *m)
+{
+    const int32_t layers = llama_model_n_layer(m->model);
+    const asker_watch watch = {.callback = look_callback, .user = &a->look};
+    for (uint32_t i = 0; i < a->look.layer_count; i++) {
+        const int32_t layer = a->look.layers[i].layer;
+        if (layer < 0 || layer >= layers) {
+            return say_failed("layer=%d: %s has layers 0 to %d", layer, m->options.model,
+                              layers - 1);
+        }
+    }
+    a->look.kv_heads = (uint32_t)llama_model_n_head_kv(m->model);
+    return a->look.layer_count == 0 || asker_open(&a->asker, m, &watch);
+}
+
+static void forget(asked *a)
+{
+    for (uint32_t i = 0; i < WINNOW_ROLE_SLOTS; i++) {
+        free(a->rows[i]);
+        a->rows[i] = NULL;
+    }
+}
+
+void asked_close(asked *a)
+{
+    asker_close(&a->asker);
+    look_free(&a->look);
+    free(a->cells);
+    forget(a);
+    *a = (asked){0};
+}
+
+/* Without M-RoPE and with it, each token is a cell, in the order of decoding. */
+bool asked_show(asked *a, const prompt_media *media)
+{
+    look_from(&a->look, 0);
+    a->look.trouble = NULL;
+    if (!asker_show(&a->asker, media, 1)) {
+        return false;
+    }
+    free(a->cells);
+    a->cells = calloc(a->asker.prompt.visual + 1, sizeof *a->cells);
+    a->visual = 0;
+    for (uint32_t i = 0, cell = 0; a->cells && i < a->asker.prompt.count; i++) {
+        const prompt_part *q = &a->asker.prompt.parts[i];
+        for (uint32_t k = 0; k < q->count; k++, cell++) {
+            if (!q->tokens) {
+                a->cells[a->visual++] = cell;
+            }
+        }
+    }
+    return a->cells || say_failed("out of memory for %u visual tokens", a->asker.prompt.visual);
+}
+
+bool asked_read(asked *a, const char *question)
+{
+    uint32_t count = 0;
+    bool again = false;
+    const double start = say_clock();
+    look_from(&a->look, a->asker.end_cells);
+    if (!asker_read(&a->asker, question, &count, &again)) {
+        return false;
+    }
+    llama_synchronize(a->asker.context);
+    a->read_ms = say_clock() - start;
+    return !again || say_failed("%s: its cache cannot go back, so what it attends to cannot be "
+                                "looked at question by question",
+                                a->asker.model->options.model);
+}
+
+/* ---- what is given ---- */
+
+/* Some cells: those listed, or so many from the first on. */
+typedef struct part {
+    const uint32_t *cells;
+    uint32_t first, count;
+} part;
+
+static uint32_t cell_of(const part *p, uint32_t i)
+{
+    return p->cells ? p->cells[i] : p->first + i;
+}
+
+/* Rows of some cells and of them some columns, plane by plane; a cell that came later than the row
+ * gets nothing of it. False: some row is missing. */
+
+static bool take(const look_rows *rows, uint32_t planes, const part *which, const part *columns,
+                 float *out)
+{
+    for (uint32_t p = 0; p < planes; p++) {
+        for (uint32_t i = 0; i < which->count; i++) {
+            uint32_t width = 0;
+            const float *row = look_row(rows, p, cell_of(which, i), &width);
+            for (uint32_t k = 0; row && k < columns->count; k++) {
+                const uint32_t column = cell_of(columns, k);
+                *out++ = column < width ? row[column] : 0;
+            }
+            if (!row) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool give(asked *a, uint32_t role, const look_rows *rows, uint32_t planes, const part *which,
+                 const part *columns)
+{
+    float **out = &a->rows[role];
+    free(*out);
+    *out = calloc((size_t)planes * which->count * columns->count + 1, sizeof **out);
+    if (!*out) {
+        return say_failed("out of memory for what the language model attends to");
+    }
+    return (!a->look.trouble && take(rows, planes, which, columns, *out)) ||
+           say_failed(
+               "%s: what its layers attend to is not to be had: %s", a->asker.model->options.model,
+               a->look.trouble ? a->look.trouble : "llama.cpp's graph has other names for it");
+}
+
+/* Keys are the mean over heads; all channels for a pipeline that takes the text's too. */
+static void average_heads(asked *a, const film_pipeline *p, film_inputs *inputs)
+{
+    const uint32_t heads = a->look.kv_heads, each = heads ? inputs->key_dim / heads : 0;
+    float *keys = a->rows[WINNOW_ROLE_KEYS];
+    if (!(p->given & ROLE(KEYS)) || p->given & ROLE(TEXT_KEYS)) {
+        return;
+    }
+    for (size_t i = 0; i < a->visual; i++) {
+        const float *from = keys + i * inputs->key_dim; /* never in front of where it goes */
+        for (uint32_t k = 0; k < each; k++) {
+            float sum = 0;
+            for (uint32_t h = 0; h < heads; h++) {
+                sum += from[(size_t)h * each + k];
+            }
+            keys[i * each + k] = sum / (float)heads;
+        }
+    }
+    inputs->key_dim = each;
+}
+
+static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
+{
+    const look_layer *l = find_layer(a, layer_of(p->spec));
+    const uint32_t end = a->asker.end_cells, text = a->asker.host.cells - end;
+    const part visual = {a->cells, 0, a->visual}, question = {NULL, end, text},
+               last = {NULL, end + text - 1, 1};
+    const look_block *attention = l->attention.blocks, *keys = l->keys.blocks,
+                     *embeddings = a->look.embeddings.blocks;
+    const uint32_t heads = l->attention.count ? attention->planes : 0;
+    const part channels = {NULL, 0, l->keys.count ? keys->width : 0},
+               width = {NULL, 0, a->look.embeddings.count ? embeddings->width : 0};
+    const uint32_t given = p->given;
+    bool good = true;
+    *inputs = (film_inputs){
+        .text_rows = text, .text_dim = width.count, .key_dim = channels.count, .heads = heads};
+    const struct {
+        uint32_t role;
+        const look_rows *rows;
+        uint32_t planes;
+        const part *which, *columns;
+    } table[] = {
+        {WINNOW_ROLE_TEXT, &a->look.embeddings, 1, &question, &width},
+        {WINNOW_ROLE_LLM_ATTENTION, &l->attention, heads, &last, &visual},
+        {WINNOW_ROLE_TEXT_ATTENTION, &l->attention, heads, &question, &visual},
+        {WINNOW_ROLE_ATTENTION, &l->attention, heads, &visual, &visual},
+        {WINNOW_ROLE_KEYS, &l->keys, 1, &visual, &channels},
+        {WINNOW_ROLE_TEXT_KEYS, &l->keys, 1, &question, &channels},
+    };
+    for (size_t i = 0; good && i < sizeof table / sizeof table[0]; i++) {
+        if (given & 1u << table[i].role) {
+            good = give(a, table[i].role, table[i].rows, table[i].planes, table[i].which,
+                        table[i].columns);
+            inputs->in[table[i].role] = a->rows[table[i].role];
+        }
+    }
+    if (good) {
+        average_heads(a, p, inputs);
+    }
+    return good;
+}
+
+bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p)
+{
+    film_inputs inputs;
+    *out = (film_rows){0};
+    if (!give_all(a, p, &inputs) || !film_reduce_with(out, f, e, p, &inputs)) {
+        return false;
+    }
+    out->reduce_ms += a->asker.prefill_ms + a->read_ms;
+    return true;
+}

@@ -1,0 +1,45 @@
+/* asked.h: pipelines that want to know what is asked: the language model reads the film with all its
+ * tokens and the question, and what one of its layers attends to, its keys and the question's
+ * embeddings go to the pipeline. What that leaves is shown to the language model from its first
+ * layer on. The authors mostly drop tokens between layers instead, so that what is here is harder. */
+#ifndef VIDEO_QA_ASKED_H
+#define VIDEO_QA_ASKED_H
+
+#include "../asker.h"
+#include "look.h"
+
+/* What it can give, bits of winnow.h. */
+uint32_t asked_roles(void);
+
+/* True, and the roles that are given, if a pipeline wants to know the question: it needs text or the
+ * language model's attention, or its spec begins with "llm:". */
+bool asked_is(const film_encoder *e, const char *spec);
+
+/* The spec without "llm:". */
+const char *asked_spec(const char *spec);
+
+typedef struct asked {
+    asker asker;
+    look look;
+    uint32_t *cells; /* [visual], of the film's tokens */
+    uint32_t visual;
+    float *rows[WINNOW_ROLE_SLOTS]; /* what is given */
+    double read_ms;                 /* of the question; asker.prefill_ms of the film */
+} asked;
+
+/* A pipeline that asked_is. Its option layer= says which layer of the language model; absent: the
+ * second. False after a line on stderr. */
+bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char *spec);
+
+/* Once all pipelines are known. asked_close in any case. */
+bool asked_open(asked *a, asker_model *m);
+void asked_close(asked *a);
+
+/* A film with all its rows, which are borrowed; then a question about it; then what each pipeline
+ * leaves for that question. film_rows_free in any case. */
+/* The rows' reduce_ms has the reading of film and question in it. */
+bool asked_show(asked *a, const prompt_media *media);
+bool asked_read(asked *a, const char *question);
+bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p);
+
+#endif /* VIDEO_QA_ASKED_H */
