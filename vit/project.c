@@ -59,21 +59,28 @@ static wn_mat two_linears(wn_vit_state *s, const wn_linear *first, const wn_line
     return last;
 }
 
-/* Several hidden states side by side, as the projector's rows. */
+/* Several hidden states side by side, as the projector's rows: those of the tokens that were chosen. A row that is several
+ * tokens' has none. */
 static void stand_side_by_side(wn_vit_state *s)
 {
     wn_build *b = s->b;
     if (s->v->feature_count < 2)
         return;
-    if (s->reduced || !b->set.exact || b->set.mat.ref.offset != s->x.ref.offset) {
+    if (s->reduced || b->set.specials || b->set.mat.ref.offset != s->x.ref.offset) {
         build_fail(
             b, WINNOW_E_UNSUPPORTED,
-            "the projector takes %u hidden states side by side (reduce behind it: stages without "
-            "attention and keys)",
+            "the projector takes %u hidden states side by side (choose tokens without merging any, "
+            "or reduce behind it: stages without attention and keys)",
             s->v->feature_count);
         return;
     }
-    now_rows(b, &s->features);
+    if (b->set.exact && b->set.n_max == s->groups * s->cells) {
+        now_rows(b, &s->features);
+        return;
+    }
+    b->set.mat = s->features;
+    b->set.rows = b->set.index;
+    b->set.fresh = false;
 }
 
 /* Yi's projector: linear, norm, act, linear, norm. */

@@ -32,6 +32,7 @@ static const same_case cases[] = {
     {"mlp-anyres.gguf", FILES, ""},
     {"mlp-norm.gguf", FILES, ""},
     {"mlp-noclass.gguf", FILES, ""},
+    {"mlp-noclass.gguf", FILES, "fastervlm=keep=4:attention=received"},
     {"idefics3.gguf", FILES, ""},
     {"idefics3.gguf", HF, ""},
     {"internvl.gguf", FILES, ""},
