@@ -156,7 +156,8 @@ static bool runs_behind(film_encoder *e, const film_pipeline *p, uint32_t needed
                                                  .heads = 1,
                                                  .llm_heads = 1,
                                                  .text_rows = 2,
-                                                 .text_dim = 8},
+                                                 .text_dim = 8,
+                                                 .frame_dim = 8},
                                    .roles = 1u << WINNOW_ROLE_TOKENS | p->given};
     winnow_plan *plan = NULL;
     if ((needed & ~(tokens | p->given)) || (!p->given && (optional & ~tokens))) {

@@ -121,8 +121,7 @@ bool film_reduce(film_rows *out, film *f, film_encoder *e, film_pipeline *p);
  * image_embeds are always the tokens themselves. With `attention` all frames are one. */
 typedef struct film_inputs {
     const float *in[WINNOW_ROLE_SLOTS];
-    uint32_t text_rows, text_dim, key_dim;
-    uint32_t heads; /* of all kinds of attention */
+    uint32_t text_rows, text_dim, key_dim, frame_dim, heads, llm_heads; /* as in winnow_shape */
 } film_inputs;
 
 /* film_reduce for a pipeline that was opened with roles. */

@@ -265,7 +265,9 @@ static winnow_shape shape_behind(const film *f, const film_encoder *e, const fil
         shape.text_rows = inputs->text_rows;
         shape.text_dim = inputs->text_dim;
         shape.key_dim = inputs->key_dim;
-        shape.heads = shape.llm_heads = inputs->heads;
+        shape.frame_dim = inputs->frame_dim;
+        shape.heads = inputs->heads;
+        shape.llm_heads = inputs->llm_heads;
         shape.image_dim = e->info.dim;
     }
     return shape;

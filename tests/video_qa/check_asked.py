@@ -144,9 +144,11 @@ def check_answers(room, options, folder, rows):
 
 
 def check_same(room, options, folder):
-    """A stage that asks nothing leaves the same with "llm:" as without; one that keeps all changes nothing."""
-    pairs = [("divprune=keep=4", "llm:divprune=keep=4"), ("none", "fastv=rate=0")]
-    specs = [w for pair in pairs for spec in pair for w in ("--pipeline", spec)]
+    """A stage that asks nothing leaves the same with "llm:" as without, and by the encoder's attention and keys the same as
+    inside the encoder; one that keeps all changes nothing."""
+    pairs = [("divprune=keep=4", "llm:divprune=keep=4"), ("none", "fastv=rate=0"), ("fastervlm=keep=4", "llm:fastervlm=keep=4"),
+             ("vitcop=keep=4", "llm:vitcop=keep=4"), ("none", "fastvid=keep=100%")]
+    specs = [w for spec in dict.fromkeys(spec for pair in pairs for spec in pair) for w in ("--pipeline", spec)]
     done = room.run(room.path("clips.jsonl"), "-o", room.path("out.jsonl"), *options, *specs)
     check(done.returncode == 0, "winnow-evaluate: %s" % done.stderr)
     with open(room.path("out.jsonl")) as file:
@@ -157,9 +159,8 @@ def check_same(room, options, folder):
 
 
 def check_errors(room, options):
-    for words, spec in (("layer=7: ", "fastv=rate=0.5:layer=7"), ("it needs what", "dytok=keep=25%"),
-                        ("it needs what", "llm:fastervlm=keep=4"), ("no stage", "llm:nothing"),
-                        ("layer=-1: ", "llm:divprune=keep=4:layer=-1")):
+    for words, spec in (("layer=7: ", "fastv=rate=0.5:layer=7"), ("it needs more", "llm:hiprune=keep=4"),
+                        ("no stage", "llm:nothing"), ("layer=-1: ", "llm:divprune=keep=4:layer=-1")):
         done = room.run(room.path("clips.jsonl"), "-o", room.path("bad.jsonl"), *options, "--pipeline", spec)
         line = done.stderr.decode()
         check(done.returncode == 1 and line.count("\n") == 1 and line.startswith("winnow-evaluate: ") and words in line,

@@ -13,11 +13,10 @@ static const char prefix[] = "llm:";
 
 #define ROLE(name) (1u << WINNOW_ROLE_##name)
 
-uint32_t asked_roles(void)
-{
-    return ROLE(TEXT) | ROLE(IMAGE_EMBEDS) | ROLE(LLM_ATTENTION) | ROLE(TEXT_ATTENTION) |
-           ROLE(ATTENTION) | ROLE(KEYS) | ROLE(TEXT_KEYS);
-}
+static const uint32_t of_question = ROLE(TEXT) | ROLE(LLM_ATTENTION) | ROLE(TEXT_ATTENTION),
+                      of_model =
+                          ROLE(IMAGE_EMBEDS) | ROLE(ATTENTION) | ROLE(KEYS) | ROLE(TEXT_KEYS),
+                      of_encoder = ROLE(CLS_ATTENTION) | ROLE(FRAME_EMBEDS);
 
 const char *asked_spec(const char *spec)
 {
@@ -36,7 +35,17 @@ bool asked_is(const film_encoder *e, const char *spec)
         e->api->pipeline_inputs(pipeline, &needed, &optional);
         e->api->pipeline_destroy(pipeline);
     }
-    return needed & (ROLE(TEXT) | ROLE(LLM_ATTENTION) | ROLE(TEXT_ATTENTION));
+    return needed & (of_question | ROLE(FRAME_EMBEDS));
+}
+
+/* What the encoder sees is given where it is needed alone: not every model's tokens are patches. */
+static bool open_with_roles(film_pipeline *p, film_encoder *e, const char *spec)
+{
+    if (!film_pipeline_open_with(p, e, spec, of_question | of_model) || !p->inside) {
+        return p->pipeline;
+    }
+    film_pipeline_close(p, e);
+    return film_pipeline_open_with(p, e, spec, of_question | of_model | of_encoder);
 }
 
 /* The number itself was checked where the pipeline was made. */
@@ -59,12 +68,12 @@ bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char
 {
     const char *plain = asked_spec(spec);
     const int32_t layer = layer_of(plain);
-    if (!film_pipeline_open_with(p, e, plain, asked_roles())) {
+    if (!open_with_roles(p, e, plain)) {
         return false;
     }
     if (p->inside) {
-        return say_failed("%s: it needs what the question's attention, keys and embeddings are not "
-                          "enough for (winnow stages has its needs)",
+        return say_failed("%s: it needs more than the language model's attention, keys and "
+                          "embeddings, and the encoder's last layer (winnow stages has its needs)",
                           spec);
     }
     if (find_layer(a, layer)) {
@@ -103,9 +112,10 @@ static void forget(asked *a)
     }
 }
 
-void asked_close(asked *a)
+void asked_close(asked *a, const film_encoder *e)
 {
     asker_close(&a->asker);
+    seen_free(&a->seen, e);
     look_free(&a->look);
     free(a->cells);
     forget(a);
@@ -117,6 +127,7 @@ bool asked_show(asked *a, const prompt_media *media)
 {
     look_from(&a->look, 0);
     a->look.trouble = NULL;
+    a->is_seen = false;
     if (!asker_show(&a->asker, media, 1)) {
         return false;
     }
@@ -234,8 +245,11 @@ static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
                width = {NULL, 0, a->look.embeddings.count ? embeddings->width : 0};
     const uint32_t given = p->given;
     bool good = true;
-    *inputs = (film_inputs){
-        .text_rows = text, .text_dim = width.count, .key_dim = channels.count, .heads = heads};
+    *inputs = (film_inputs){.text_rows = text,
+                            .text_dim = width.count,
+                            .key_dim = channels.count,
+                            .heads = heads,
+                            .llm_heads = heads};
     const struct {
         uint32_t role;
         const look_rows *rows;
@@ -262,11 +276,29 @@ static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
     return good;
 }
 
+/* In place of the language model's: what stages of both mean by keys is the encoder's. */
+static bool give_seen(asked *a, film_encoder *e, const film *f, const film_pipeline *p,
+                      film_inputs *inputs)
+{
+    if (!(p->given & of_encoder)) {
+        return true;
+    }
+    a->is_seen = a->is_seen || seen_read(&a->seen, e, f);
+    inputs->in[WINNOW_ROLE_CLS_ATTENTION] = a->seen.attention;
+    inputs->in[WINNOW_ROLE_FRAME_EMBEDS] = a->seen.means;
+    inputs->in[WINNOW_ROLE_KEYS] = a->seen.keys;
+    inputs->heads = a->seen.heads;
+    inputs->key_dim = a->seen.key_dim;
+    inputs->frame_dim = a->seen.dim;
+    return a->is_seen;
+}
+
 bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p)
 {
     film_inputs inputs;
     *out = (film_rows){0};
-    if (!give_all(a, p, &inputs) || !film_reduce_with(out, f, e, p, &inputs)) {
+    if (!give_all(a, p, &inputs) || !give_seen(a, e, f, p, &inputs) ||
+        !film_reduce_with(out, f, e, p, &inputs)) {
         return false;
     }
     out->reduce_ms += a->asker.prefill_ms + a->read_ms;

@@ -7,12 +7,10 @@
 
 #include "../asker.h"
 #include "look.h"
+#include "seen.h"
 
-/* What it can give, bits of winnow.h. */
-uint32_t asked_roles(void);
-
-/* True, and the roles that are given, if a pipeline wants to know the question: it needs text or the
- * language model's attention, or its spec begins with "llm:". */
+/* True if a pipeline gets more than tokens behind the encoder: it needs text, the language model's
+ * attention or an embedding of each frame, or its spec begins with "llm:". */
 bool asked_is(const film_encoder *e, const char *spec);
 
 /* The spec without "llm:". */
@@ -21,6 +19,8 @@ const char *asked_spec(const char *spec);
 typedef struct asked {
     asker asker;
     look look;
+    seen seen;
+    bool is_seen;    /* of the film that is shown */
     uint32_t *cells; /* [visual], of the film's tokens */
     uint32_t visual;
     float *rows[WINNOW_ROLE_SLOTS]; /* what is given */
@@ -33,7 +33,7 @@ bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char
 
 /* Once all pipelines are known. asked_close in any case. */
 bool asked_open(asked *a, asker_model *m);
-void asked_close(asked *a);
+void asked_close(asked *a, const film_encoder *e);
 
 /* A film with all its rows, which are borrowed; then a question about it; then what each pipeline
  * leaves for that question. film_rows_free in any case. */

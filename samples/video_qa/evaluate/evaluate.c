@@ -89,7 +89,7 @@ static bool open_all(evaluation *v)
 static void close_all(evaluation *v)
 {
     asker_close(&v->asker);
-    asked_close(&v->look);
+    asked_close(&v->look, &v->encoder);
     asker_model_close(&v->model);
     for (uint32_t i = 0; i < v->way_count; i++) {
         film_pipeline_close(&v->ways[i].pipeline, &v->encoder);
