@@ -458,6 +458,10 @@ typedef struct wn_axis {
 } wn_axis;
 /* Room for one axis of `out` windows of at most `taps` inputs; taps 0: no weights. */
 wn_axis build_axis(wn_build *b, uint32_t out, uint32_t taps);
+/* n windows of all n inputs each, with the weights kernel[k - o]; kernel.at: of kernel[0], of 2n - 1 from kernel[1 - n] on. */
+wn_axis build_axis_round(wn_build *b, uint32_t n, wn_arr kernel);
+/* n windows of one input each, as they are. */
+wn_axis build_axis_same(wn_build *b, uint32_t n);
 void build_axis_window(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t first, uint32_t start,
                        uint32_t count);
 void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t tap, float weight);

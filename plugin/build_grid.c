@@ -55,6 +55,27 @@ void build_axis_weight(wn_build *b, const wn_axis *axis, uint32_t o, uint32_t ta
         b->consts[axis->weight.at + o * axis->taps + tap] = f32_bits(weight);
 }
 
+wn_axis build_axis_round(wn_build *b, uint32_t n, wn_arr kernel)
+{
+    wn_axis axis = build_axis(b, n, 0);
+    axis.taps =
+        WN_NONE; /* the weights of an output begin a word before those of the one before it */
+    axis.weight = kernel;
+    for (uint32_t o = 0; o < n; ++o)
+        build_axis_window(b, &axis, o, o, 0, n);
+    return axis;
+}
+
+wn_axis build_axis_same(wn_build *b, uint32_t n)
+{
+    const wn_axis axis = build_axis(b, n, 1);
+    for (uint32_t o = 0; o < n; ++o) {
+        build_axis_window(b, &axis, o, o, o, 1);
+        build_axis_weight(b, &axis, o, 0, 1.0f);
+    }
+    return axis;
+}
+
 wn_grid build_set_grid(const wn_build *b)
 {
     return (wn_grid){b->set.mat, b->set.rows, b->set.grid_h, b->set.grid_w};

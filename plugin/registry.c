@@ -69,7 +69,7 @@ uint32_t wn_use_needs(const wn_stage_use *use)
     for (uint32_t i = 0; i < use->stage->option_count; ++i)
         for (uint32_t k = 0; k < use->values[i].stage_count; ++k)
             roles |= wn_stages[use->values[i].stages[k]]->roles_needed;
-    return roles;
+    return use->stage->spares ? roles & ~use->stage->spares(use->values) : roles;
 }
 
 uint32_t wn_use_takes(const wn_stage_use *use)

@@ -112,7 +112,8 @@ static winnow_status parse_option(const wn_spec *p, wn_stage_use *use, wn_text p
         return wn_spec_value(p, &stage->options[0], name, &use->values[0]);
     }
     const bool anywhere = stage->build && !stage->decode && !stage->only_inside;
-    const bool shallow = (stage->roles_needed | stage->roles_optional) & WN_SHALLOW_ROLES;
+    const bool shallow =
+        stage->shallow_tokens || ((stage->roles_needed | stage->roles_optional) & WN_SHALLOW_ROLES);
     const uint32_t inside = shallow ? INSIDE_COUNT : INSIDE_SHALLOW;
     const uint32_t count = stage->option_count + (anywhere ? inside : 0u);
     for (uint32_t i = 0; i < count; ++i) {

@@ -40,6 +40,7 @@ typedef struct wn_stage {
     uint32_t roles_needed, roles_optional; /* bits 1 << WINNOW_ROLE_* */
     bool needs_grid;
     uint8_t shallow_of_24; /* where an encoder of 24 layers takes the shallow roles from; others in proportion */
+    bool shallow_tokens;   /* image_embeds are the tokens of an early layer, and an encoder gives what goes into its `shallow` one */
     bool flat_keys;     /* keys of all channels and attention of one head over them, where an encoder gives them */
     bool head_attention; /* with flat_keys: the attention of each head all the same */
     bool merges_inside; /* inside an encoder's layer it runs between attention and MLP, else behind the layer */
@@ -47,6 +48,8 @@ typedef struct wn_stage {
     bool only_inside;   /* it has no place outside an encoder; its first option says after how many layers */
     enum wn_selects selects; /* what union and cascade may name */
     bool decode; /* a decode-time stage: alone in its pipeline, run by winnow_kv */
+    /* Bits of roles_needed that it does without when its options are these. May be NULL. */
+    uint32_t (*spares)(const wn_value *values);
     /* Options that do not go together; returns what is wrong, or NULL. May be NULL. */
     const char *(*check)(const wn_value *values);
     /* Adds the stage's operations for the set in `b` and leaves the reduced set there. */

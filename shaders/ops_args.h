@@ -382,7 +382,8 @@ struct wn_args_space_to_channel { WN_HEAD; wn_u frames; wn_u h; wn_u w; wn_u oh;
 
 /* Separable pooling on a regular set of frames x (h x w) -> (oh x ow). Axis tables in W: ystart[oh], ycount[oh], yweight[oh*ytaps] (f32), the same for x.
  * B(o, c) = sum over ty, tx ascending of (wy*wx) * A(rows[...], c); each product wy*wx rounded, then one multiply and one add. scale: applied last by one multiply
- * (mean pools use weights 1 and scale 1/count where it is the same for all; else 1). items = frames*oh*ow * ceil(cols/2). */
+ * (mean pools use weights 1 and scale 1/count where it is the same for all; else 1). ytaps, xtaps: from an output's weights to the next one's, modulo 2^32: WN_NONE is a word back.
+ * items = frames*oh*ow * ceil(cols/2). */
 struct wn_args_pool { WN_HEAD; wn_u frames; wn_u h; wn_u w; wn_u oh; wn_u ow; wn_u cols; wn_u rows_at; wn_u ystart_at; wn_u ycount_at; wn_u yweight_at; wn_u ytaps;
     wn_u xstart_at; wn_u xcount_at; wn_u xweight_at; wn_u xtaps; wn_f scale; };
 
@@ -910,5 +911,18 @@ struct wn_args_quad_members { WN_HEAD; wn_u n; wn_u segs; wn_u seg_new_at; wn_u 
  * lower); then k = min(k, most_s), and what is left to T goes, one each round after round, to the frames with k below most_s; those of largest g come first in the last round (ties to the lower).
  * front[s] = k*6/7 rounded down, back[s] = k - front[s]. mark: scratch floats [segs]. items = 1 (GROUPS). */
 struct wn_args_frame_quota { WN_HEAD; wn_u segs; wn_u seg_at; wn_u w_at; wn_u total_at; wn_u limit; wn_u mark_at; wn_u k_at; wn_u front_at; wn_u back_at; };
+
+/* ---- high frequencies of the grid (stages/clse.c) ---------------------------------------------------- */
+
+/* How much of a token is high frequencies, on a regular set of frames of h x grid_w tokens, i = (t*h + y)*grid_w + x: v[i] = (the sum over c in dot32's order of |A(rows[i], c) - low(c)|) * scale,
+ * low(c) = the sum over k < taps, ascending from 0, of weight[k - y] * B((t*h + k)*grid_w + x, c). weight_at: of weight[0]; there are h - 1 before it and behind it. taps: h, or 0 (low = 0, B is not
+ * read). No row: zeros. B f32, only read. items = frames*h*grid_w (LANES). */
+struct wn_args_spectral_score { WN_HEAD; wn_u frames; wn_u h; wn_u grid_w; wn_u cols; wn_u rows_at; wn_u taps; wn_u weight_at; wn_u v_at; wn_f scale; };
+
+/* How much each token changed from x[i] to y[i], both 0 or above, i < n = seg[segs], all tokens together; those count whose x and y are numbers and finite, m of them. mean = S(x) * recip_(m);
+ * d = (mean + x[i]) + 1e-6, e = min(|y[i] - x[i]| * recip_(d), 1), a difference below 2^-126 as 0; NaN where i does not count or d is not below 2^100. middle = S(e) * recip_(m), r_i = e - middle,
+ * spread = sqrt_(S(r*r) * recip_(max(m - 1, 1))), u = (r_i * recip_(spread + 1e-6)) * sharp, f = recip_(1 + exp_(-u)), u at least -60. score[i] = f, with weight f * weight[i], 0 where that is smaller than
+ * 2^-126 (weight_at WN_NONE: none; NaN stays). S: the sum in dot32's order, tokens that do not count as 0. items = 1. */
+struct wn_args_spectral_change { WN_HEAD; wn_u segs; wn_u seg_at; wn_u x_at; wn_u y_at; wn_u weight_at; wn_u score_at; wn_f sharp; };
 
 #endif

@@ -265,6 +265,11 @@ void wn_vit_look_hidden(wn_vit_state *s, uint32_t number)
     for (uint32_t i = 0; i < s->tap_count; ++i)
         if (s->taps[i].kind == WN_TAP_HIDDEN && s->taps[i].layer == number)
             copy_all(s, &s->x, &s->taps[i].out);
+    const wn_set *set = &s->b->set;
+    for (uint32_t i = 0; i < s->hook_count; ++i)
+        if (s->hooks[i].shallow == number && (s->hooks[i].roles >> WINNOW_ROLE_IMAGE_EMBEDS & 1u))
+            gather(s->b, &s->x, set->rows, &s->hooks[i].made[WINNOW_ROLE_IMAGE_EMBEDS], set->index,
+                   set->n_max, set);
 }
 
 /* -- the pooling head -------------------------------------------------------------------------- */
@@ -355,5 +360,7 @@ void wn_vit_hooks_begin(wn_vit_state *s)
                 hook->made[role] = build_matrix(b, (uint64_t)s->groups * heads, s->cells);
         if (hook->roles >> WINNOW_ROLE_CLS & 1u)
             hook->made[WINNOW_ROLE_CLS] = build_matrix(b, s->groups, s->v->width);
+        if (hook->roles >> WINNOW_ROLE_IMAGE_EMBEDS & 1u)
+            hook->made[WINNOW_ROLE_IMAGE_EMBEDS] = build_matrix(b, tokens, s->v->width);
     }
 }

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Roles that layers give to stages behind them. */
+/* Roles that layers give to any stage behind them. */
 enum {
     HOOK_ROLES = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES | 1u << WINNOW_ROLE_CLS |
                  WN_ATTENTION_ROLES
@@ -100,6 +100,12 @@ static bool runs_somewhere(const wn_stage_use *use, uint32_t layers)
     return false;
 }
 
+/* Roles that layers give to a stage behind them. */
+static uint32_t hook_roles(const wn_stage *stage)
+{
+    return HOOK_ROLES | (stage->shallow_tokens ? 1u << WINNOW_ROLE_IMAGE_EMBEDS : 0);
+}
+
 /* Which stages go before the projector, and what each wants to see. */
 static winnow_status read_stages(wn_transformer *e)
 {
@@ -109,7 +115,9 @@ static winnow_status read_stages(wn_transformer *e)
     e->before = 0;
     for (uint32_t i = 0; i < e->pipeline.stage_count; ++i) {
         const wn_stage_use *use = &e->pipeline.stages[i];
-        const uint32_t missing = wn_use_needs(use) & ~gives, wants = wn_use_takes(use) & HOOK_ROLES;
+        const uint32_t roles = hook_roles(use->stage),
+                       missing = wn_use_needs(use) & ~(gives | roles),
+                       wants = wn_use_takes(use) & roles;
         e->hook_of[i] = WN_NONE;
         if (use->stage->decode)
             return wn_fail(&e->base.host, WINNOW_E_UNSUPPORTED,
@@ -131,8 +139,7 @@ static winnow_status read_stages(wn_transformer *e)
             continue;
         /* Where the projector takes several hidden states of each token, none may go before it: a stage that can do
          * without attention and keys (budget) waits behind. */
-        const bool front =
-            by_token && (e->vit.feature_count < 2 || (wn_use_needs(use) & HOOK_ROLES));
+        const bool front = by_token && (e->vit.feature_count < 2 || (wn_use_needs(use) & roles));
         if (front)
             e->before = i + 1;
         WN_TRY(read_hook(e, i, front ? wants : wants & ~(1u << WINNOW_ROLE_CLS)));

@@ -63,8 +63,8 @@ static void pool_cell(const struct wn_args_pool *pc, const wn_cpu_memory *m, uin
     memset(sum, 0, pc->cols * sizeof *sum);
     for (uint32_t ty = 0; ty < y_count; ++ty) {
         for (uint32_t tx = 0; tx < x_count; ++tx) {
-            const float w = real(m, pc->yweight_at, y * pc->ytaps + ty) *
-                            real(m, pc->xweight_at, x * pc->xtaps + tx);
+            const float w = real(m, pc->yweight_at + y * pc->ytaps + ty, 0) *
+                            real(m, pc->xweight_at + x * pc->xtaps + tx, 0);
             const uint32_t i = (t * pc->h + y_first + ty) * pc->w + x_first + tx;
             const float *row = wn_cpu_row(&m->a, entry(m, pc->rows_at, i), pc->cols, room);
             for (uint32_t c = 0; c < pc->cols; ++c)

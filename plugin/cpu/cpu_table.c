@@ -85,6 +85,7 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     case WN_OP_segment_dot: return word * 2 * ARG(op, segment_dot, cols);
     case WN_OP_place_sim: return word * 2 * ARG(op, place_sim, cols);
     case WN_OP_scale_likeness: return word * 2 * ARG(op, scale_likeness, cols);
+    case WN_OP_spectral_score: return word * 2 * ARG(op, spectral_score, cols);
     case WN_OP_distances:
         return word * (WN_CPU_POINT_STRIP + WN_CPU_DOT_BLOCK) * ARG(op, distances, cols);
     case WN_OP_merge: return word * 2 * ARG(op, merge, cols);
@@ -174,6 +175,8 @@ uint64_t wn_cpu_work(const wn_op *op)
     case WN_OP_scale_likeness:
         return op->items * ARG(op, scale_likeness, levels) * ARG(op, scale_likeness, cols) *
                (1ull << 2 * ARG(op, scale_likeness, levels));
+    case WN_OP_spectral_score:
+        return op->items * (1 + ARG(op, spectral_score, taps)) * ARG(op, spectral_score, cols);
     case WN_OP_distances: PRODUCT(distances, n_max, width, cols);
     case WN_OP_density: return 2 * ARG(op, density, n_max) * op->args[WN_ARG_A_STRIDE];
     case WN_OP_peaks: return ARG(op, peaks, n_max) * op->args[WN_ARG_A_STRIDE];

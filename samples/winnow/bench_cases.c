@@ -39,6 +39,7 @@ static const struct {
     {"fastervlm", "keep=25%"},
     {"fastv", "rate=0.5"},
     {"pyramiddrop", "step=1"},
+    {"clse", "keep=25%"},
     {"sparsevlm", "keep=25%"},
     {"explain", "keep=25%:weights=@random"},
     {"ficoco-l", "keep=25%"},

@@ -43,7 +43,7 @@ static const char *const joined[] = {"tops-llm", "sieve"};
 
 /* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
 static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid",
-                                         "hicom",    "sttm",    "sieve"};
+                                         "clse",     "hicom",   "sttm",     "sieve"};
 
 static bool is_among(const char *stage, const char *const *names, size_t count)
 {

@@ -84,6 +84,8 @@ static const char *const stages[] = {
     "vitcop=rows=clusters:clusters=0.%u:radius=0.2:mode=official",
     "vitcop-llm=keep=%u0%%",
     "vitcop-llm=keep=%u:mode=official",
+    "clse=keep=%u",
+    "clse=keep=%u0%%:score=change:cutoff=0.3",
     "fsr=keep=%u",
     "fsr=keep=%u0%%:mass=0.3:gather=2",
     "mmtok=keep=%u",

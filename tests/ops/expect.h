@@ -54,5 +54,6 @@ void expect_quotas(expectations *e);
 void expect_scales(expectations *e);
 void expect_quad(expectations *e);
 void expect_ridge(expectations *e);
+void expect_spectral(expectations *e);
 
 #endif

@@ -26,9 +26,9 @@ void gen_space_to_channel(ops_case *c)
     write_pool(c, op, 2, stride);
 }
 
-/* Windows of one axis: start[out], count[out], weight[out * taps]. */
+/* Windows of one axis: start[out], count[out], weight[out * taps], or an output's weights a word before those of the one before. */
 typedef struct axis {
-    uint32_t in, out, taps, start, count, weight;
+    uint32_t in, out, taps, step, start, count, weight;
 } axis;
 
 static axis any_axis(ops_case *c)
@@ -36,7 +36,9 @@ static axis any_axis(ops_case *c)
     axis a = {.in = any_size(c, 33), .out = 1 + below(c, 12), .taps = 1 + below(c, 5)};
     a.start = array(c, a.out, WORDS);
     a.count = array(c, a.out, WORDS);
-    a.weight = positive(c, a.out * a.taps);
+    a.step = chance(c, 20) ? WN_NONE : a.taps;
+    a.weight = a.step == WN_NONE ? positive(c, a.out - 1 + a.taps) + a.out - 1
+                                 : positive(c, a.out * a.taps);
     for (uint32_t o = 0; o < a.out; ++o) {
         c->w[a.start + o] = below(c, a.in);
         const uint32_t left = a.in - c->w[a.start + o];
@@ -58,8 +60,8 @@ void gen_pool(ops_case *c)
     wn_op *op =
         ADD(c, pool, (uint64_t)cells * ((cols + 1) / 2), .frames = frames, .h = y.in, .w = x.in,
             .oh = y.out, .ow = x.out, .cols = cols, .rows_at = row_list(c, n, true),
-            .ystart_at = y.start, .ycount_at = y.count, .yweight_at = y.weight, .ytaps = y.taps,
-            .xstart_at = x.start, .xcount_at = x.count, .xweight_at = x.weight, .xtaps = x.taps,
+            .ystart_at = y.start, .ycount_at = y.count, .yweight_at = y.weight, .ytaps = y.step,
+            .xstart_at = x.start, .xcount_at = x.count, .xweight_at = x.weight, .xtaps = x.step,
             .scale = 1.0f / 3.0f);
     use_a(c, op);
     write_pool(c, op, 4, stride);
@@ -86,9 +88,9 @@ void gen_scale_likeness(ops_case *c)
     make_matrix(c, &c->a, n, cols, any_dtype(c), any_flavour(c));
     make_pool(c, 3 + (uint64_t)(windows + 1) * stride, WINNOW_F32);
     describe(c, "%u x (%u x %u), side %u, cols %u, dtype %u", frames, h, w, side, cols, c->a.dtype);
-    wn_op *op = ADD(c, scale_likeness, windows, .frames = frames, .h = h, .grid_w = w,
-                    .levels = levels, .cols = cols, .rows_at = row_list(c, n, true),
-                    .inv_at = positive(c, n));
+    wn_op *op =
+        ADD(c, scale_likeness, windows, .frames = frames, .h = h, .grid_w = w, .levels = levels,
+            .cols = cols, .rows_at = row_list(c, n, true), .inv_at = positive(c, n));
     use_a(c, op);
     write_pool(c, op, 3, stride);
 }

@@ -175,6 +175,7 @@ int main(int argc, char **argv)
         expect_scales(&e);
         expect_quad(&e);
         expect_ridge(&e);
+        expect_spectral(&e);
         printf("%u of %u expectations hold\n", e.checks - e.failures, e.checks);
         t = (tally){e.checks, e.failures};
     } else {

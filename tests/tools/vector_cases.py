@@ -15,6 +15,7 @@ import vector_motion
 import vector_quad as quad
 import vector_residual as residual
 import vector_shares as shared
+import vector_spectral as spectral
 import vector_text as text
 
 F32, F16 = np.float32, np.float16
@@ -304,3 +305,4 @@ def rows():
     yield from density.cases(numbered)
     yield from quad.cases(numbered)
     yield from residual.cases(numbered)
+    yield from spectral.cases(numbered)

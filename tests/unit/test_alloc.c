@@ -196,6 +196,7 @@ static void plans(void **state)
         "holov=keep=5",
         "vscan=keep=6:window=2",
         "correlation=many=2",
+        "clse=keep=5:score=change",
         "prunesid=keep=8",
         "scope=keep=3:alpha=2",
         "tops=keep=3:norm=range",

@@ -84,6 +84,8 @@ static const row exact_rows[] = {
     {"pyramiddrop=ratio=0.001", 1, 100, 1},
     {"pyramiddrop=of=1000", 1, 100, 100},
     {"pyramiddrop,pyramiddrop=step=2", 1, 99, 24},
+    {"clse=keep=17:score=attention", 2, 64, 17},
+    {"clse=keep=10%:score=attention", 3, 65, 19},
     {"divprune=keep=10%", 2, 65, 12},
     {"divprune=keep=10%", 1, 75, 8},
     {"fastervlm=keep=10%", 1, 75, 7},

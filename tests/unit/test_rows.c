@@ -36,6 +36,8 @@ static const struct {
     {"pixel-shuffle=factor=2:pad=edge", false},
     {"fastv=rate=0.5", false},
     {"pyramiddrop=ratio=0.3:of=40", false},
+    {"clse=keep=20", false},
+    {"clse=keep=30%:score=change", false},
     {"sparsevlm=keep=20", false},
     {"prunevid", false},
     {"fastvid=keep=20%", false},

@@ -80,6 +80,8 @@ static const same_case cases[] = {
     {"clip", HF, "vscan=keep=9:window=2"},
     {"siglip", HF, "vscan=keep=9:window=2:shallow=0"},
     {"idefics3.gguf", FILES, "hiprune=keep=3"},
+    {"clip", HF, "clse=keep=5:score=change:shallow=0"},
+    {"idefics3.gguf", FILES, "clse=keep=2:score=change:shallow=0"},
     {"clip", HF, "prunesid=keep=9"},
     {"clip", HF, "dart=keep=4:pivots=2"},
     {"clip", HF, "vitcop=rows=clusters:clusters=0.4:cutoff=0.5"},

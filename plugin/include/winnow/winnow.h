@@ -92,7 +92,8 @@ enum {
     WINNOW_ROLE_CLS = 4,           /* "cls" [T,D]: the class token of each frame */
     WINNOW_ROLE_CLS_ATTENTION = 5, /* "cls_attention" [T,H,N]: softmax row of the class token, patch columns */
     WINNOW_ROLE_TEXT = 6,          /* "text" [M,Dt]: text embeddings */
-    WINNOW_ROLE_IMAGE_EMBEDS = 7,  /* "image_embeds" [T,N,Di]: patch embeddings in the text's space, or the encoder's */
+    WINNOW_ROLE_IMAGE_EMBEDS = 7,  /* "image_embeds" [T,N,Di]: patch embeddings in the text's space, the encoder's, or an
+                                      earlier layer's tokens (see the stages that take it) */
     WINNOW_ROLE_LLM_ATTENTION = 8, /* "llm_attention" [H,T*N]: last prompt token to each visual token */
     WINNOW_ROLE_FRAME_EMBEDS = 9,  /* "frame_embeds" [T,De]: one embedding a frame */
     WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW = 10, /* "received_attention_shallow" [T,N]: what a token receives in an
