@@ -315,6 +315,8 @@ void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, con
                            const wn_mat *text, uint32_t most);
 void build_greedy_balance(wn_build *b, struct wn_args_greedy_balance args, const wn_mat *sim,
                           uint32_t most);
+/* Non-maximum suppression, in as many operations as well. */
+void build_label_nms(wn_build *b, struct wn_args_label_nms args, const wn_mat *sim);
 /* VisPruner's rounds, at most `most` tokens dropped a frame. */
 void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim,
                       uint32_t most);

@@ -329,6 +329,20 @@ void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const w
     } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
 }
 
+/* A token that stays looks at all of its set; one that does not is one step. */
+void build_label_nms(wn_build *b, struct wn_args_label_nms args, const wn_mat *sim)
+{
+    const uint64_t step = strides(b, b->set.width) + 1, start = 2 * step + REDUCTION;
+    if (!build_loops_fit(b, WN_OP_label_nms, b->set.width / 32 + start + step))
+        return;
+    const uint64_t ranks = (b->loop_limit - b->set.width / 32 - start) / step;
+    args.count = ranks < b->set.width ? (uint32_t)ranks : 0;
+    do {
+        BUILD_OP(b, label_nms, b->set.segs, sim, NULL, args, WRITES_W);
+        args.from += args.count;
+    } while (args.count && args.from < b->set.width && b->status == WINNOW_OK);
+}
+
 /* Pick t goes through t rows of the factor for four tokens at once. */
 static uint64_t dpp_pick_cost(const wn_build *b, uint32_t t)
 {

@@ -764,9 +764,10 @@ struct wn_args_component { WN_HEAD3; wn_u n_max; wn_u segs; wn_u seg_at; wn_u gr
 /* v[i] = sum over u > i - seg[s] of A(i, u) in dot32's order over the whole row (0 in front, 0 for NaN). items = n_max (LANES), i < seg[segs]. */
 struct wn_args_row_upper { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u v_at; };
 
-/* keep[i] = 1 for tokens with score > 0 that, in descending order of scores (rank[]), no kept one of the same label resembles: A(kept, i - seg[s]) > bound = (want[s]*0.03125) * mean,
- * mean = dot32(upper, 1) * recip_(n*(n-1)*0.5); else 0. list, out: scratch words. items = segs (GROUPS). */
-struct wn_args_label_nms { WN_HEAD; wn_u segs; wn_u seg_at; wn_u score_at; wn_u rank_at; wn_u label_at; wn_u upper_at; wn_u want_at; wn_u keep_at; wn_u list_at; wn_u out_at; };
+/* keep[i] = 1 for tokens that, in descending order of scores (rank[]), no kept one of the same label resembles; else 0. upper given: tokens with score > 0 alone, and i resembles a kept one where
+ * A(kept, i - seg[s]) > (want[s]*0.03125) * mean, mean = dot32(upper, 1) * recip_(n*(n-1)*0.5). upper WN_NONE: where A >= bound, and no more than want[s] are kept. label WN_NONE: all are of one.
+ * Ranks from .. from + count - 1 (count 0: all from there on), after those before; from 0 is the first. made[s]: kept so far; list, out: scratch words. items = segs (GROUPS). */
+struct wn_args_label_nms { WN_HEAD; wn_u segs; wn_u seg_at; wn_u score_at; wn_u rank_at; wn_u label_at; wn_u upper_at; wn_u want_at; wn_u keep_at; wn_u list_at; wn_u out_at; wn_u made_at; wn_u from; wn_u count; wn_f bound; };
 
 /* quota[s*most + g], from all_g tokens of label g and left_g of them with keep, w = want[s]: least_g = min(1, all_g); most_g = min(5*ceil(w/64), all_g, left_g), and while their sum is under w
  * each that is under all_g grows by 1; others = max(w - 1 - sum of least, 0); quota_g = min(c_g - c_(g-1) + least_g, most_g), c_g = others * (left_0 + ... + left_g) / (sum of left), half to even

@@ -244,31 +244,56 @@ void cpu_row_upper(const struct wn_args_row_upper *pc, const wn_cpu_memory *m)
         }
 }
 
+/* What resembles is above this (upper given), or at it too. */
+static float nms_bound(const struct wn_args_label_nms *pc, const wn_cpu_memory *m, uint32_t s,
+                       uint32_t begin, uint32_t n)
+{
+    if (pc->upper_at == WN_NONE)
+        return pc->bound;
+    const float *upper = (const float *)(const void *)(m->w + pc->upper_at + begin);
+    const float share = n > 1 ? recip_((float)n * (float)(n - 1) * 0.5f) : 0.0f;
+    const float mean = wn_cpu_sum32(upper, n) * share;
+    return ((float)m->w[pc->want_at + s] * 0.03125f) * mean;
+}
+
+/* Those that resemble `own` are out. */
+static void suppress(const float *row, float bound, bool fixed, const uint32_t *label, uint32_t own,
+                     uint32_t n, uint32_t *out)
+{
+    for (uint32_t j = 0; j < n; ++j)
+        if (j != own && (!label || label[j] == label[own]) &&
+            (row[j] > bound || (fixed && row[j] == bound)))
+            out[j] = 1;
+}
+
 void cpu_label_nms(const struct wn_args_label_nms *pc, const wn_cpu_memory *m)
 {
     const uint32_t *seg = m->w + pc->seg_at;
-    const wn_cpu_span own = wn_cpu_share(m, 0, pc->segs);
-    for (uint32_t s = own.begin; s < own.end; ++s) {
-        const uint32_t begin = seg[s], n = seg[s + 1] - begin, *label = m->w + pc->label_at + begin;
+    const bool fixed = pc->upper_at == WN_NONE;
+    const wn_cpu_span spans = wn_cpu_share(m, 0, pc->segs);
+    for (uint32_t s = spans.begin; s < spans.end; ++s) {
+        const uint32_t begin = seg[s], n = seg[s + 1] - begin,
+                       *label = pc->label_at == WN_NONE ? NULL : m->w + pc->label_at + begin;
         uint32_t *list = m->w + pc->list_at + begin, *keep = m->w + pc->keep_at + begin;
-        uint32_t *out = m->w + pc->out_at + begin;
-        const float *upper = (const float *)(const void *)(m->w + pc->upper_at + begin);
-        const float share = n > 1 ? recip_((float)n * (float)(n - 1) * 0.5f) : 0.0f;
-        const float mean = wn_cpu_sum32(upper, n) * share;
-        const float bound = ((float)m->w[pc->want_at + s] * 0.03125f) * mean;
-        for (uint32_t i = 0; i < n; ++i) {
+        uint32_t *out = m->w + pc->out_at + begin, *made = m->w + pc->made_at + s;
+        const float bound = nms_bound(pc, m, s, begin, n);
+        const uint32_t most = fixed ? m->w[pc->want_at + s] : n;
+        const uint32_t end = pc->count && pc->from + pc->count < n ? pc->from + pc->count : n;
+        if (!pc->from)
+            *made = 0;
+        for (uint32_t i = 0; i < n && !pc->from; ++i) {
             list[m->w[pc->rank_at + begin + i]] = i;
             keep[i] = out[i] = 0;
         }
-        for (uint32_t r = 0; r < n && real(m, pc->score_at + begin, list[r]) > 0.0f; ++r) {
-            const uint32_t p = list[r];
-            const float *row = f32_row(&m->a, begin + p);
-            if (out[p])
+        for (uint32_t r = pc->from; r < end && *made < most; ++r) {
+            const uint32_t own = list[r];
+            if (!fixed && !(real(m, pc->score_at + begin, own) > 0.0f))
+                break;
+            if (out[own])
                 continue;
-            keep[p] = 1;
-            for (uint32_t j = 0; j < n; ++j)
-                if (j != p && label[j] == label[p] && row[j] > bound)
-                    out[j] = 1;
+            keep[own] = 1;
+            ++*made;
+            suppress(f32_row(&m->a, begin + own), bound, fixed, label, own, n, out);
         }
     }
 }

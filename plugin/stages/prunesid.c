@@ -169,10 +169,9 @@ static wn_arr unlike_others(wn_build *b, const plan *p, wn_arr label, wn_arr sco
                                           .want_at = p->want.at,
                                           .keep_at = build_array(b, b->set.n_max).at,
                                           .list_at = build_array(b, b->set.n_max).at,
-                                          .out_at = build_array(b, b->set.n_max).at};
-    const uint64_t rounds = b->set.width / b->group_size + 1;
-    if (build_loops_fit(b, WN_OP_label_nms, (b->set.width + 2) * rounds + b->set.width))
-        BUILD_OP(b, label_nms, b->set.segs, &sim, NULL, nms, WRITES_W);
+                                          .out_at = build_array(b, b->set.n_max).at,
+                                          .made_at = build_array(b, b->set.segs).at};
+    build_label_nms(b, nms, &sim);
     return (wn_arr){nms.keep_at, b->set.n_max};
 }
 

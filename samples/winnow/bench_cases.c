@@ -64,6 +64,7 @@ static const struct {
     {"sieve", "keep=25%"},
     {"mmtok", "keep=64"},
     {"dart", "keep=64"},
+    {"trio", "keep=25%"},
     {"divprune", "keep=25%"},
     {"cdpruner", "keep=25%"},
     {"fsr", "keep=25%"},

@@ -21,6 +21,8 @@ static const struct {
     {"tops", "as scope"},
     {"tops-llm",
      "every pick is weighed against all tokens of all frames: (T*N) x (T*N) similarities"},
+    {"trio",
+     "a token that stays is compared with all tokens of all frames: (T*N) x (T*N) similarities"},
     {"sieve", "as tops-llm, and the left-over rows that they are of"},
     {"mmtok", "as scope, and the rows of text: (N + M) x N"},
     {"prunesid", "components of N x N products, N x N similarities, and centred tokens"},
@@ -39,7 +41,7 @@ static const struct {
 };
 
 /* Those whose frames are one set. */
-static const char *const joined[] = {"tops-llm", "sieve"};
+static const char *const joined[] = {"tops-llm", "sieve", "trio"};
 
 /* Stages that hold tokens as f32 rows once more: merged before they are clustered, centred, or with positions. */
 static const char *const rows_again[] = {"flashvid", "holitom", "prunevid", "prunesid",

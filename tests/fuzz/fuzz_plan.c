@@ -91,6 +91,8 @@ static const char *const stages[] = {
     "mmtok=keep=%u",
     "dart=keep=%u:pivots=2:text_pivots=2",
     "dart=keep=%u0%%:mode=official",
+    "trio=keep=%u",
+    "trio=keep=%u0%%:similarity=0.3",
     "evs=rate=0.%u",
     "dytok=keep=%u0%%",
     "dytok=keep=%u:limit=3",

@@ -189,7 +189,8 @@ static void expect_components(expectations *e)
     use_a(&c, ADD(&c, row_upper, 3, .n_max = 3, .segs = 1, .seg_at = seg, .v_at = upper));
     use_a(&c, ADD(&c, label_nms, 1, .segs = 1, .seg_at = seg, .score_at = score, .rank_at = rank,
                   .label_at = label, .upper_at = upper, .want_at = want, .keep_at = keep,
-                  .list_at = array(&c, 3, SCRATCH), .out_at = array(&c, 3, SCRATCH)));
+                  .list_at = array(&c, 3, SCRATCH), .out_at = array(&c, 3, SCRATCH),
+                  .made_at = array(&c, 1, WORDS)));
     ADD(&c, label_share, 1, .segs = 1, .seg_at = seg, .groups_at = groups, .most = 2,
         .label_at = label, .keep_at = keep, .want_at = want, .quota_at = quota,
         .room_at = array(&c, 6, SCRATCH));
@@ -207,6 +208,46 @@ static void expect_components(expectations *e)
     CHECK_WORDS(e, "label_nms: 0.8 is above 2/32 of the mean", o.w + keep, 1, 1, 0);
     CHECK_WORDS(e, "label_share: one each", o.w + quota, 1, 1);
     CHECK_WORDS(e, "label_pick", o.w + flag, 1, 1, 0);
+    outcome_free(&o);
+}
+
+/* From the largest score on: 2 puts 0 out, which is exactly as similar as the bound says, so that 1, which 0 resembles, stays; 3 would
+ * too, but is one too many where two are wanted. The second operation goes on behind the first two. */
+static void expect_suppression(expectations *e)
+{
+    static const float similarity[16] = {1.0f, 0.9f, 0.8f, 0.0f, 0.9f, 1.0f, 0.7f, 0.1f,
+                                         0.8f, 0.7f, 1.0f, 0.2f, 0.0f, 0.1f, 0.2f, 1.0f};
+    ops_case c;
+    case_init(&c, 11, 0);
+    const uint32_t seg = WORDS_OF(&c, 0, 4), score = REALS_OF(&c, 2.0f, 1.0f, 3.0f, 0.0f),
+                   rank = WORDS_OF(&c, 1, 2, 0, 3), keep = array(&c, 4, WORDS),
+                   three = array(&c, 4, WORDS), made = array(&c, 2, WORDS);
+    set_a(&c, 4, 4, similarity);
+    struct wn_args_label_nms args = {.segs = 1,
+                                     .seg_at = seg,
+                                     .score_at = score,
+                                     .rank_at = rank,
+                                     .label_at = WN_NONE,
+                                     .upper_at = WN_NONE,
+                                     .want_at = WORDS_OF(&c, 2),
+                                     .keep_at = keep,
+                                     .list_at = array(&c, 4, SCRATCH),
+                                     .out_at = array(&c, 4, SCRATCH),
+                                     .made_at = made,
+                                     .bound = 0.8f};
+    use_a(&c, add_op(&c, WN_OP_label_nms, 1, &args, sizeof args));
+    args.want_at = WORDS_OF(&c, 4);
+    args.keep_at = three;
+    args.made_at = made + 1;
+    args.count = 2;
+    use_a(&c, add_op(&c, WN_OP_label_nms, 1, &args, sizeof args));
+    args.from = 2;
+    args.count = 0;
+    use_a(&c, add_op(&c, WN_OP_label_nms, 1, &args, sizeof args));
+    outcome o = run_expected(e, &c);
+    CHECK_WORDS(e, "label_nms: 0 is as similar as the bound", o.w + keep, 0, 1, 1, 0);
+    CHECK_WORDS(e, "label_nms: no score is too small", o.w + three, 0, 1, 1, 1);
+    CHECK_WORDS(e, "label_nms: kept", o.w + made, 2, 3);
     outcome_free(&o);
 }
 
@@ -303,6 +344,7 @@ static void expect_sigmoids(expectations *e)
 void expect_shares(expectations *e)
 {
     expect_components(e);
+    expect_suppression(e);
     expect_orthonormal(e);
     expect_products(e);
     expect_sigmoids(e);

@@ -138,6 +138,19 @@ static uint32_t any_labels(ops_case *c, const grouped *g)
     return at;
 }
 
+/* A bound of its own, met by some similarity, and all of one label, or the group's. */
+static void bound_apart(ops_case *c, wn_op *op, const grouped *g)
+{
+    struct wn_args_label_nms *args = (void *)op->args;
+    args->upper_at = WN_NONE;
+    if (chance(c, 50))
+        args->label_at = WN_NONE;
+    args->bound = (float)below(c, 5) * 0.25f - 0.25f;
+    for (uint32_t i = 0; i < g->s.n; ++i)
+        if (chance(c, 50))
+            put_element(&c->a, i, below(c, g->width), args->bound);
+}
+
 void gen_label_nms(ops_case *c)
 {
     const grouped g = any_grouped(c, 300, 9);
@@ -146,10 +159,19 @@ void gen_label_nms(ops_case *c)
     const uint32_t rank = array(c, g.s.n, WORDS);
     make_matrix(c, &c->a, g.s.n, g.width, WINNOW_F32, f);
     ADD(c, rank, g.s.n_max, BOUNDED(g.s), .score_at = score, .rank_at = rank, .stats_at = WN_NONE);
-    use_a(c, ADD(c, label_nms, g.s.segs, SEG(g.s), .score_at = score, .rank_at = rank,
-                 .label_at = any_labels(c, &g), .upper_at = reals(c, g.s.n, PLAIN),
-                 .want_at = words_below(c, g.s.segs, 100), .keep_at = array(c, g.s.n, WORDS),
-                 .list_at = array(c, g.s.n, SCRATCH), .out_at = array(c, g.s.n, SCRATCH)));
+    wn_op *op = ADD(c, label_nms, g.s.segs, SEG(g.s), .score_at = score, .rank_at = rank,
+                    .label_at = any_labels(c, &g), .upper_at = reals(c, g.s.n, PLAIN),
+                    .want_at = words_below(c, g.s.segs, 100), .keep_at = array(c, g.s.n, WORDS),
+                    .list_at = array(c, g.s.n, SCRATCH), .out_at = array(c, g.s.n, SCRATCH),
+                    .made_at = array(c, g.s.segs, WORDS));
+    use_a(c, op);
+    if (chance(c, 60))
+        bound_apart(c, op, &g);
+    if (!chance(c, 40))
+        return;
+    struct wn_args_label_nms *args = (void *)op->args, rest = *args;
+    args->count = rest.from = 1 + below(c, 20);
+    use_a(c, add_op(c, op->kind, op->items, &rest, sizeof rest));
 }
 
 void gen_label_share(ops_case *c)

@@ -12,6 +12,7 @@ import vector_choice
 import vector_density as density
 import vector_methods as m
 import vector_motion
+import vector_nms as nms
 import vector_quad as quad
 import vector_residual as residual
 import vector_shares as shared
@@ -306,3 +307,4 @@ def rows():
     yield from quad.cases(numbered)
     yield from residual.cases(numbered)
     yield from spectral.cases(numbered)
+    yield from nms.cases(numbered)

@@ -201,6 +201,7 @@ static void plans(void **state)
         "scope=keep=3:alpha=2",
         "tops=keep=3:norm=range",
         "sieve=keep=3:heads=1",
+        "trio=keep=3",
         "mmtok=keep=3",
         "dart=keep=4:pivots=2:mode=official",
         "evs=rate=0.3,tome=r=2,divprune=keep=2",

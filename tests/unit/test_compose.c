@@ -222,6 +222,7 @@ static void what_goes_together(void **state)
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,holov=keep=4:chunks=3,hired=keep=2", 6, 5, {0, 0, 0}},
         {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
+        {"tome=r=4,trio=keep=9,divprune=keep=5", 5, 5, {0, 0, 0}},
         {"correlation=similarity=1,divprune=keep=3", 9, 5, {0, 0, 0}}, /* nothing is repeated */
         {"tome=r=4,correlation=similarity=-1:many=0:global=off", 3, 5, {0, 0, 0}}, /* all is */
         {"correlation=similarity=-1:many=0:global=off:merge=mean,divprune=keep=2", 3, 5, {0, 0, 0}},

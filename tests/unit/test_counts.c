@@ -115,6 +115,8 @@ static const row exact_rows[] = {
     {"vitcop=rows=clusters:clusters=0.01:mode=official", 2, 64, 2},
     {"vitcop-llm=keep=17", 2, 64, 17},
     {"vitcop-llm=keep=10%", 1, 65, 6},
+    {"trio=keep=17", 2, 64, 17},
+    {"trio=keep=30%", 1, 63, 18},
     {"fsr=keep=17", 2, 64, 34},
     {"fsr=keep=100", 2, 64, 128},
     {"mmtok=keep=17", 2, 63, 34},

@@ -51,6 +51,7 @@ static const struct {
     {"mustdrop-llm", false},
     {"tops-llm=keep=20", false},
     {"sieve=keep=20", false},
+    {"trio=keep=20", false},
     {"prunevid-llm=keep=30%", false},
     {"vitcop=rows=clusters", false},
     {"vitcop-llm=keep=30%", false},

@@ -145,6 +145,8 @@ static const mistake mistakes[] = {
     {"tops=keep=3:raters=all", {"tops has no option `raters`"}},
     {"tops-llm=keep=3:raters=some", {"raters is `some`", "dynamic|all|last"}},
     {"sieve=keep=3:energy=1.5", {"energy is 1.5", "0..1"}},
+    {"trio", {"trio at character 1 needs keep=..."}},
+    {"trio=keep=3:similarity=1.5", {"similarity is 1.5", "-1..1"}},
     {"sieve=keep=3:heads=0", {"heads is 0", "1..1e9"}},
     {"tops=keep=3:coverage=-1", {"coverage is -1", "0..100"}},
     {"scope=keep=3:shallow=2", {"scope has no option `shallow`", "character 14"}},
