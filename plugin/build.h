@@ -199,6 +199,9 @@ winnow_status build_fail(wn_build *b, winnow_status status, const char *format, 
 uint64_t build_tile_loops(uint32_t cols);
 /* False, and an error, where an invocation would run more loop iterations than the driver allows. */
 bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
+/* Rounds of an invocation of a GROUPS operation over n tokens, and iterations of a reduction over the workgroup, roughly. */
+uint64_t build_strides(const wn_build *b, uint32_t n);
+enum { WN_REDUCTION_LOOPS = 80 };
 
 /* Inside an encoder's layer: its attention. Fails with E_ROLE elsewhere. */
 wn_mat build_look(wn_build *b, enum wn_look what);
@@ -497,9 +500,6 @@ void build_op3(wn_build *b, uint32_t kind, const void *args, size_t args_bytes, 
 #define BUILD_OP3(b, name, items, a, bm, c, args, writes_w) \
     build_op3((b), WN_OP_##name, &(args), sizeof(args), (items), (a), (bm), (c), (writes_w))
 enum { READS_W = 0, WRITES_W = 1 };
-
-/* Iterations of one invocation's loops; fails where this driver stops a shader before. */
-bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations);
 
 /* -- whole programs ---------------------------------------------------------------------------- */
 /* Builds the pipeline for b->in; buffers of an earlier build are used again. */

@@ -17,14 +17,10 @@ bool build_loops_fit(wn_build *b, uint32_t kind, uint64_t iterations)
     return false;
 }
 
-/* Rounds of an invocation of a GROUPS operation over n tokens. */
-static uint64_t strides(const wn_build *b, uint32_t n)
+uint64_t build_strides(const wn_build *b, uint32_t n)
 {
     return (n + b->group_size - 1) / b->group_size;
 }
-
-/* Iterations of a reduction over the workgroup, roughly. */
-enum { REDUCTION = 80 };
 
 /* Of a tile of WN_TILE x WN_TILE products: loads of 8 dimensions into shared memory, and as many steps. */
 uint64_t build_tile_loops(uint32_t cols)
@@ -143,8 +139,9 @@ void build_scale_range(wn_build *b, wn_arr values, wn_arr seg, uint32_t segs, bo
 wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool global)
 {
     const wn_arr flags = build_array(b, b->set.n_max);
-    build_loops_fit(b, WN_OP_topk,
-                    12 * (strides(b, global ? b->set.n_max : b->set.width) + REDUCTION));
+    build_loops_fit(
+        b, WN_OP_topk,
+        12 * (build_strides(b, global ? b->set.n_max : b->set.width) + WN_REDUCTION_LOOPS));
     const struct wn_args_topk args = {.segs = b->set.segs,
                                       .seg_at = b->set.seg.at,
                                       .score_at = score.at,
@@ -161,7 +158,7 @@ wn_arr build_topk(wn_build *b, wn_arr score, wn_arr k, bool smallest, bool globa
 wn_arr build_topk_of(wn_build *b, uint32_t segs, const wn_list *list, wn_arr score, wn_arr count)
 {
     const wn_arr flags = build_array(b, list->n_max);
-    build_loops_fit(b, WN_OP_topk, 12 * (strides(b, list->width) + REDUCTION));
+    build_loops_fit(b, WN_OP_topk, 12 * (build_strides(b, list->width) + WN_REDUCTION_LOOPS));
     const struct wn_args_topk args = {.segs = segs,
                                       .seg_at = list->seg.at,
                                       .score_at = score.at,
@@ -313,109 +310,6 @@ void build_match(wn_build *b, const wn_list *sources, const wn_list *targets, co
         BUILD_OP(b, match, items, mat, NULL, args, WRITES_W);
         args.from += args.most;
     } while (args.most && args.from < targets->width && b->status == WINNOW_OK);
-}
-
-void build_greedy_maxmin(wn_build *b, struct wn_args_greedy_maxmin args, const wn_mat *sim,
-                         uint32_t most)
-{
-    const uint64_t pick = strides(b, b->set.width) + REDUCTION;
-    if (!build_loops_fit(b, WN_OP_greedy_maxmin, 2 * pick))
-        return;
-    const uint64_t picks = b->loop_limit / pick - 1;
-    args.picks = picks < most ? (uint32_t)picks : 0;
-    do {
-        BUILD_OP(b, greedy_maxmin, b->set.segs, sim, NULL, args, WRITES_W);
-        args.pick_from += args.picks;
-    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
-}
-
-/* A token that stays looks at all of its set; one that does not is one step. */
-void build_label_nms(wn_build *b, struct wn_args_label_nms args, const wn_mat *sim)
-{
-    const uint64_t step = strides(b, b->set.width) + 1, start = 2 * step + REDUCTION;
-    if (!build_loops_fit(b, WN_OP_label_nms, b->set.width / 32 + start + step))
-        return;
-    const uint64_t ranks = (b->loop_limit - b->set.width / 32 - start) / step;
-    args.count = ranks < b->set.width ? (uint32_t)ranks : 0;
-    do {
-        BUILD_OP(b, label_nms, b->set.segs, sim, NULL, args, WRITES_W);
-        args.from += args.count;
-    } while (args.count && args.from < b->set.width && b->status == WINNOW_OK);
-}
-
-/* Pick t goes through t rows of the factor for four tokens at once. */
-static uint64_t dpp_pick_cost(const wn_build *b, uint32_t t)
-{
-    return (strides(b, b->set.width) / 4 + 1) * (uint64_t)(t + 6) + REDUCTION;
-}
-
-void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat *sim,
-                      const wn_mat *factor, uint32_t most)
-{
-    const uint64_t first = strides(b, b->set.width);
-    do {
-        uint64_t cost = first;
-        for (args.picks = 0; args.pick_from + args.picks < most; ++args.picks) {
-            const uint64_t pick = dpp_pick_cost(b, args.pick_from + args.picks);
-            if (args.picks && cost + pick > b->loop_limit)
-                break;
-            cost += pick;
-        }
-        if (!build_loops_fit(b, WN_OP_greedy_dpp, cost))
-            return;
-        BUILD_OP(b, greedy_dpp, b->set.segs, sim, factor, args, WRITES_W);
-        args.pick_from += args.picks;
-    } while (args.pick_from < most && b->status == WINNOW_OK);
-}
-
-void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, const wn_mat *sim,
-                           const wn_mat *text, uint32_t most)
-{
-    const uint64_t rows = (uint64_t)args.extra + b->set.width, own = strides(b, b->set.width);
-    const uint64_t first = rows / b->group_size + own + 2;
-    const uint64_t pick = (own / 4 + 1) * (rows / 4 + 6) + first + REDUCTION;
-    if (!build_loops_fit(b, WN_OP_greedy_coverage, first + pick))
-        return;
-    const uint64_t picks = (b->loop_limit - first) / pick;
-    args.picks = picks < most ? (uint32_t)picks : 0;
-    do {
-        BUILD_OP3(b, greedy_coverage, b->set.segs, sim, NULL, text, args, WRITES_W);
-        args.pick_from += args.picks;
-    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
-}
-
-void build_greedy_balance(wn_build *b, struct wn_args_greedy_balance args, const wn_mat *sim,
-                          uint32_t most)
-{
-    const uint64_t rows = b->set.width, own = strides(b, b->set.width);
-    const uint64_t first = 3 * own + rows / 32 + 2 * REDUCTION;
-    const uint64_t pick = (own / 4 + 1) * (rows / 4 + 6) + 4 * own + rows / 32 + 6 * REDUCTION;
-    if (!build_loops_fit(b, WN_OP_greedy_balance, first + pick))
-        return;
-    const uint64_t picks = (b->loop_limit - first) / pick;
-    args.picks = picks < most ? (uint32_t)picks : 0;
-    do {
-        BUILD_OP(b, greedy_balance, b->set.segs, sim, NULL, args, WRITES_W);
-        args.pick_from += args.picks;
-    } while (args.picks && args.pick_from < most && b->status == WINNOW_OK);
-}
-
-void build_pair_prune(wn_build *b, struct wn_args_pair_prune args, const wn_mat *sim, uint32_t most)
-{
-    const uint64_t width = b->set.width, half = (width + 1) / 2, own = strides(b, (uint32_t)half);
-    const uint64_t start = 3 * strides(b, b->set.width) + strides(b, b->set.width) * REDUCTION;
-    const uint64_t round = 2 * own * (half / 8 + 10) + 4 * own + 1;
-    if (!build_loops_fit(b, WN_OP_pair_prune, start + round))
-        return;
-    const uint64_t rounds = (b->loop_limit - start) / round;
-    uint64_t left = most / 8 + 16; /* short lists drop fewer than eight a round */
-    do {
-        args.more = left > rounds;
-        args.rounds = args.more ? (uint32_t)rounds : 0;
-        BUILD_OP(b, pair_prune, b->set.segs, sim, NULL, args, WRITES_W);
-        args.resume = 1;
-        left -= args.more ? rounds : left;
-    } while (left && b->status == WINNOW_OK);
 }
 
 void build_sim_rows(wn_build *b, const wn_list *sources, const wn_mat *mat, wn_arr list, wn_arr inv,
