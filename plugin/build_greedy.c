@@ -63,10 +63,20 @@ void build_greedy_dpp(wn_build *b, struct wn_args_greedy_dpp args, const wn_mat 
     build_greedy(b, &g, most, sim, factor, NULL);
 }
 
-/* Gains of four tokens at once. */
-static uint64_t gain_cost(const wn_build *b, uint64_t rows)
+/* For four tokens at once through the rows that the pick before covers better: all of them, where it comes to the worst. */
+static uint64_t follow_cost(const wn_build *b, uint64_t rows)
 {
     return (build_strides(b, b->set.width) / 4 + 1) * (rows / 4 + 6);
+}
+
+/* What greedy_coverage and greedy_balance keep from pick to pick. */
+static void keep_gains(wn_build *b, uint32_t extra, uint32_t *gain_at, uint32_t *sum_at,
+                       uint32_t *list_at)
+{
+    const uint64_t n = b->set.n_max;
+    *gain_at = build_array(b, n).at;
+    *sum_at = build_array(b, 2 * n).at;
+    *list_at = build_array(b, 2 * (n + (extra + 1ull) * b->set.segs)).at;
 }
 
 void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, const wn_mat *sim,
@@ -75,7 +85,8 @@ void build_greedy_coverage(wn_build *b, struct wn_args_greedy_coverage args, con
     const uint64_t rows = (uint64_t)args.extra + b->set.width, own = build_strides(b, b->set.width);
     const uint64_t first = rows / b->group_size + own + 2;
     const greedy g = {GREEDY(greedy_coverage, pick_from, picks), .first = first,
-                      .pick = gain_cost(b, rows) + first + WN_REDUCTION_LOOPS};
+                      .pick = follow_cost(b, rows) + first + WN_REDUCTION_LOOPS};
+    keep_gains(b, args.extra, &args.gain_at, &args.sum_at, &args.list_at);
     build_greedy(b, &g, most, sim, NULL, text);
 }
 
@@ -85,7 +96,8 @@ void build_greedy_balance(wn_build *b, struct wn_args_greedy_balance args, const
     const uint64_t rows = b->set.width, own = build_strides(b, b->set.width);
     const greedy g = {GREEDY(greedy_balance, pick_from, picks),
                       .first = 3 * own + rows / 32 + 2 * WN_REDUCTION_LOOPS,
-                      .pick = gain_cost(b, rows) + 4 * own + rows / 32 + 6 * WN_REDUCTION_LOOPS};
+                      .pick = follow_cost(b, rows) + 4 * own + rows / 32 + 6 * WN_REDUCTION_LOOPS};
+    keep_gains(b, 0, &args.gain_at, &args.sum_at, &args.list_at);
     build_greedy(b, &g, most, sim, NULL, NULL);
 }
 

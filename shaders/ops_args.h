@@ -246,11 +246,14 @@ struct wn_args_greedy_dpp { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u k_m
 struct wn_args_pick_radius { WN_HEAD; wn_u n_max; wn_u segs; wn_u seg_at; wn_u k_at; wn_u order_at; wn_u least; wn_f more; wn_u radius_at; wn_u flag_at; };
 
 /* Greedy coverage, k[s] picks a segment of n tokens. Rows to cover: r < extra: C(s*extra + r, .), then the tokens' own A(seg[s] + i, .), i = r - extra; column j is token j of the
- * segment, and S(r, j) says how well it covers row r. cur[r] starts at 0. Gain of j = w[j] * g, g = (g0 + g1) + (g2 + g3), gl = sum over r = l, l+4, ... ascending, from 0, of
- * d = S(r, j) - cur[r] where d > 0, else 0 (NaN too); w[j] = +infinity: the gain is that; weight_at WN_NONE: g itself; own S of j with itself NaN: the gain is NaN. Pick: the unpicked
+ * segment, and S(r, j) says how well it covers row r. cur[r] starts at 0. Gain of j = w[j] * g, g the sum over all rows of
+ * q(S(r, j) - cur[r]), q(d) = the whole part of min(d, 4 - 2^-22) * 2^45 where d > 0, else 0 (NaN too): 64-bit whole numbers, exact in any order; of the sum the 24 highest bits (what is
+ * below is cut off) times 2^-45, as f32. w[j] = +infinity: the gain is that; weight_at WN_NONE: g itself; own S of j with itself NaN: the gain is NaN. Pick: the unpicked
  * token of largest gain (order of scores); then cur[r] = S(r, pick) where that is larger. cur: scratch floats at cur_at + seg[s] + s*extra.
- * flag, order, pick_from, picks as in greedy_maxmin (cur and flag hold what the picks before left). A and C f32. items = segs. */
-struct wn_args_greedy_coverage { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u k_at; wn_u extra; wn_u weight_at; wn_u cur_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
+ * Scratch: gain, a float a token; sum, two words a token; list, two words a row and two a segment. flag, order, pick_from, picks as in greedy_maxmin (cur, flag and the scratch hold what
+ * the picks before left). A and C f32. items = segs. */
+struct wn_args_greedy_coverage { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u k_at; wn_u extra; wn_u weight_at; wn_u cur_at; wn_u gain_at;
+    wn_u sum_at; wn_u list_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; };
 
 /* Greedy balance of how relevant a token is, how much of what the picks leave uncovered it covers and how unlike the picks it is: k[s] picks a segment of n tokens. S: similarity matrix
  * A; cur[i]: the largest S(i, p) of the picks p so far (-infinity: none; +infinity: i is picked itself). A token whose own S(j, j) is NaN has a score of NaN, one with rel[j] = +infinity
@@ -258,8 +261,9 @@ struct wn_args_greedy_coverage { WN_HEAD3; wn_u segs; wn_u seg_at; wn_u k_at; wn
  * (r + diversity*d) + coverage*c, r = N(rel[j]), d = N(div[j]), c = N(cov[j]). N(x) = (x - low) * f, f = recip_(size), 0 where size is not above 1e-30 or infinite; over m values (rel:
  * the tokens of the segment that are not NaN nor +infinity; div, cov: the unpicked whose own S is not NaN), range = 0: low = 0, size = (their sum in dot32's order, 0 for other tokens of the
  * segment) * recip_(m); range = 1: low = the least (NaN left out), size = the greatest - low. m = 0: f = 0. The pick is the best of the unpicked (order of scores).
- * gain: scratch. flag, order, pick_from, picks as in greedy_maxmin (cur and flag hold what the picks before left). A f32. items = segs. */
-struct wn_args_greedy_balance { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u rel_at; wn_u cur_at; wn_u gain_at; wn_u flag_at; wn_u order_at; wn_u pick_from; wn_u picks; wn_u range;
+ * Scratch (gain, sum, list), flag, order, pick_from, picks as in greedy_coverage. A f32. items = segs. */
+struct wn_args_greedy_balance { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u rel_at; wn_u cur_at; wn_u gain_at; wn_u sum_at; wn_u list_at; wn_u flag_at; wn_u order_at;
+    wn_u pick_from; wn_u picks; wn_u range;
     wn_f diversity; wn_f coverage; };
 
 /* VisPruner's duplicate removal. The tokens of segment s with flag 0, in descending score order (rank[] over the whole

@@ -47,14 +47,10 @@ typedef struct balance {
     const wn_cpu_memory *m;
     uint32_t begin, n;
     float *cur, *gain; /* [n] */
+    uint64_t *units; /* [n] the gains, kept from pick to pick: few rows are covered better by one */
+    uint32_t *numbers; /* [n] 0: the token is NaN, not even like itself */
     scale rel;
 } balance;
-
-/* A token that is not even like itself is NaN. */
-static bool is_number(const balance *b, uint32_t j)
-{
-    return !is_nan(f32_row(&b->m->a, b->begin + j)[j]);
-}
 
 static scale rel_scale(const balance *b)
 {
@@ -67,24 +63,22 @@ static scale rel_scale(const balance *b)
     return scale_from(&rel, b->pc->range);
 }
 
-static void find_gains(const balance *b)
+/* Gains from nothing. */
+static void start_gains(const balance *b)
 {
-    for (uint32_t first = 0; first < b->n; first += WN_CPU_GAIN_COLUMNS) {
-        const uint32_t count = least(WN_CPU_GAIN_COLUMNS, b->n - first);
-        float sums[4][WN_CPU_GAIN_COLUMNS] = {{0}};
-        wn_cpu_add_gains(&b->m->a, b->begin, b->n, 0, b->cur, first, count, sums);
-        for (uint32_t j = 0; j < count; ++j)
-            b->gain[first + j] = (sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j]);
-    }
+    memset(b->units, 0, b->n * sizeof *b->units);
+    wn_cpu_add_gains(&b->m->a, b->begin, b->n, b->cur, b->n, b->units);
 }
 
-/* Scores of the unpicked, where their gains were. */
+/* Scores of the unpicked. */
 static void find_scores(const balance *b)
 {
     const uint32_t *flag = b->m->w + b->pc->flag_at + b->begin;
+    for (uint32_t j = 0; j < b->n; ++j)
+        b->gain[j] = gain_value(b->units[j]);
     gathered diversity = {.count = 0}, coverage = {.count = 0};
     for (uint32_t j = 0; j < b->n; ++j)
-        if (!flag[j] && is_number(b, j)) {
+        if (!flag[j] && b->numbers[j]) {
             add_value(&diversity, j, 1.0f - b->cur[j]);
             add_value(&coverage, j, b->gain[j]);
         }
@@ -99,26 +93,36 @@ static void find_scores(const balance *b)
 
 static uint32_t find_best(const balance *b, uint32_t pick)
 {
-    if (pick > 0) {
-        find_gains(b);
+    if (pick > 0)
         find_scores(b);
-    } else {
+    else
         memcpy(b->gain, b->m->w + b->pc->rel_at + b->begin, b->n * sizeof *b->gain);
-    }
     for (uint32_t j = 0; j < b->n; ++j)
-        if (!is_number(b, j))
+        if (!b->numbers[j])
             b->gain[j] = bits_f32(0x7fc00000u);
     return best_unpicked(b->m, b->pc->gain_at, b->pc->flag_at, b->begin, b->begin + b->n);
 }
 
-static void pick_token(const balance *b, uint32_t pick)
+/* Row j is covered so far from now on. */
+static void cover(const balance *b, uint32_t j, float now, bool follow)
+{
+    if (follow)
+        wn_cpu_move_gains(f32_row(&b->m->a, b->begin + j), b->cur[j], now, b->n, b->units);
+    b->cur[j] = now;
+}
+
+/* follow: further picks want the gains, and they stand. */
+static void pick_token(const balance *b, uint32_t pick, bool follow)
 {
     const uint32_t p = find_best(b, pick);
     const float *similar = f32_row(&b->m->a, p);
     take(b->m, b->pc->flag_at, b->pc->order_at, b->begin + pick, p);
-    for (uint32_t j = 0; j < b->n; ++j)
-        b->cur[j] = similar[j] > b->cur[j] ? similar[j] : b->cur[j];
-    b->cur[p - b->begin] = bits_f32(0x7f800000u);
+    for (uint32_t j = 0; j < b->n; ++j) {
+        if (b->begin + j == p)
+            cover(b, j, bits_f32(0x7f800000u), follow);
+        else if (similar[j] > b->cur[j])
+            cover(b, j, similar[j], follow);
+    }
 }
 
 void cpu_greedy_balance(const struct wn_args_greedy_balance *pc, const wn_cpu_memory *m)
@@ -128,15 +132,21 @@ void cpu_greedy_balance(const struct wn_args_greedy_balance *pc, const wn_cpu_me
     for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t begin = seg[s], n = seg[s + 1] - begin, k = least(m->w[pc->k_at + s], n);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
-        balance b = {.pc = pc, .m = m, .begin = begin, .n = n};
+        balance b = {.pc = pc, .m = m, .begin = begin, .n = n, .units = m->scratch};
         b.cur = (float *)(void *)(m->w + pc->cur_at + begin);
         b.gain = (float *)(void *)(m->w + pc->gain_at + begin);
+        b.numbers = (uint32_t *)(void *)(b.units + n);
+        for (uint32_t j = 0; j < n; ++j)
+            b.numbers[j] = !is_nan(f32_row(&m->a, begin + j)[j]);
         for (uint32_t j = 0; pc->pick_from == 0 && j < n; ++j) {
             b.cur[j] = bits_f32(0xff800000u);
             m->w[pc->flag_at + begin + j] = 0;
         }
         b.rel = rel_scale(&b);
-        for (uint32_t t = pc->pick_from; t < stop; ++t)
-            pick_token(&b, t);
+        for (uint32_t t = pc->pick_from; t < stop; ++t) {
+            if (t == (pc->pick_from ? pc->pick_from : 1))
+                start_gains(&b);
+            pick_token(&b, t, t > 0 && t + 1 < stop);
+        }
     }
 }

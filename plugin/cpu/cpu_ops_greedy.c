@@ -105,17 +105,24 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
     }
 }
 
-void wn_cpu_add_gains(const wn_cpu_rows *from, uint32_t first, uint32_t count, uint32_t r,
-                      const float *cur, uint32_t column, uint32_t n,
-                      float sums[4][WN_CPU_GAIN_COLUMNS])
+void wn_cpu_add_gains(const wn_cpu_rows *from, uint32_t first, uint32_t count, const float *cur,
+                      uint32_t n, uint64_t *units)
 {
-    for (uint32_t i = 0; i < count; ++i, ++r) {
-        const float *row = f32_row(from, first + i) + column, now = cur[r];
-        float *sum = sums[r % 4];
+    for (uint32_t i = 0; i < count; ++i) {
+        const float *row = f32_row(from, first + i), now = cur[i];
         for (uint32_t j = 0; j < n; ++j) {
-            const float d = row[j] - now;
-            sum[j] += d > 0.0f ? d : 0.0f; /* 0 of a NaN */
+            const gain_part part = gain_part_of(row[j] - now);
+            units[j] += ((uint64_t)(uint32_t)part.high << 24) + (uint32_t)part.low;
         }
+    }
+}
+
+void wn_cpu_move_gains(const float *row, float was, float now, uint32_t n, uint64_t *units)
+{
+    for (uint32_t j = 0; j < n; ++j) {
+        const gain_part before = gain_part_of(row[j] - was), after = gain_part_of(row[j] - now);
+        const int64_t high = after.high - before.high, low = after.low - before.low;
+        units[j] += ((uint64_t)high << 24) + (uint64_t)low;
     }
 }
 
@@ -125,76 +132,65 @@ typedef struct coverage {
     const wn_cpu_memory *m;
     uint32_t s, begin, n;
     float *cur;
-    uint32_t *keys; /* [n] of gains, when they were last looked at */
-    uint32_t *seen; /* [n] the pick for which that was */
-    bool lazy;      /* gains never grow, so that old ones are bounds */
+    uint64_t *units; /* [n] the gains, kept from pick to pick: few rows are covered better by one */
+    uint32_t *numbers; /* [n] 0: the token is NaN, not even like itself */
 } coverage;
 
-/* Notes token j's gain with its weight. */
-static void note_gain(coverage *c, uint32_t j, float gain, uint32_t pick)
-{
-    float weighted = gain;
-    if (c->pc->weight_at != WN_NONE) {
-        const float weight = real(c->m, c->pc->weight_at, c->begin + j);
-        weighted = f32_bits(weight) == 0x7f800000u ? weight : weight * gain;
-        c->lazy &= !(weight < 0.0f);
-    }
-    c->lazy &= gain < bits_f32(0x7f800000u);
-    c->keys[j] = is_nan(f32_row(&c->m->a, c->begin + j)[j]) ? 0 : score_key(weighted);
-    c->seen[j] = pick;
-}
-
-/* The gains of all tokens. */
-static void note_all(coverage *c, uint32_t pick)
+/* Row r of those to cover. */
+static const float *row_to_cover(const coverage *c, uint32_t r)
 {
     const uint32_t extra = c->pc->extra;
-    c->lazy = true;
-    for (uint32_t first = 0; first < c->n; first += WN_CPU_GAIN_COLUMNS) {
-        const uint32_t count = least(WN_CPU_GAIN_COLUMNS, c->n - first);
-        float sums[4][WN_CPU_GAIN_COLUMNS] = {{0}};
-        wn_cpu_add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, first, count, sums);
-        wn_cpu_add_gains(&c->m->a, c->begin, c->n, extra, c->cur, first, count, sums);
-        for (uint32_t j = 0; j < count; ++j)
-            note_gain(c, first + j, (sums[0][j] + sums[1][j]) + (sums[2][j] + sums[3][j]), pick);
-    }
+    return r < extra ? f32_row(&c->m->c, c->s * extra + r)
+                     : f32_row(&c->m->a, c->begin + r - extra);
 }
 
-/* The gain of one. */
-static void note_one(coverage *c, uint32_t j, uint32_t pick)
+/* Gains from nothing. */
+static void start_gains(const coverage *c)
 {
     const uint32_t extra = c->pc->extra;
-    float sums[4][WN_CPU_GAIN_COLUMNS];
-    for (uint32_t l = 0; l < 4; ++l)
-        sums[l][0] = 0.0f;
-    wn_cpu_add_gains(&c->m->c, c->s * extra, extra, 0, c->cur, j, 1, sums);
-    wn_cpu_add_gains(&c->m->a, c->begin, c->n, extra, c->cur, j, 1, sums);
-    note_gain(c, j, (sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0]), pick);
+    memset(c->units, 0, c->n * sizeof *c->units);
+    wn_cpu_add_gains(&c->m->c, c->s * extra, extra, c->cur, c->n, c->units);
+    wn_cpu_add_gains(&c->m->a, c->begin, c->n, c->cur + extra, c->n, c->units);
+    for (uint32_t j = 0; j < c->n; ++j)
+        c->numbers[j] = !is_nan(f32_row(&c->m->a, c->begin + j)[j]);
 }
 
-/* The unpicked token that covers most of what is not covered yet. What was worth less than the best one before cannot be
- * worth more now: few are looked at again. */
-static uint32_t best_cover(coverage *c, uint32_t pick)
+static uint32_t gain_key(const coverage *c, uint32_t j)
+{
+    if (!c->numbers[j])
+        return 0;
+    const float gain = gain_value(c->units[j]);
+    if (c->pc->weight_at == WN_NONE)
+        return score_key(gain);
+    const float weight = real(c->m, c->pc->weight_at, c->begin + j);
+    return score_key(f32_bits(weight) == 0x7f800000u ? weight : weight * gain);
+}
+
+/* The unpicked token that covers most of what is not covered yet. */
+static uint32_t best_cover(const coverage *c)
 {
     const uint32_t *flag = c->m->w + c->pc->flag_at + c->begin;
-    for (;;) {
-        uint32_t best = WN_NONE;
-        for (uint32_t j = 0; j < c->n; ++j)
-            if (!flag[j] && (best == WN_NONE || c->keys[j] > c->keys[best]))
-                best = j;
-        if (c->seen[best] == pick)
-            return best;
-        note_one(c, best, pick);
+    uint32_t best = WN_NONE, best_key = 0;
+    for (uint32_t j = 0; j < c->n; ++j) {
+        const uint32_t key = flag[j] ? 0 : gain_key(c, j);
+        if (!flag[j] && (best == WN_NONE || key > best_key)) {
+            best = j;
+            best_key = key;
+        }
     }
+    return best;
 }
 
-/* The rows to cover, now that p is picked. */
-static void cover(const coverage *c, uint32_t p)
+/* The rows to cover, now that p is picked. follow: further picks want the gains. */
+static void cover(const coverage *c, uint32_t p, bool follow)
 {
-    const uint32_t extra = c->pc->extra;
-    for (uint32_t r = 0; r < extra + c->n; ++r) {
-        const float covered = r < extra ? f32_row(&c->m->c, c->s * extra + r)[p]
-                                        : f32_row(&c->m->a, c->begin + r - extra)[p];
-        c->cur[r] = covered > c->cur[r] ? covered : c->cur[r];
+    for (uint32_t r = 0; r < c->pc->extra + c->n; ++r) {
+        const float *row = row_to_cover(c, r), covered = row[p];
+        if (!(covered > c->cur[r]))
+            continue;
+        if (follow)
+            wn_cpu_move_gains(row, c->cur[r], covered, c->n, c->units);
+        c->cur[r] = covered;
     }
 }
 
@@ -205,18 +201,18 @@ void cpu_greedy_coverage(const struct wn_args_greedy_coverage *pc, const wn_cpu_
     for (uint32_t s = own.begin; s < own.end; ++s) {
         const uint32_t begin = seg[s], n = seg[s + 1] - begin, k = least(m->w[pc->k_at + s], n);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
-        coverage c = {pc, m, s, begin, n, NULL, m->scratch, (uint32_t *)m->scratch + n, false};
+        coverage c = {.pc = pc, .m = m, .s = s, .begin = begin, .n = n, .units = m->scratch};
+        c.numbers = (uint32_t *)(void *)(c.units + n);
         c.cur = (float *)(void *)(m->w + pc->cur_at + begin + s * pc->extra);
         if (pc->pick_from == 0) {
             memset(c.cur, 0, (pc->extra + n) * sizeof *c.cur);
             memset(m->w + pc->flag_at + begin, 0, n * sizeof *m->w);
         }
+        start_gains(&c);
         for (uint32_t t = pc->pick_from; t < stop; ++t) {
-            if (!c.lazy)
-                note_all(&c, t);
-            const uint32_t p = best_cover(&c, t);
+            const uint32_t p = best_cover(&c);
             take(m, pc->flag_at, pc->order_at, begin + t, begin + p);
-            cover(&c, p);
+            cover(&c, p, t + 1 < stop);
         }
     }
 }

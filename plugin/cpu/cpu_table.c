@@ -43,7 +43,8 @@ uint64_t wn_cpu_scratch_bytes(const wn_op *op)
     switch (op->kind) {
     case WN_OP_row_norm: return word * ARG(op, row_norm, cols);
     case WN_OP_row_abs: return word * ARG(op, row_abs, cols);
-    case WN_OP_greedy_coverage: return word * 2 * op->args[WN_ARG_A_STRIDE];
+    case WN_OP_greedy_coverage:
+    case WN_OP_greedy_balance: return word * 3 * op->args[WN_ARG_A_STRIDE];
     case WN_OP_orthonormal: return word * 2 * ARG(op, orthonormal, width);
     case WN_OP_segment_gram: return word * 2 * ARG(op, segment_gram, width);
     case WN_OP_jacobi: return 4 * word * (ARG(op, jacobi, most) + 1);

@@ -16,15 +16,22 @@ static uint32_t kept(uint32_t n, uint32_t part, const void *user)
     return wn_keep_count(user, n, trunc);
 }
 
+/* What both kinds of rows are multiplied by so that none is above 2: greedy_coverage tells gains above 4 from each other no
+ * more. A power of two, which changes no order. */
+static double unit_of(double alpha)
+{
+    return alpha > 2.0 ? exp2(1.0 - ceil(log2(alpha))) : 1.0;
+}
+
 /* P, a row a word in each frame. */
-static wn_mat text_rows(wn_build *b, const wn_mat *text, double temperature)
+static wn_mat text_rows(wn_build *b, const wn_mat *text, double temperature, double unit)
 {
     const wn_mat *tokens = &b->set.mat;
     const wn_arr inv = build_norms(b, tokens, b->set.rows), text_inv = build_row_norms(b, text);
     const wn_mat out =
         build_matrix(b, (uint64_t)text->rows * b->set.segs, b->set.width ? b->set.width : 1);
     build_cross_sim(b, text, WN_NO_ARR, text_inv, text->rows, tokens, b->set.rows, inv, &out);
-    build_row_softmax(b, &out, text->rows, temperature, 1.0 / text->rows, false);
+    build_row_softmax(b, &out, text->rows, temperature, unit / text->rows, false);
     return out;
 }
 
@@ -46,8 +53,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
                           "`text` has %u channels and the tokens %u (give the words' embeddings of "
                           "the language model, and the tokens behind its projector)",
                           text.cols, b->set.mat.cols);
-    const wn_mat words = text_rows(b, &text, v[TEXT_TEMPERATURE].number);
-    const wn_mat image = image_rows(b, v[IMAGE_TEMPERATURE].number, v[ALPHA].number);
+    const double alpha = v[ALPHA].number, unit = unit_of(alpha);
+    const wn_mat words = text_rows(b, &text, v[TEXT_TEMPERATURE].number, unit);
+    const wn_mat image = image_rows(b, v[IMAGE_TEMPERATURE].number, alpha * unit);
     const wn_arr flags = build_array(b, b->set.n_max), order = build_array(b, b->set.n_max);
     const wn_arr cur = build_array(b, (uint64_t)b->set.n_max + words.rows);
     const struct wn_args_greedy_coverage greedy = {.segs = b->set.segs,
@@ -85,8 +93,8 @@ const wn_stage wn_stage_mmtok = {
     .agrees = "official code",
     .gives = "chosen tokens",
     .cost =
-        "n*(n*Di + m*D) multiply-adds a frame, then keep*n*(n + m) subtractions and additions; the (n + m) x n stay in "
-        "memory",
+        "n*(n*Di + m*D) multiply-adds a frame, then some ln(keep)*n*(n + m) subtractions and additions; the "
+        "(n + m) x n stay in memory",
     .options = options,
     .option_count = 4,
     .roles_needed =

@@ -52,7 +52,7 @@ const wn_stage wn_stage_scope = {
     .agrees = "official code",
     .gives = "chosen tokens",
     .cost =
-        "n*n*D multiply-adds a frame, then keep*n*n subtractions and additions; the n x n similarities stay in memory",
+        "n*n*D multiply-adds a frame, then some ln(keep)*n*n subtractions and additions; the n x n similarities stay in memory",
     .options = options,
     .option_count = 2,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,

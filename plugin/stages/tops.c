@@ -40,7 +40,6 @@ static winnow_status pick(wn_build *b, const wn_value *v, wn_arr relevance)
                                                   .k_at = build_counts(b, kept, 1, &v[KEEP]).at,
                                                   .rel_at = relevance.at,
                                                   .cur_at = build_array(b, b->set.n_max).at,
-                                                  .gain_at = build_array(b, b->set.n_max).at,
                                                   .flag_at = flags.at,
                                                   .order_at = order.at,
                                                   .range = v[NORM].choice == 1,
@@ -143,7 +142,7 @@ const wn_stage wn_stage_tops = {
     .agrees = "paper",
     .gives = "chosen tokens",
     .cost =
-        "n*n*D multiply-adds a frame, then keep*n*n subtractions and additions; the n x n similarities stay in memory",
+        "n*n*D multiply-adds a frame, then some ln(keep)*n*n subtractions and additions; the n x n similarities stay in memory",
     .options = options,
     .option_count = 4,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_CLS_ATTENTION,
@@ -165,7 +164,7 @@ const wn_stage wn_stage_tops_llm = {
     .agrees = "paper",
     .gives = "chosen tokens",
     .cost =
-        "the attention is read twice; N*N*D multiply-adds, keep*N*N subtractions and additions; the N x N similarities stay in memory",
+        "the attention is read twice; N*N*D multiply-adds, some ln(keep)*N*N subtractions and additions; the N x N similarities stay in memory",
     .options = options,
     .option_count = 5,
     .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_TEXT_ATTENTION,

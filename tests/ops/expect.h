@@ -42,6 +42,7 @@ void check_true(expectations *e, const char *what, bool truth);
 void expect_selection(expectations *e);
 void expect_merging(expectations *e);
 void expect_greedy(expectations *e);
+void expect_cover(expectations *e);
 void expect_shares(expectations *e);
 void expect_running(expectations *e);
 void expect_spans(expectations *e);

@@ -259,7 +259,10 @@ void gen_greedy_coverage(ops_case *c)
     wn_op *op =
         ADD(c, greedy_coverage, s.segs, SEG(s), .k_at = counts(c, &s), .extra = extra,
             .weight_at = chance(c, 60) ? weight : WN_NONE,
-            .cur_at = array(c, s.n + extra * s.segs, SCRATCH), .flag_at = array(c, s.n, WORDS),
+            .cur_at = array(c, s.n + extra * s.segs, SCRATCH), .gain_at = array(c, s.n, SCRATCH),
+            .sum_at = array(c, 2 * s.n, SCRATCH),
+            .list_at = array(c, 2 * (s.n + (extra + 1) * s.segs), SCRATCH),
+            .flag_at = array(c, s.n, WORDS),
             .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE);
     use_a(c, op);
     if (extra)
@@ -281,6 +284,7 @@ void gen_greedy_balance(ops_case *c)
     wn_op *op =
         ADD(c, greedy_balance, s.segs, SEG(s), .k_at = counts(c, &s), .rel_at = rel,
             .cur_at = array(c, s.n, REALS), .gain_at = array(c, s.n, SCRATCH),
+            .sum_at = array(c, 2 * s.n, SCRATCH), .list_at = array(c, 2 * (s.n + s.segs), SCRATCH),
             .flag_at = array(c, s.n, WORDS),
             .order_at = chance(c, 70) ? array(c, s.n, WORDS) : WN_NONE, .range = chance(c, 50),
             .diversity = 0.25f * (float)below(c, 5), .coverage = 0.25f * (float)below(c, 5));

@@ -163,6 +163,7 @@ int main(int argc, char **argv)
         expect_selection(&e);
         expect_merging(&e);
         expect_greedy(&e);
+        expect_cover(&e);
         expect_shares(&e);
         expect_running(&e);
         expect_spans(&e);

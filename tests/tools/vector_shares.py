@@ -313,7 +313,8 @@ def cases(numbered):
     yield from numbered("mmtok", mmtok_case, [
         ("keep=12", 3, 41, 10, 6, 4, "12"), ("keep=10%:alpha=2", 1, 289, 8, 8, 1, "10%", 2.0),
         ("keep=7:text_temperature=0.1:image_temperature=0.5", 1, 53, 12, 9, 11, "7",
-         0.5, 0.1, 0.5)])
+         0.5, 0.1, 0.5),
+        ("keep=6:alpha=100", 2, 7, 5, 4, 2, "6", 100.0)])
     yield from numbered("dart", dart_case, [
         ("keep=24", 3, 61, 10, 8, 0, "24"), ("keep=40", 2, 101, 12, 6, 9, "40"),
         ("keep=16:pivots=3:text_pivots=5", 1, 289, 6, 4, 2, "16", 3, 5),
