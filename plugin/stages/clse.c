@@ -110,7 +110,7 @@ static wn_arr spectral_score(wn_build *b, const filter *f, const wn_mat *mat, wn
                                                 .weight_at = f->passes ? 0 : f->down.at,
                                                 .v_at = out.at,
                                                 .scale = (float)(1.0 / mat->cols)};
-    build_loops_fit(b, WN_OP_spectral_score, (mat->cols / 128 + 1ull) * (args.taps + 1ull) + 32);
+    build_loops_fit(b, WN_OP_spectral_score, (mat->cols / 32 + 1ull) * (args.taps + 1ull));
     BUILD_OP(b, spectral_score, set->n_max, mat, f->passes ? NULL : &rows, args, WRITES_W);
     build_release(b, mark);
     return out;
