@@ -222,6 +222,7 @@ void wn_role_extent(const winnow_shape *s, uint32_t role, uint64_t *rows, uint32
         [WINNOW_ROLE_ATTENTION] = {all * s->heads, s->tokens},
         [WINNOW_ROLE_ATTENTION_TO_TEXT] = {all * s->llm_heads, s->text_rows},
         [WINNOW_ROLE_GROUPS] = {s->frames, s->tokens},
+        [WINNOW_ROLE_SALIENCY] = {s->frames, s->tokens},
     };
     *rows = extent[role].rows;
     *cols = extent[role].cols;

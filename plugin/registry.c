@@ -32,6 +32,7 @@ static const char *const role_names[WINNOW_ROLE_COUNT] = {
     "attention",
     "attention_to_text",
     "groups",
+    "saliency",
 };
 
 const char *wn_role_name(uint32_t role)

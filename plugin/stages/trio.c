@@ -6,11 +6,11 @@
  * and the output head, and L is the mean cross entropy of the last four positions against their own most probable words.
  * Non-maximum suppression: from the most salient on, a token stays unless its cosine to one that stays is at least
  * `similarity` = 0.8, until `keep` stay; are they fewer, the most salient of the suppressed fill them up. Raster order out.
- * The saliency comes from the host, in llm_attention. By hand it would be the backward pass of the head, the norm, an MLP, and
+ * The saliency comes from the host, in the role of that name. By hand it would be the backward pass of the head, the norm, an MLP, and
  * attention (visual tokens reach the last positions through their keys and values alone), of the host's weights: a host that
  * has those has the gradient as well. The authors' LLaVA goes through the layer behind, their Qwen once more through the same.
- * Ours: rows of llm_attention, where there are several, are summed; tokens of all frames are one set; a token without length
- * resembles none; ties go to the earlier token (open in the official code). NaN: such a saliency ranks last.
+ * Ours: tokens of all frames are one set; a token without length resembles none; ties go to the earlier token (open in the
+ * official code). NaN: such a saliency ranks last.
  * Not here: the authors' place for it behind an encoder's own compression, which is a pipeline of the host's two calls. */
 #include "build.h"
 #include <math.h>
@@ -69,7 +69,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     if (build_need_outside(b) != WINNOW_OK)
         return b->status;
     build_join(b);
-    const wn_arr saliency = build_head_sum(b, WINNOW_ROLE_LLM_ATTENTION, 1.0f);
+    const wn_arr saliency = build_head_sum(b, WINNOW_ROLE_SALIENCY, 1.0f);
     const wn_arr want = build_count_of_all(b, kept, &v[KEEP]);
     const wn_bounds after = build_bounds(b, kept, 0, &v[KEEP]);
     const wn_arr unlike = unlike_others(b, saliency, want, (float)v[SIMILARITY].number);
@@ -90,8 +90,8 @@ const wn_stage wn_stage_trio = {
     .help =
         "Keeps the most salient tokens of all frames together, but none that resembles a more salient one, as long as there are "
         "others. The saliency of a token is the length of the gradient, in its hidden state, of a loss that the next layer and "
-        "the output head make of the last positions. Hosts that can take gradients give it in llm_attention, one row "
-        "(llm_heads 1); the tokens are the hidden states of that layer. The authors do this behind layers 1, 10 and 15.",
+        "the output head make of the last positions. Hosts that can take gradients give it in saliency; the tokens are the "
+        "hidden states of that layer. The authors do this behind layers 1, 10 and 15.",
     .source = "Zhang et al., arXiv:2602.04657 (PIO-FVLM); official ocy1/TRIO modeling_llama_x.py "
               "layer_prune",
     .paper = "arXiv 2602.04657",
@@ -101,6 +101,6 @@ const wn_stage wn_stage_trio = {
         "N*N*D multiply-adds; keeps the N x N cosines, of which rows of the kept are read again",
     .options = options,
     .option_count = 2,
-    .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_LLM_ATTENTION,
+    .roles_needed = 1u << WINNOW_ROLE_TOKENS | 1u << WINNOW_ROLE_SALIENCY,
     .build = build,
 };

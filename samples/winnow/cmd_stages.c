@@ -110,7 +110,7 @@ enum {
     LOOKED_AT = 1u << WINNOW_ROLE_KEYS | 1u << WINNOW_ROLE_QUERIES | 1u << WINNOW_ROLE_CLS |
                 1u << WINNOW_ROLE_CLS_ATTENTION,
     ATTENTION = 1u << WINNOW_ROLE_CLS_ATTENTION,
-    NOT_OF_ENCODERS = 1u << WINNOW_ROLE_LLM_ATTENTION
+    NOT_OF_ENCODERS = 1u << WINNOW_ROLE_LLM_ATTENTION | 1u << WINNOW_ROLE_SALIENCY
 };
 
 /* What stages take in encoders beside their own options; `roles`: of no use without one of them. */

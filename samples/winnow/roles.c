@@ -64,6 +64,7 @@ static const struct {
                                        3,
                                        {FIELD(llm_heads), DIM_ALL_TOKENS, FIELD(text_rows)}},
     [WINNOW_ROLE_GROUPS] = {"groups", "[T,N]", 2, {FIELD(frames), FIELD(tokens)}},
+    [WINNOW_ROLE_SALIENCY] = {"saliency", "[T,N]", 2, {FIELD(frames), FIELD(tokens)}},
 };
 
 static const struct {

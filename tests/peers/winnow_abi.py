@@ -13,7 +13,8 @@ import numpy as np
 ABI = 1 << 16
 ROLES = ("tokens", "sizes", "keys", "queries", "cls", "cls_attention", "text", "image_embeds", "llm_attention",
          "frame_embeds", "received_attention_shallow", "received_attention_deep", "cls_attention_shallow",
-         "text_attention", "text_keys", "attention", "attention_to_text", "groups")
+         "text_attention", "text_keys", "attention", "attention_to_text", "groups",
+         "saliency")
 ROLE_SLOTS = 32
 OUT_TOKENS, OUT_INDICES, OUT_COUNT = 0, 1, 6
 DTYPES = {"f32": 0, "f16": 1, "bf16": 2}

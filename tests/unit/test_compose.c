@@ -72,6 +72,7 @@ static void what_does_not_go_together(void **state)
         {"mustdrop-llm", "mustdrop-llm", WINNOW_E_ROLE},
         {"tops-llm=keep=3", "tops-llm", WINNOW_E_ROLE},
         {"sieve=keep=3", "sieve", WINNOW_E_ROLE},
+        {"trio=keep=3", "trio", WINNOW_E_ROLE},
         {"prunevid-llm", "prunevid-llm", WINNOW_E_ROLE},
         {"prumerge,vitcop=rows=clusters", "vitcop", WINNOW_E_UNSUPPORTED},
         {"focus-llm=keep=3", "focus-llm", WINNOW_E_ROLE},
@@ -222,7 +223,6 @@ static void what_goes_together(void **state)
         {"visionzip=dominant=3:contextual=2,scope=keep=2", 6, 5, {0, 0, 0}},
         {"divprune=keep=8,holov=keep=4:chunks=3,hired=keep=2", 6, 5, {0, 0, 0}},
         {"flatten,dart=keep=12", 16, 5, {0, 0, 0}},
-        {"tome=r=4,trio=keep=9,divprune=keep=5", 5, 5, {0, 0, 0}},
         {"correlation=similarity=1,divprune=keep=3", 9, 5, {0, 0, 0}}, /* nothing is repeated */
         {"tome=r=4,correlation=similarity=-1:many=0:global=off", 3, 5, {0, 0, 0}}, /* all is */
         {"correlation=similarity=-1:many=0:global=off:merge=mean,divprune=keep=2", 3, 5, {0, 0, 0}},

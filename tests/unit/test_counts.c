@@ -152,7 +152,7 @@ static void rows_out_are_the_official(void **state)
                                1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_TEXT |
                                1u << WINNOW_ROLE_IMAGE_EMBEDS | 1u << WINNOW_ROLE_LLM_ATTENTION |
                                1u << WINNOW_ROLE_CLS_ATTENTION_SHALLOW |
-                               1u << WINNOW_ROLE_TEXT_ATTENTION |
+                               1u << WINNOW_ROLE_TEXT_ATTENTION | 1u << WINNOW_ROLE_SALIENCY |
                                1u << WINNOW_ROLE_RECEIVED_ATTENTION_SHALLOW |
                                1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP;
         test_run run;

@@ -105,7 +105,8 @@ enum {
     WINNOW_ROLE_ATTENTION = 15,      /* "attention" [T,H,N,N]: token (row) to token, softmaxed */
     WINNOW_ROLE_ATTENTION_TO_TEXT = 16, /* "attention_to_text" [H,T*N,M]: each visual token to each row of text, in the LLM */
     WINNOW_ROLE_GROUPS = 17, /* "groups" [T,N]: tokens of one number compete with each other (see the stages that take it) */
-    WINNOW_ROLE_COUNT = 18,
+    WINNOW_ROLE_SALIENCY = 18, /* "saliency" [T,N]: how much the answer depends on a token, the length of its gradient or so */
+    WINNOW_ROLE_COUNT = 19,
     WINNOW_ROLE_SLOTS = 32 /* of arrays with one element a role: room for roles to come */
 };
 
