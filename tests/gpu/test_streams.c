@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "pair.h"
 #include "plan.h"
 
 enum { HIGH = 5, WIDE = 7, TOKENS = HIGH * WIDE, FRAMES = 9, DIM = 18, ALL = FRAMES * TOKENS };
@@ -258,22 +259,13 @@ static int open_devices(void **state)
     (void)state;
     api = wn_get_api(WINNOW_ABI);
     make_film();
-    for (int i = 0; i < 2; i++) {
-        const winnow_device_desc desc = {.struct_size = sizeof desc,
-                                         .backend = i ? WINNOW_BACKEND_GPU : WINNOW_BACKEND_CPU,
-                                         .selector = "",
-                                         .disable = i ? getenv("WINNOW_TEST_DISABLE") : NULL};
-        if (api->device_create(&desc, &devices[i]) != WINNOW_OK)
-            return -1;
-    }
-    return 0;
+    return pair_open(api, devices) ? 0 : -1;
 }
 
 static int close_devices(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++)
-        api->device_destroy(devices[i]);
+    pair_close(api, devices);
     return 0;
 }
 

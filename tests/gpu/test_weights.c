@@ -9,6 +9,7 @@
 
 #include "../unit/weights_file.h"
 #include "lab.h"
+#include "pair.h"
 
 /* of plan.h, whose wn_build is another than gpu/exec.h's */
 const winnow_api *wn_get_api(uint32_t host_abi);
@@ -285,15 +286,7 @@ static int open_devices(void **state)
     host = lab_host(&log_of_test);
     lent = (winnow_host){sizeof lent, 0, host.allocator, host.log, host.log_user};
     make_inputs();
-    for (int i = 0; i < 2; ++i) {
-        const winnow_device_desc desc = {.struct_size = sizeof desc,
-                                         .backend = i ? WINNOW_BACKEND_GPU : WINNOW_BACKEND_CPU,
-                                         .selector = "",
-                                         .disable = i ? getenv("WINNOW_TEST_DISABLE") : NULL};
-        if (api->device_create(&desc, &devices[i]) != WINNOW_OK)
-            return -1;
-    }
-    if (!ext || !lab_vulkan_open(&host, true, &vulkan))
+    if (!ext || !pair_open(api, devices) || !lab_vulkan_open(&host, true, &vulkan))
         return -1;
     winnow_vk_borrow borrow = lab_borrow(&vulkan, &lent);
     borrow.disable = getenv("WINNOW_TEST_DISABLE");
@@ -303,8 +296,8 @@ static int open_devices(void **state)
 static int close_devices(void **state)
 {
     (void)state;
-    for (int i = 0; i < 3; ++i)
-        api->device_destroy(devices[i]);
+    pair_close(api, devices);
+    api->device_destroy(devices[2]);
     lab_vulkan_close(&vulkan);
     return 0;
 }
