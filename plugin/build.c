@@ -1,5 +1,5 @@
 /* build.c: memory, hazards and operations of a program under construction. */
-#include "build.h"
+#include "build_program.h"
 
 #include <stdio.h>
 #include <string.h>

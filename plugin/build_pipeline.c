@@ -1,5 +1,5 @@
 /* build_pipeline.c: a whole pipeline as a program: the first set, the stages, the outputs. */
-#include "build.h"
+#include "build_program.h"
 
 void build_first_set(wn_build *b, const wn_mat *tokens)
 {

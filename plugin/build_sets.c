@@ -1,5 +1,5 @@
 /* build_sets.c: how the set changes: pruning moves no row, merging writes new ones. */
-#include "build.h"
+#include "build_program.h"
 
 static wn_set set_after(wn_build *b, wn_bounds after, bool sizes)
 {

@@ -2,7 +2,7 @@
 #ifndef WN_PLAN_H
 #define WN_PLAN_H
 
-#include "build.h"
+#include "build_program.h"
 
 struct winnow_plan {
     wn_host host;

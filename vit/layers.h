@@ -2,6 +2,7 @@
 #ifndef WN_VIT_LAYERS_H
 #define WN_VIT_LAYERS_H
 
+#include "build_program.h"
 #include "model.h"
 #include "prepare.h"
 
@@ -34,10 +35,12 @@ enum {
 /* Roles for the stages behind the encoder: those of one layer, shallow ones of another. */
 typedef struct wn_hook {
     uint32_t layer;
-    bool flat;         /* keys of all channels: PruMerge's */
-    bool one_head;     /* attention of one head over all channels: PruMerge's too */
-    uint32_t roles;    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received, IMAGE_EMBEDS */
-    uint32_t shallow;  /* the layer of the shallow ones among them, and the one that IMAGE_EMBEDS go into */
+    bool flat;     /* keys of all channels: PruMerge's */
+    bool one_head; /* attention of one head over all channels: PruMerge's too */
+    uint32_t
+        roles; /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received, IMAGE_EMBEDS */
+    uint32_t
+        shallow; /* the layer of the shallow ones among them, and the one that IMAGE_EMBEDS go into */
     uint8_t attention; /* wn_tap_kind: CLASS, RECEIVED or POOL */
     wn_mat made[WINNOW_ROLE_COUNT];
 } wn_hook;

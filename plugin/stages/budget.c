@@ -9,7 +9,7 @@
  * would be too many.
  * keep=auto: divprune=keep=auto, of the whole film where that is not too large. The choice is told in one line (info). A budget of
  * everything changes nothing. */
-#include "build.h"
+#include "build_program.h"
 
 #include <math.h>
 #include <stdio.h>

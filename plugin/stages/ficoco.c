@@ -30,7 +30,7 @@
  *
  * Sizes say how much of the picture a row holds, shares counted by weight. The assignment names the
  * taker of the largest share. */
-#include "build.h"
+#include "build_program.h"
 
 #include <math.h>
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "build_program.h"
 #include "build_trained.h"
 #include "support.h"
 #include "trained.h"
