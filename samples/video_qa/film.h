@@ -117,8 +117,8 @@ bool film_encode(film *f, film_encoder *e);
  * any case. */
 bool film_reduce(film_rows *out, film *f, film_encoder *e, film_pipeline *p);
 
-/* What a pipeline behind the encoder gets beside the tokens: the arrays of p->given, of which
- * image_embeds are always the tokens themselves. With `attention` all frames are one. */
+/* What a pipeline behind the encoder gets beside the tokens: the arrays of p->given. With
+ * `attention` all frames are one. */
 typedef struct film_inputs {
     const float *in[WINNOW_ROLE_SLOTS];
     uint32_t text_rows, text_dim, key_dim, frame_dim, heads, llm_heads; /* as in winnow_shape */

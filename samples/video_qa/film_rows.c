@@ -202,8 +202,7 @@ static void set_inputs(winnow_run *run, const film *f, const film_pipeline *p,
     run->in[WINNOW_ROLE_TOKENS].data = f->tokens + first;
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; role++) {
         if (p->given & 1u << role) {
-            const bool image = role == WINNOW_ROLE_IMAGE_EMBEDS;
-            run->in[role].data = image ? f->tokens + first : (void *)(uintptr_t)inputs->in[role];
+            run->in[role].data = (void *)(uintptr_t)inputs->in[role];
         }
     }
 }

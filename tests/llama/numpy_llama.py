@@ -46,7 +46,8 @@ class Llama:
 
     def token(self, x, at, seen):
         """One token [width] at a position, whose own cell is new. `seen`: cells before it that it attends
-        to. Gives logits, and each layer's [scores over all cells, weights over those seen] by heads."""
+        to. Gives logits, and each layer's (scores over all cells, weights over those seen) by heads, and what
+        it gives."""
         seen = list(seen) + [len(self.k[0])]
         rows = []
         for n in range(self.layers):
@@ -58,11 +59,11 @@ class Llama:
             self.v[n].append(v.astype(self.cache).astype(np.float64))
             scores = np.einsum("hd,chd->hc", q, np.stack(self.k[n])) / np.sqrt(q.shape[-1])
             weights = softmax(scores[:, seen])
-            rows.append((scores, weights))
             out = np.einsum("hc,chd->hd", weights, np.stack(self.v[n])[seen]).reshape(-1)
             x = x + self.linear(out, name + "attn_output")
             h = self.norm(x, name + "ffn_norm")
             gate = self.linear(h, name + "ffn_gate")
             x = x + self.linear(gate / (1 + np.exp(-gate)) * self.linear(h, name + "ffn_up"),
                                 name + "ffn_down")
+            rows.append((scores, weights, x))
         return self.linear(self.norm(x, "output_norm"), "output"), rows

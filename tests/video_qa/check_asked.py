@@ -147,7 +147,7 @@ def check_same(room, options, folder):
     """A stage that asks nothing leaves the same with "llm:" as without, and by the encoder's attention and keys the same as
     inside the encoder; one that keeps all changes nothing."""
     pairs = [("divprune=keep=4", "llm:divprune=keep=4"), ("none", "fastv=rate=0"), ("fastervlm=keep=4", "llm:fastervlm=keep=4"),
-             ("vitcop=keep=4", "llm:vitcop=keep=4"), ("none", "fastvid=keep=100%")]
+             ("vitcop=keep=4", "llm:vitcop=keep=4"), ("llm:fastv=rate=0.75:layer=0", "hidden:fastv=rate=0.75:layer=0"), ("none", "fastvid=keep=100%")]
     specs = [w for spec in dict.fromkeys(spec for pair in pairs for spec in pair) for w in ("--pipeline", spec)]
     done = room.run(room.path("clips.jsonl"), "-o", room.path("out.jsonl"), *options, *specs)
     check(done.returncode == 0, "winnow-evaluate: %s" % done.stderr)
@@ -160,7 +160,8 @@ def check_same(room, options, folder):
 
 def check_errors(room, options):
     for words, spec in (("layer=7: ", "fastv=rate=0.5:layer=7"), ("it needs more", "llm:hiprune=keep=4"),
-                        ("no stage", "llm:nothing"), ("layer=-1: ", "llm:divprune=keep=4:layer=-1")):
+                        ("no stage", "llm:nothing"), ("layer=-1: ", "llm:divprune=keep=4:layer=-1"),
+                        ("rows of its own", "hidden:tome=keep=4:layer=0"), ("an earlier layer", "hidden:divprune=keep=4")):
         done = room.run(room.path("clips.jsonl"), "-o", room.path("bad.jsonl"), *options, "--pipeline", spec)
         line = done.stderr.decode()
         check(done.returncode == 1 and line.count("\n") == 1 and line.startswith("winnow-evaluate: ") and words in line,

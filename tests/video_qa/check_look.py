@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What winnow-evaluate sees of a language model against the model computed in numpy: every cell's attention to every
-cell, keys and embeddings, of two layers at once, in batches that cut the parts, and after going back.
+cell, keys, what a layer gives and embeddings, of two layers at once, in batches that cut the parts, and after going back.
 
 usage: check_look.py LOOK-LAB TEXT-MODELS      (python3 and numpy)
 """
@@ -33,15 +33,17 @@ def expected(path, layers, rows):
     model = Llama(path)
     inputs = np.concatenate([model.embed(BEFORE), rows, model.embed(AGAIN)])
     n = len(inputs)
-    attention = np.zeros((len(layers), HEADS, n, n))
+    attention, hidden = np.zeros((len(layers), HEADS, n, n)), np.zeros((len(layers), n, WIDTH))
     for at, x in enumerate(inputs):
         _, by_layer = model.token(x, at, range(at))
         for i, layer in enumerate(layers):
             attention[i, :, at, :at + 1] = by_layer[layer][1]
+            if layer + 1 < model.layers:  # of the last llama.cpp makes what has logits alone
+                hidden[i, at] = by_layer[layer][2]
     keys = [np.stack(model.k[layer]).reshape(n, -1) for layer in layers]
     embeddings = inputs.copy()
     embeddings[len(BEFORE):len(BEFORE) + len(rows)] = 0  # rows are not looked up
-    return [part for a, k in zip(attention, keys) for part in (a, k)] + [embeddings]
+    return [part for parts in zip(attention, keys, hidden) for part in parts] + [embeddings]
 
 
 def main():
@@ -52,7 +54,7 @@ def main():
         for count, batch, layers in ((1, 64, (0, 1)), (23, 64, (3, 1)), (41, 7, (2, 0))):
             rows = random.standard_normal((count, WIDTH))
             got = seen(sys.argv[1], path, layers, rows, batch, folder)
-            for name, want in zip(("attention", "keys") * 2 + ("embeddings",), expected(path, layers, rows)):
+            for name, want in zip(("attention", "keys", "hidden") * 2 + ("embeddings",), expected(path, layers, rows)):
                 part, got = got[:want.size].reshape(want.shape), got[want.size:]
                 apart = float(np.abs(part - want).max())
                 check(apart < APART, "%d rows, batches of %d, layers %s: %s %g apart" %

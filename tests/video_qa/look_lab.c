@@ -3,8 +3,8 @@
  * usage: look_lab MODEL LAYER LAYER ROWS.f32 COUNT BATCH OUT
  *
  * Text, COUNT rows in two calls, text, then back to the end of the rows and another text. OUT, f32, of
- * each layer: attention of every cell to every cell [heads, cells, cells], keys [cells, channels];
- * then the embeddings of both texts that are left. What a row does not have is 0. */
+ * each layer: attention of every cell to every cell [heads, cells, cells], keys [cells, channels],
+ * what it gives [cells, 64]; then the embeddings of both texts that are left. What a row does not have is 0. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,8 +108,8 @@ int main(int argc, char **argv)
     struct llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = 0;
     struct llama_model *model = llama_model_load_from_file(argv[1], params);
-    l.layers[0].layer = atoi(argv[2]);
-    l.layers[1].layer = atoi(argv[3]);
+    l.layers[0] = (look_layer){.layer = atoi(argv[2]), .wants_hidden = true};
+    l.layers[1] = (look_layer){.layer = atoi(argv[3]), .wants_hidden = true};
     llama_host host = {.context = model ? open_context(model, (uint32_t)atoi(argv[6]), &l) : NULL};
     FILE *out = fopen(argv[7], "wb");
     if (!host.context || !out || count == 0 || count > MOST) {
@@ -123,6 +123,7 @@ int main(int argc, char **argv)
         const look_layer *of = &l.layers[i];
         write_rows(out, &of->attention, of->attention.blocks->planes, host.cells, host.cells);
         write_rows(out, &of->keys, 1, host.cells, of->keys.blocks->width);
+        write_rows(out, &of->hidden, 1, host.cells, WIDTH);
     }
     write_rows(out, &l.embeddings, 1, host.cells, WIDTH);
     look_free(&l);

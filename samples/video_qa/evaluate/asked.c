@@ -7,7 +7,7 @@
 
 enum { LAYER = 1 }; /* FastV's and others' second */
 
-static const char prefix[] = "llm:";
+static const char by_layer[] = "llm:", by_hidden[] = "hidden:";
 
 /* ---- which pipelines ---- */
 
@@ -20,8 +20,14 @@ static const uint32_t of_question = ROLE(TEXT) | ROLE(LLM_ATTENTION) | ROLE(TEXT
 
 const char *asked_spec(const char *spec)
 {
-    const size_t size = sizeof prefix - 1;
-    return strncmp(spec, prefix, size) == 0 ? spec + size : spec;
+    const size_t size = strcspn(spec, ":") + 1;
+    const bool is = strncmp(spec, by_layer, size) == 0 || strncmp(spec, by_hidden, size) == 0;
+    return is ? spec + size : spec;
+}
+
+static bool is_hidden(const char *spec)
+{
+    return strncmp(spec, by_hidden, sizeof by_hidden - 1) == 0;
 }
 
 bool asked_is(const film_encoder *e, const char *spec)
@@ -76,14 +82,16 @@ bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char
                           "embeddings, and the encoder's last layer (winnow stages has its needs)",
                           spec);
     }
-    if (find_layer(a, layer)) {
-        return true;
-    }
-    if (a->look.layer_count == LOOK_LAYERS) {
+    look_layer *l = find_layer(a, layer);
+    if (!l && a->look.layer_count == LOOK_LAYERS) {
         return say_failed("%s: layer %d is one more than the %d that can be looked at in one run",
                           spec, layer, LOOK_LAYERS);
     }
-    a->look.layers[a->look.layer_count++] = (look_layer){.layer = layer};
+    if (!l) {
+        l = &a->look.layers[a->look.layer_count++];
+        *l = (look_layer){.layer = layer};
+    }
+    l->wants_hidden = l->wants_hidden || is_hidden(spec);
     return true;
 }
 
@@ -98,6 +106,11 @@ bool asked_open(asked *a, asker_model *m)
         if (layer < 0 || layer >= layers) {
             return say_failed("layer=%d: %s has layers 0 to %d", layer, m->options.model,
                               layers - 1);
+        }
+        if (a->look.layers[i].wants_hidden && layer == layers - 1) {
+            return say_failed("layer=%d: %s has no layer behind it, and what the last one gives is "
+                              "not made of all tokens (give hidden: an earlier layer)",
+                              layer, m->options.model);
         }
     }
     a->look.kv_heads = (uint32_t)llama_model_n_head_kv(m->model);
@@ -232,7 +245,7 @@ static void average_heads(asked *a, const film_pipeline *p, film_inputs *inputs)
     inputs->key_dim = each;
 }
 
-static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
+static bool give_all(asked *a, const film_pipeline *p, bool hidden, film_inputs *inputs)
 {
     const look_layer *l = find_layer(a, layer_of(p->spec));
     const uint32_t end = a->asker.end_cells, text = a->asker.host.cells - end;
@@ -243,7 +256,8 @@ static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
     const uint32_t heads = l->attention.count ? attention->planes : 0;
     const part channels = {NULL, 0, l->keys.count ? keys->width : 0},
                width = {NULL, 0, a->look.embeddings.count ? embeddings->width : 0};
-    const uint32_t given = p->given;
+    const look_rows *text_rows = hidden ? &l->hidden : &a->look.embeddings;
+    const uint32_t given = p->given | (hidden ? ROLE(TOKENS) : 0);
     bool good = true;
     *inputs = (film_inputs){.text_rows = text,
                             .text_dim = width.count,
@@ -256,7 +270,8 @@ static bool give_all(asked *a, const film_pipeline *p, film_inputs *inputs)
         uint32_t planes;
         const part *which, *columns;
     } table[] = {
-        {WINNOW_ROLE_TEXT, &a->look.embeddings, 1, &question, &width},
+        {WINNOW_ROLE_TOKENS, &l->hidden, 1, &visual, &width},
+        {WINNOW_ROLE_TEXT, text_rows, 1, &question, &width},
         {WINNOW_ROLE_LLM_ATTENTION, &l->attention, heads, &last, &visual},
         {WINNOW_ROLE_TEXT_ATTENTION, &l->attention, heads, &question, &visual},
         {WINNOW_ROLE_ATTENTION, &l->attention, heads, &visual, &visual},
@@ -293,12 +308,38 @@ static bool give_seen(asked *a, film_encoder *e, const film *f, const film_pipel
     return a->is_seen;
 }
 
-bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p)
+/* What was chosen among hidden states, as the tokens that they came from. */
+static bool show_tokens(film_rows *out, const film *f, const float *hidden, const char *spec)
 {
+    const size_t width = out->width, bytes = width * sizeof *out->data;
+    for (uint32_t i = 0; i < out->count; i++) {
+        float *row = out->data + i * width;
+        const int32_t source = out->sources[i];
+        if (source < 0 || memcmp(row, hidden + (size_t)source * width, bytes) != 0) {
+            return say_failed(
+                "%s: it makes rows of its own, and hidden states are nothing that the "
+                "language model could be shown (write llm: in place of hidden:)",
+                spec);
+        }
+        memcpy(row, f->tokens + (size_t)source * width, bytes);
+    }
+    return true;
+}
+
+bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p,
+                  const char *spec)
+{
+    const bool hidden = is_hidden(spec);
     film_inputs inputs;
+    film seen_as = *f;
     *out = (film_rows){0};
-    if (!give_all(a, p, &inputs) || !give_seen(a, e, f, p, &inputs) ||
-        !film_reduce_with(out, f, e, p, &inputs)) {
+    if (!give_all(a, p, hidden, &inputs) || !give_seen(a, e, f, p, &inputs)) {
+        return false;
+    }
+    seen_as.tokens = hidden ? a->rows[WINNOW_ROLE_TOKENS] : f->tokens;
+    inputs.in[WINNOW_ROLE_IMAGE_EMBEDS] = f->tokens;
+    if (!film_reduce_with(out, &seen_as, e, p, &inputs) ||
+        (hidden && !show_tokens(out, f, seen_as.tokens, spec))) {
         return false;
     }
     out->reduce_ms += a->asker.prefill_ms + a->read_ms;

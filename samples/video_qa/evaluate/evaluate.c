@@ -162,7 +162,7 @@ static bool evaluate_asked(evaluation *v, const clip *c, film *f, const film_row
             way *w = &v->ways[i];
             film_rows rows = {0};
             if (w->is_asked) {
-                good = asked_reduce(&v->look, &rows, f, &v->encoder, &w->pipeline) &&
+                good = asked_reduce(&v->look, &rows, f, &v->encoder, &w->pipeline, w->spec) &&
                        ask_all(v, w, c, &(prompt_media){.film = f, .rows = &rows}, &q);
             }
             film_rows_free(&rows);

@@ -58,9 +58,6 @@ const float *look_row(const look_rows *rows, uint32_t plane, uint32_t cell, uint
 static void copy(look *l, look_rows *rows, const struct ggml_tensor *node, uint32_t width,
                  uint32_t count, uint32_t planes, size_t row_bytes, size_t plane_bytes)
 {
-    l->next += l->ended ? l->count : 0;
-    l->ended = false;
-    l->count = count;
     look_block *block = block_for(rows, l->next);
     float *data = malloc((size_t)planes * count * width * sizeof *data);
     if (!block || !data) {
@@ -79,6 +76,14 @@ static void copy(look *l, look_rows *rows, const struct ggml_tensor *node, uint3
                                     width * sizeof *data);
         }
     }
+}
+
+/* Keys of the first layer, or embeddings before them, are where a decode begins. */
+static void begin(look *l, uint32_t count)
+{
+    l->next += l->ended ? l->count : 0;
+    l->ended = false;
+    l->count = count;
 }
 
 static bool is_plain(const struct ggml_tensor *node)
@@ -100,6 +105,7 @@ static void copy_attention(look *l, look_layer *of, const struct ggml_tensor *no
 /* [channels of a head, heads, tokens]: a token's heads are one row. */
 static void copy_keys(look *l, look_layer *of, const struct ggml_tensor *node)
 {
+    begin(l, (uint32_t)node->ne[2]);
     if (node->nb[1] == node->nb[0] * (size_t)node->ne[0]) {
         copy(l, &of->keys, node, (uint32_t)(node->ne[0] * node->ne[1]), (uint32_t)node->ne[2], 1,
              node->nb[2], 0);
@@ -107,7 +113,13 @@ static void copy_keys(look *l, look_layer *of, const struct ggml_tensor *node)
 }
 
 /* The nodes that are wanted; of keys there are several by one name, and the last one counts. */
-typedef enum node_kind { NODE_OTHER, NODE_ATTENTION, NODE_KEYS, NODE_EMBEDDINGS } node_kind;
+typedef enum node_kind {
+    NODE_OTHER,
+    NODE_ATTENTION,
+    NODE_KEYS,
+    NODE_HIDDEN,
+    NODE_EMBEDDINGS
+} node_kind;
 
 static node_kind kind_of(look *l, const struct ggml_tensor *node, look_layer **of)
 {
@@ -116,18 +128,24 @@ static node_kind kind_of(look *l, const struct ggml_tensor *node, look_layer **o
         (strcmp(name, "embd") == 0 || strcmp(name, "inp_embd") == 0)) {
         return NODE_EMBEDDINGS; /* b10256's name, and a later one */
     }
-    const bool attention = dash && strncmp(name, "kq_soft_max-", 12) == 0;
-    if (!attention &&
-        !(dash && strncmp(name, "Kcur-", 5) == 0 && node->ne[1] == (int64_t)l->kv_heads)) {
-        return NODE_OTHER;
-    }
-    for (uint32_t i = 0; i < l->layer_count; i++) {
+    const node_kind kind = !dash                                    ? NODE_OTHER
+                           : strncmp(name, "kq_soft_max-", 12) == 0 ? NODE_ATTENTION
+                           : strncmp(name, "l_out-", 6) == 0        ? NODE_HIDDEN
+                           : strncmp(name, "Kcur-", 5) == 0 && node->ne[1] == (int64_t)l->kv_heads
+                               ? NODE_KEYS
+                               : NODE_OTHER;
+    for (uint32_t i = 0; kind && i < l->layer_count; i++) {
         if (strtol(dash + 1, NULL, 10) == l->layers[i].layer) {
             *of = &l->layers[i];
-            return attention ? NODE_ATTENTION : NODE_KEYS;
+            return kind == NODE_HIDDEN && !(*of)->wants_hidden ? NODE_OTHER : kind;
         }
     }
     return NODE_OTHER;
+}
+
+static void copy_rows(look *l, look_rows *rows, const struct ggml_tensor *node)
+{
+    copy(l, rows, node, (uint32_t)node->ne[0], (uint32_t)node->ne[1], 1, node->nb[1], 0);
 }
 
 bool look_callback(struct ggml_tensor *node, bool ask, void *user)
@@ -144,9 +162,11 @@ bool look_callback(struct ggml_tensor *node, bool ask, void *user)
         copy_attention(l, of, node);
     } else if (kind == NODE_KEYS) {
         copy_keys(l, of, node);
-    } else {
-        copy(l, &l->embeddings, node, (uint32_t)node->ne[0], (uint32_t)node->ne[1], 1, node->nb[1],
-             0);
+    } else if (kind == NODE_EMBEDDINGS) {
+        begin(l, (uint32_t)node->ne[1]);
+        copy_rows(l, &l->embeddings, node);
+    } else if (node->ne[1] == (int64_t)l->count) { /* not the last layer's few */
+        copy_rows(l, &of->hidden, node);
     }
     return true;
 }
@@ -159,6 +179,7 @@ void look_from(look *l, uint32_t cell)
     for (uint32_t i = 0; i < l->layer_count; i++) {
         forget_from(&l->layers[i].attention, cell);
         forget_from(&l->layers[i].keys, cell);
+        forget_from(&l->layers[i].hidden, cell);
     }
 }
 
@@ -168,6 +189,7 @@ void look_free(look *l)
     for (uint32_t i = 0; i < l->layer_count; i++) {
         free_rows(&l->layers[i].attention);
         free_rows(&l->layers[i].keys);
+        free_rows(&l->layers[i].hidden);
     }
     *l = (look){0};
 }

@@ -1,5 +1,5 @@
 /* look.h: what a layer of the language model makes of everything that is decoded: the attention of
- * every token to every cell, their keys, and what text is embedded as. A callback copies the nodes
+ * every token to every cell, their keys, what the layer gives, and what text is embedded as. A callback copies the nodes
  * of llama.cpp's graph that hold them, decode by decode.
  *
  *     look l = {.layers = {{.layer = 1}}, .layer_count = 1};
@@ -36,6 +36,9 @@ typedef struct look_layer {
     int32_t layer;       /* from 0 */
     look_rows attention; /* planes: heads; a row: each cell's share */
     look_rows keys;      /* one plane, all heads side by side, with their positions turned in */
+    look_rows hidden;    /* one plane: what the layer gives, where that is wanted; not to be had of
+                            the last one, of which llama.cpp makes rows with logits alone */
+    bool wants_hidden;
 } look_layer;
 
 typedef struct look {
