@@ -1,5 +1,5 @@
 /* TOPS: Wang et al., "TOPS: First-Principles Visual Token Pruning via Constructing Token Optimal Preservation Sets for
- * Efficient MLLM Inference", 2026. No official code; what the paper says (section 4, algorithms 1 and 2), read so:
+ * Efficient MLLM Inference", arXiv:2606.27161. No official code; what the paper says (section 4, algorithms 1 and 2), read so:
  * S = cos of tokens. The first pick is the most relevant token; then, again and again, the one of largest score =
  * r + diversity * d + coverage * c, with d = 1 - its cos to the nearest pick and c = the sum over the unpicked tokens j, itself
  * included, of max(0, S_ij - cos of j and its nearest pick). Raster order out.
@@ -127,7 +127,7 @@ static const winnow_option_info options[] = {
 };
 
 static const char source[] =
-    "Wang et al., TOPS: First-Principles Visual Token Pruning, 2026, section 4, algorithms 1 and 2 (no official code)";
+    "Wang et al., arXiv:2606.27161, section 4, algorithms 1 and 2 (no official code)";
 
 const wn_stage wn_stage_tops = {
     .name = "tops",
@@ -138,7 +138,7 @@ const wn_stage wn_stage_tops = {
         "that the picked ones do not, and how unlike them it is. --order method gives the pick order. tops-llm is what the authors do "
         "with the rest inside the language model.",
     .source = source,
-    .paper = "TOPS, 2026",
+    .paper = "arXiv 2606.27161",
     .agrees = "paper",
     .gives = "chosen tokens",
     .cost =
@@ -160,7 +160,7 @@ const wn_stage wn_stage_tops_llm = {
         "one set. The authors do so twice, at layers 12 and 24 of 32: the host calls each step with its layer's hidden states and "
         "attention. Needs text_attention, which the LLM's host gives.",
     .source = source,
-    .paper = "TOPS, 2026",
+    .paper = "arXiv 2606.27161",
     .agrees = "paper",
     .gives = "chosen tokens",
     .cost =
