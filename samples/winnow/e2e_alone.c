@@ -13,8 +13,8 @@ enum {
     SHOWN_ROLES = LAYER_ROLES | 1 << WINNOW_ROLE_TOKENS | 1 << WINNOW_ROLE_SIZES,
     SEEDED_ROLES = ((1 << WINNOW_ROLE_COUNT) - 1) & ~SHOWN_ROLES
 };
-/* Sizes of what is made up: a CLIP's text space, which no encoder's channels are fewer than, and the
- * heads of a language model of 7B. */
+/* Sizes of what is made up: before the projector a CLIP's text space, which no encoder's channels are
+ * fewer than, and the heads of a language model of 7B. */
 enum { TEXT_ROWS = 8, TEXT_DIM = 512, LLM_HEADS = 28, FRAME_DIM = 1152 };
 enum { TAP_FINAL, TAP_KEYS, TAP_QUERIES, TAP_ATTENTION, TAP_COUNT };
 
@@ -40,7 +40,7 @@ static void set_shapes(e2e_shown *s, const film_encoder *e, const film *f)
     s->behind.tokens = grid[1] * grid[2];
     s->behind.grid_h = grid[1];
     s->behind.grid_w = grid[2];
-    s->behind.dim = m->dim;
+    s->behind.dim = s->behind.text_dim = m->dim; /* as the language model embeds it */
     s->made_front = (bench_inputs){.shape = s->front, .dtype = WINNOW_F32};
     s->made_behind = (bench_inputs){.shape = s->behind, .dtype = WINNOW_F32};
 }
