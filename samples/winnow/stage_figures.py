@@ -38,7 +38,7 @@ def answers(path):
 
 def stage_of(spec):
     """The one stage of a pipeline beside flatten, or None."""
-    names = [part.split("=")[0].strip() for part in spec.removeprefix("llm:").split(",")]
+    names = [part.split("=")[0].strip() for part in spec.removeprefix("llm:").removeprefix("hidden:").split(",")]
     names = names[1:] if names[0] == "flatten" and len(names) > 1 else names
     if names[0].rstrip("%").isdigit():
         return "budget"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # answers.sh [FOLDER]: the table and the plot of docs/figures.md, "Answers against tokens", in FOLDER (default: answers).
 # Builds nothing: winnow-evaluate must be in build/bin, or where WINNOW_EVALUATE says. python3 with numpy. CLIPS of 8 questions
-# (default 260: over 2,000); some three hours of a core with a llama.cpp that has vector instructions, a third of them for those that choose for each question.
+# (default 260: over 2,000); some three hours of a core with a llama.cpp that has vector instructions, half of them for the pipelines
+# that choose for each question.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:-answers}
@@ -48,13 +49,18 @@ pipelines+=("laco=layer=2:factor=2:weights=$here/../model/laco-winnow-qa.safeten
     focus=similarity=0.75 focus=similarity=0.7 sttm=threshold=0.97:temporal=0.95 sttm=threshold=0.9:temporal=0.85
     "hicom=weights=$here/../model/hicom-winnow-qa.safetensors" focus=similarity=0.83 longvu=threshold=0.5 prunevid=clusters=0.5
     vitcop=rows=clusters:attention=received dycoke=rate=0.99 flatten,fsr=keep=25%:attention=received
-    flatten,fsr=keep=10%:attention=received fastvid=keep=25% fastvid=keep=10%)
+    flatten,fsr=keep=10%:attention=received fastvid=keep=25% fastvid=keep=10% clse=keep=25%:score=change
+    "flash=weights=$here/../model/flash-9-winnow-qa.safetensors:frames=each"
+    "hicom=weights=$here/../model/hicom-2-winnow-qa.safetensors:temporal=1:spatial=2"
+    "hicom=weights=$here/../model/hicom-winnow-qa.safetensors:temporal=1:spatial=2")
 # Chosen for each question, by the language model's second layer where nothing else is said.
 for share in 25 10; do
     pipelines+=("fastv=rate=0.$((100 - share))" "pyramiddrop=ratio=0.$share" "sparsevlm=keep=$share%:recycle=off"
         "explain=keep=$share%:weights=$here/../model/explain-winnow-qa.safetensors:layer=0" "ficoco-l=keep=$share%"
         "tops-llm=keep=$share%" "sieve=keep=$share%" "focus-llm=keep=$share%" "flatten,cdpruner=keep=$share%"
-        "flatten,mmtok=keep=$share%" "prunevid-llm=keep=$share%" "llm:vitcop-llm=keep=$share%" "dytok=keep=$share%")
+        "flatten,mmtok=keep=$share%" "prunevid-llm=keep=$share%" "llm:vitcop-llm=keep=$share%" "dytok=keep=$share%"
+        "hidden:clse=keep=$share%" "hidden:sieve=keep=$share%" "hidden:tops-llm=keep=$share%"
+        "hidden:sparsevlm=keep=$share%:recycle=off")
 done
 pipelines+=(sparsevlm=keep=22% sparsevlm=keep=8% mustdrop-llm=global=0.0045:individual=0.012
     mustdrop-llm=global=0.006:individual=0.02 llm:flatten,dart=keep=68 llm:flatten,dart=keep=25
