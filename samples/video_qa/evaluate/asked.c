@@ -18,7 +18,8 @@ static const uint32_t of_question = ROLE(TEXT) | ROLE(LLM_ATTENTION) | ROLE(TEXT
                           ROLE(IMAGE_EMBEDS) | ROLE(ATTENTION) | ROLE(KEYS) | ROLE(TEXT_KEYS),
                       of_encoder = ROLE(CLS_ATTENTION) | ROLE(FRAME_EMBEDS);
 
-const char *asked_spec(const char *spec)
+/* The spec without what it begins with. */
+static const char *plain_of(const char *spec)
 {
     const size_t size = strcspn(spec, ":") + 1;
     const bool is = strncmp(spec, by_layer, size) == 0 || strncmp(spec, by_hidden, size) == 0;
@@ -34,7 +35,7 @@ bool asked_is(const film_encoder *e, const char *spec)
 {
     uint32_t needed = 0, optional = 0;
     winnow_pipeline *pipeline = NULL;
-    if (asked_spec(spec) != spec) {
+    if (plain_of(spec) != spec) {
         return true;
     }
     if (e->api->pipeline_create(NULL, spec, &pipeline) == WINNOW_OK) {
@@ -72,7 +73,7 @@ static look_layer *find_layer(asked *a, int32_t layer)
 
 bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char *spec)
 {
-    const char *plain = asked_spec(spec);
+    const char *plain = plain_of(spec);
     const int32_t layer = layer_of(plain);
     if (!open_with_roles(p, e, plain)) {
         return false;

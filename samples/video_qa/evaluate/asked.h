@@ -13,9 +13,6 @@
  * attention or an embedding of each frame, or its spec begins with "llm:" or "hidden:". */
 bool asked_is(const film_encoder *e, const char *spec);
 
-/* The spec without what it begins with. */
-const char *asked_spec(const char *spec);
-
 typedef struct asked {
     asker asker;
     look look;
@@ -27,8 +24,9 @@ typedef struct asked {
     double read_ms;                 /* of the question; asker.prefill_ms of the film */
 } asked;
 
-/* A pipeline that asked_is. With "llm:" keys and attention are the language model's; with "hidden:" the tokens and `text` are
- * what its layer gives of them, image_embeds the tokens before, and what is chosen is shown as tokens again. Its option layer= says which layer of the language model; absent: the
+/* A pipeline that asked_is. With "llm:" keys and attention are the language model's; with "hidden:" the
+ * tokens and `text` are what its layer gives of them, image_embeds the tokens before, and what is chosen
+ * is shown as tokens again. Its option layer= says which layer of the language model; absent: the
  * second. False after a line on stderr. */
 bool asked_pipeline_open(asked *a, film_pipeline *p, film_encoder *e, const char *spec);
 
@@ -37,8 +35,8 @@ bool asked_open(asked *a, asker_model *m);
 void asked_close(asked *a, const film_encoder *e);
 
 /* A film with all its rows, which are borrowed; then a question about it; then what each pipeline
- * leaves for that question. film_rows_free in any case. */
-/* The rows' reduce_ms has the reading of film and question in it. */
+ * leaves for that question, whose reduce_ms has the reading of film and question in it.
+ * film_rows_free in any case. */
 bool asked_show(asked *a, const prompt_media *media);
 bool asked_read(asked *a, const char *question);
 bool asked_reduce(asked *a, film_rows *out, film *f, film_encoder *e, film_pipeline *p,
