@@ -37,10 +37,10 @@ typedef struct wn_hook {
     uint32_t layer;
     bool flat;     /* keys of all channels: PruMerge's */
     bool one_head; /* attention of one head over all channels: PruMerge's too */
-    uint32_t
-        roles; /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received, IMAGE_EMBEDS */
-    uint32_t
-        shallow; /* the layer of the shallow ones among them, and the one that IMAGE_EMBEDS go into */
+    /* bits 1 << WINNOW_ROLE_*: KEYS, QUERIES, CLS, attention of classes and received, IMAGE_EMBEDS */
+    uint32_t roles;
+    /* the layer of the shallow ones among them, and the one that IMAGE_EMBEDS go into */
+    uint32_t shallow;
     uint8_t attention; /* wn_tap_kind: CLASS, RECEIVED or POOL */
     wn_mat made[WINNOW_ROLE_COUNT];
 } wn_hook;

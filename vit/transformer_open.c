@@ -137,8 +137,8 @@ static winnow_status read_stages(wn_transformer *e)
                 use->stage->only_inside ? " with layer= one more" : "");
         if (wn_stage_is_inside(use) || !wants)
             continue;
-        /* Where the projector takes several hidden states of each token, none may go before it: a stage that can do
-         * without attention and keys (budget) waits behind. */
+        /* Where the projector takes several hidden states of each token, none that merges may go before it: a stage
+         * that can do without attention and keys (budget) waits behind. */
         const bool front = by_token && (e->vit.feature_count < 2 || (wn_use_needs(use) & roles));
         if (front)
             e->before = i + 1;

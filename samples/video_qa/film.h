@@ -14,6 +14,7 @@
 #define VIDEO_QA_FILM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <frames.h>
@@ -131,6 +132,9 @@ void film_rows_free(film_rows *r);
 
 /* Room for `most` rows of `width` channels over `sources` source tokens, all zero. */
 bool film_rows_room(film_rows *r, uint32_t most, uint32_t width, uint64_t sources);
+
+/* Rows [count, heads * each] to the mean over the heads, [count, each]; `to` may be `rows`. */
+void film_mean_of_heads(float *to, const float *rows, size_t count, uint32_t heads, uint32_t each);
 
 /* For the files of this part: the library's own sentence, or `what` and the status. False. */
 bool film_fail(film_encoder *e, const char *what, winnow_status status);

@@ -32,6 +32,22 @@ void film_rows_free(film_rows *r)
     *r = (film_rows){0};
 }
 
+/* ---- heads ---- */
+
+void film_mean_of_heads(float *to, const float *rows, size_t count, uint32_t heads, uint32_t each)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float *row = rows + i * heads * each; /* never in front of where it goes */
+        for (uint32_t k = 0; k < each; k++) {
+            float sum = 0;
+            for (uint32_t h = 0; h < heads; h++) {
+                sum += row[(size_t)h * each + k];
+            }
+            to[i * each + k] = sum * (1.0f / (float)heads);
+        }
+    }
+}
+
 /* ---- the encoder ---- */
 
 static void set_call(winnow_encode *run, const film *f, uint32_t first, uint32_t count)

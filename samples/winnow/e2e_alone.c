@@ -66,20 +66,6 @@ static bool make_room(float *at[WINNOW_ROLE_COUNT], const winnow_shape *s, uint3
     return good;
 }
 
-/* A frame's rows [special + tokens, width] to the mean over the heads, [tokens, key_dim]. */
-static void mean_of_heads(float *out, const float *rows, const winnow_shape *s)
-{
-    for (uint32_t n = 0; n < s->tokens; n++) {
-        for (uint32_t d = 0; d < s->key_dim; d++) {
-            float sum = 0;
-            for (uint32_t h = 0; h < s->heads; h++) {
-                sum += rows[(size_t)n * s->dim + (size_t)h * s->key_dim + d];
-            }
-            out[(size_t)n * s->key_dim + d] = sum * (1.0f / (float)s->heads);
-        }
-    }
-}
-
 /* The mean of each block of cells. from: `cells` of `step` floats, element k of each; to likewise. */
 static void mean_of_blocks(float *to, const float *from, const e2e_shown *s, uint32_t step,
                            uint32_t k)
@@ -124,10 +110,11 @@ static void keep_frame(e2e_shown *s, const film_encoder *e, uint32_t t,
     const size_t special = (size_t)e->info.special_rows * p->dim;
     memcpy(s->at_front[WINNOW_ROLE_TOKENS] + t * frame_elements(p, WINNOW_ROLE_TOKENS),
            taps[TAP_FINAL] + special, frame_elements(p, WINNOW_ROLE_TOKENS) * sizeof(float));
-    mean_of_heads(s->at_front[WINNOW_ROLE_KEYS] + t * frame_elements(p, WINNOW_ROLE_KEYS),
-                  taps[TAP_KEYS] + special, p);
-    mean_of_heads(s->at_front[WINNOW_ROLE_QUERIES] + t * frame_elements(p, WINNOW_ROLE_QUERIES),
-                  taps[TAP_QUERIES] + special, p);
+    film_mean_of_heads(s->at_front[WINNOW_ROLE_KEYS] + t * frame_elements(p, WINNOW_ROLE_KEYS),
+                       taps[TAP_KEYS] + special, p->tokens, p->heads, p->key_dim);
+    film_mean_of_heads(s->at_front[WINNOW_ROLE_QUERIES] +
+                           t * frame_elements(p, WINNOW_ROLE_QUERIES),
+                       taps[TAP_QUERIES] + special, p->tokens, p->heads, p->key_dim);
     memcpy(s->at_front[WINNOW_ROLE_CLS_ATTENTION] +
                t * frame_elements(p, WINNOW_ROLE_CLS_ATTENTION),
            taps[TAP_ATTENTION], frame_elements(p, WINNOW_ROLE_CLS_ATTENTION) * sizeof(float));

@@ -228,22 +228,13 @@ static bool give(asked *a, uint32_t role, const look_rows *rows, uint32_t planes
 /* Keys are the mean over heads; all channels for a pipeline that takes the text's too. */
 static void average_heads(asked *a, const film_pipeline *p, film_inputs *inputs)
 {
-    const uint32_t heads = a->look.kv_heads, each = heads ? inputs->key_dim / heads : 0;
+    const uint32_t heads = a->look.kv_heads;
     float *keys = a->rows[WINNOW_ROLE_KEYS];
-    if (!(p->given & ROLE(KEYS)) || p->given & ROLE(TEXT_KEYS)) {
+    if (!heads || !(p->given & ROLE(KEYS)) || p->given & ROLE(TEXT_KEYS)) {
         return;
     }
-    for (size_t i = 0; i < a->visual; i++) {
-        const float *from = keys + i * inputs->key_dim; /* never in front of where it goes */
-        for (uint32_t k = 0; k < each; k++) {
-            float sum = 0;
-            for (uint32_t h = 0; h < heads; h++) {
-                sum += from[(size_t)h * each + k];
-            }
-            keys[i * each + k] = sum / (float)heads;
-        }
-    }
-    inputs->key_dim = each;
+    inputs->key_dim /= heads;
+    film_mean_of_heads(keys, keys, a->visual, heads, inputs->key_dim);
 }
 
 static bool give_all(asked *a, const film_pipeline *p, bool hidden, film_inputs *inputs)

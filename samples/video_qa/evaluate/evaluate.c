@@ -139,34 +139,41 @@ static bool ask(evaluation *v, way *w, const clip *c, const film_rows *rows, uin
     return good;
 }
 
-/* `rows` decoded, then one question, or all: NULL. */
-static bool ask_all(evaluation *v, way *w, const clip *c, const prompt_media *media,
-                    const uint32_t *only)
+/* The media decoded, then questions `first` up to `end`. */
+static bool ask_some(evaluation *v, way *w, const clip *c, const prompt_media *media,
+                     uint32_t first, uint32_t end)
 {
     bool good = asker_show(&v->asker, media, 1);
-    const uint32_t end = only ? *only + 1 : c->question_count;
-    for (uint32_t i = only ? *only : 0; good && i < end; i++) {
+    for (uint32_t i = first; good && i < end; i++) {
         good = ask(v, w, c, media->rows, i);
     }
     return good;
 }
 
-/* The ways that choose for each question. */
+/* What each way that chooses for a question leaves for this one. */
+static bool evaluate_question(evaluation *v, const clip *c, film *f, uint32_t q)
+{
+    bool good = asked_read(&v->look, c->questions[q].question);
+    for (uint32_t i = 0; good && i < v->way_count; i++) {
+        way *w = &v->ways[i];
+        film_rows rows = {0};
+        if (w->is_asked) {
+            good = asked_reduce(&v->look, &rows, f, &v->encoder, &w->pipeline, w->spec) &&
+                   ask_some(v, w, c, &(prompt_media){.film = f, .rows = &rows}, q, q + 1);
+        }
+        film_rows_free(&rows);
+    }
+    return good;
+}
+
 static bool evaluate_asked(evaluation *v, const clip *c, film *f, const film_rows *all)
 {
-    bool good = v->look.look.layer_count == 0 ||
-                asked_show(&v->look, &(prompt_media){.film = f, .rows = all});
-    for (uint32_t q = 0; good && v->look.look.layer_count && q < c->question_count; q++) {
-        good = asked_read(&v->look, c->questions[q].question);
-        for (uint32_t i = 0; good && i < v->way_count; i++) {
-            way *w = &v->ways[i];
-            film_rows rows = {0};
-            if (w->is_asked) {
-                good = asked_reduce(&v->look, &rows, f, &v->encoder, &w->pipeline, w->spec) &&
-                       ask_all(v, w, c, &(prompt_media){.film = f, .rows = &rows}, &q);
-            }
-            film_rows_free(&rows);
-        }
+    if (v->look.look.layer_count == 0) {
+        return true; /* there is no such way */
+    }
+    bool good = asked_show(&v->look, &(prompt_media){.film = f, .rows = all});
+    for (uint32_t q = 0; good && q < c->question_count; q++) {
+        good = evaluate_question(v, c, f, q);
     }
     return good;
 }
@@ -188,7 +195,8 @@ static bool evaluate_clip(evaluation *v, const clip *c)
         const uint64_t seed = v->a.seed * 0x100000001B3u + v->clips;
         good = w->floor.kind != FLOOR_NONE ? floor_reduce(&rows, &all, &w->floor, seed)
                                            : film_reduce(&rows, &f, &v->encoder, &w->pipeline);
-        good = good && ask_all(v, w, c, &(prompt_media){.film = &f, .rows = &rows}, NULL);
+        good = good &&
+               ask_some(v, w, c, &(prompt_media){.film = &f, .rows = &rows}, 0, c->question_count);
         film_rows_free(&rows);
     }
     good = good && evaluate_asked(v, c, &f, &all);

@@ -57,22 +57,13 @@ static bool open_encoder(seen *s, film_encoder *e, const film *f)
     return make_room(s, e, f);
 }
 
-/* The patches' rows [width] to their heads' mean. */
 static void average_keys(seen *s, const film_encoder *e, size_t patches)
 {
     const size_t special = e->info.special_rows, width = e->info.width;
     for (size_t t = 0; t < s->frames; t++) {
-        for (size_t i = 0; i < patches; i++) {
-            const float *row = s->taps[KEYS] + (t * (patches + special) + special + i) * width;
-            float *mean = s->keys + (t * patches + i) * s->key_dim;
-            for (uint32_t k = 0; k < s->key_dim; k++) {
-                float sum = 0;
-                for (uint32_t h = 0; h < s->heads; h++) {
-                    sum += row[h * s->key_dim + k];
-                }
-                mean[k] = sum / (float)s->heads;
-            }
-        }
+        film_mean_of_heads(s->keys + t * patches * s->key_dim,
+                           s->taps[KEYS] + (t * (patches + special) + special) * width, patches,
+                           s->heads, s->key_dim);
     }
 }
 
