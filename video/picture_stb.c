@@ -6,7 +6,23 @@
 #include "reader.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Zeroed: of a damaged file it decodes bytes that it never wrote, and what was there is secret. */
+static void *grow_zeroed(void *old, size_t old_size, size_t size)
+{
+    uint8_t *bytes = realloc(old, size);
+    if (bytes && size > old_size) {
+        memset(bytes + old_size, 0, size - old_size);
+    }
+    return bytes;
+}
+
+#define STBI_MALLOC(size)                       calloc(1, size)
+#define STBI_REALLOC_SIZED(old, old_size, size) grow_zeroed(old, old_size, size)
+#define STBI_FREE(bytes)                        free(bytes)
+#define STBI_ASSERT(truth)                      ((void)0) /* a file must not end the program */
 
 #define STBI_ONLY_JPEG
 #define STBI_ONLY_PNG
@@ -19,20 +35,26 @@
 #endif
 #include <stb_image.h>
 
-/* False: a chunk of a PNG is longer than what is left of the file, for which stb_image would take up to 2 GiB of memory. */
+/*
+ * False: a chunk of a PNG is longer than what is left of the file, for which stb_image would take
+ * up to 2 GiB of memory.
+ */
 static bool png_chunks_fit(const uint8_t *bytes, size_t size)
 {
     static const uint8_t signature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-    if (size < sizeof signature || memcmp(bytes, signature, sizeof signature) != 0)
+    if (size < sizeof signature || memcmp(bytes, signature, sizeof signature) != 0) {
         return true;
+    }
     for (size_t at = sizeof signature; size - at >= 8;) {
         const uint8_t *chunk = bytes + at;
         const size_t length =
             (size_t)chunk[0] << 24 | (size_t)chunk[1] << 16 | (size_t)chunk[2] << 8 | chunk[3];
-        if (length > size - at - 8)
+        if (length > size - at - 8) {
             return false;
-        if (memcmp(chunk + 4, "IEND", 4) == 0 || length + 12 > size - at)
+        }
+        if (memcmp(chunk + 4, "IEND", 4) == 0 || length + 12 > size - at) {
             return true;
+        }
         at += length + 12;
     }
     return true;
@@ -64,7 +86,7 @@ frames_status video_decode_stb(const video_reader *base, const uint8_t *bytes, s
     if (!video_jpeg_tables_fit(bytes, size)) {
         return video_fail(
             why, FRAMES_E_DAMAGED,
-            "%s: the picture is damaged: a Huffman table of a JPEG is too long (make or "
+            "%s: the picture is damaged: a Huffman table of a JPEG is missing or too long (make or "
             "download it again)",
             base->name);
     }
@@ -78,8 +100,10 @@ frames_status video_decode_stb(const video_reader *base, const uint8_t *bytes, s
     if (size > INT_MAX || !stbi_info_from_memory(bytes, (int)size, &columns, &rows, &channels)) {
         return fail_header(base, bytes, size, why);
     }
+    /* A BMP that starts with its top row says so by a height below 0. */
+    const uint64_t height_said = (uint64_t)(rows < 0 ? -(int64_t)rows : rows);
     frames_status status =
-        video_check_size(base->options, base->name, (uint64_t)columns, (uint64_t)rows, why);
+        video_check_size(base->options, base->name, (uint64_t)columns, height_said, why);
     if (status != FRAMES_OK) {
         return status;
     }

@@ -106,8 +106,10 @@ frames_status video_decode_pnm(const video_reader *base, const uint8_t *bytes, s
                                uint8_t **rgb, uint32_t *width, uint32_t *height, video_why why);
 
 /*
- * Whether every Huffman table of a JPEG file in memory has the 256 values it may have at most; true
- * of what is no JPEG. stb_image 2.27 and earlier write past their arrays where it has more.
+ * Whether every Huffman table of a JPEG file in memory has the 255 values it may have at most, and
+ * the first scan names only tables that were given; true of what is no JPEG. stb_image 2.27 writes
+ * past its arrays for the one, and decodes by tables that it never filled for the other (frames of
+ * motion JPEG leave theirs out; libav knows which are meant).
  */
 bool video_jpeg_tables_fit(const uint8_t *bytes, size_t size);
 

@@ -248,9 +248,9 @@ static void jpeg_tables_are_checked(void **state)
     uint8_t jpeg[64] = {0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xc4, 0xff, 0xff, 0xff, 0xc4, 0, 40, 0};
     assert_true(video_jpeg_tables_fit(jpeg, sizeof jpeg)); /* what an APP0 says is no table */
     jpeg[15] = 200;
-    jpeg[16] = 56;
+    jpeg[16] = 55;
     assert_true(video_jpeg_tables_fit(jpeg, sizeof jpeg));
-    jpeg[16] = 57;
+    jpeg[16] = 56;
     assert_false(video_jpeg_tables_fit(jpeg, sizeof jpeg));
     assert_true(video_jpeg_tables_fit(jpeg + 1, sizeof jpeg - 1)); /* no JPEG */
     /* The same behind a scan, where nothing is skipped, and as the second table of a segment. */
@@ -268,6 +268,35 @@ static void jpeg_tables_are_checked(void **state)
         memcpy(cut, jpeg, size);
         (void)video_jpeg_tables_fit(cut, size);
         free(cut);
+    }
+}
+
+static void jpeg_scans_name_tables_that_are_there(void **state)
+{
+    (void)state;
+    /* A frame's header, the tables DC 0 and AC 1 without values, and a scan of one component. */
+    uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xc0, 0, 2, 0xff, 0xc4, 0,    36, 0x00, 0, 0, 0,
+                      0,    0,    0,    0,    0, 0, 0,    0,    0,    0,  0,    0, 0, 0x11,
+                      0,    0,    0,    0,    0, 0, 0,    0,    0,    0,  0,    0, 0, 0,
+                      0,    0,    0xff, 0xda, 0, 8, 1,    1,    0x01, 0,  63,   0, 0};
+    uint8_t *const frame = jpeg + 3, *const names = jpeg + 50, *const first = jpeg + 51;
+    uint8_t *const bits = jpeg + 53;
+    static const struct {
+        uint8_t frame, names, first, bits;
+        bool fit;
+    } cases[] = {
+        {0xc0, 0x01, 0, 0x00, true},  {0xc0, 0x11, 0, 0x00, false}, {0xc1, 0x00, 0, 0x00, false},
+        {0xc2, 0x00, 0, 0x00, true},  {0xc2, 0x10, 0, 0x00, false}, {0xc2, 0x10, 0, 0x10, true},
+        {0xc2, 0x11, 1, 0x00, true},  {0xc2, 0x10, 1, 0x00, false}, {0xc9, 0x33, 0, 0x00, true},
+        {0xc2, 0x00, 1, 0x10, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("    case %zu\n", i);
+        *frame = cases[i].frame;
+        *names = cases[i].names;
+        *first = cases[i].first;
+        *bits = cases[i].bits;
+        assert_int_equal(video_jpeg_tables_fit(jpeg, sizeof jpeg), cases[i].fit);
     }
 }
 
@@ -296,6 +325,7 @@ int main(void)
         cmocka_unit_test(exif_orientation_is_found),
         cmocka_unit_test(exif_damage_means_upright),
         cmocka_unit_test(jpeg_tables_are_checked),
+        cmocka_unit_test(jpeg_scans_name_tables_that_are_there),
         cmocka_unit_test(sentences_are_cut_to_the_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
