@@ -32,13 +32,15 @@ static frames layout(wn_build *b, uint32_t keep)
     const uint32_t before = b->in.streaming ? b->in.frames_before : 0, count = b->set.segs;
     frames f = {build_const(b, NULL, count), build_const(b, NULL, count), 0};
     uint32_t *ref = build_const_data(b, f.ref), *k = build_const_data(b, f.k);
-    for (uint32_t t = 0; ref && k && t < count; ++t) {
+    for (uint32_t t = 0; t < count; ++t) {
         const uint32_t number = before + t;
         const bool reduced = compares(number, before + count, b->in.streaming);
-        const uint32_t with = reduced ? reference(number) : 0;
-        ref[t] = !reduced ? (uint32_t)-1 : with >= before ? with - before : (uint32_t)-2;
-        k[t] = reduced ? keep : b->set.width;
-        f.total += k[t];
+        const uint32_t with = reduced ? reference(number) : 0, kept = reduced ? keep : b->set.width;
+        f.total += kept;
+        if (ref && k) { /* not where bounds alone are wanted */
+            ref[t] = !reduced ? (uint32_t)-1 : with >= before ? with - before : (uint32_t)-2;
+            k[t] = kept;
+        }
     }
     return f;
 }

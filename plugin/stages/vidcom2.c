@@ -31,7 +31,7 @@ static budget budget_of(const wn_build *b, const wn_value *v)
     else if (v[KEEP].given) {
         out.count =
             (uint32_t)v[KEEP].number < b->set.width ? (uint32_t)v[KEEP].number : b->set.width;
-        out.share = (double)out.count / b->set.width;
+        out.share = b->set.width ? (double)out.count / b->set.width : 0;
     }
     return out;
 }

@@ -48,6 +48,7 @@ static const struct {
     {"vidcom2=keep=20%:total=exact", false},
     {"union=keep=9:of=fastervlm+evs", false},
     {"divprune=keep=20%:share=need", false},
+    {"dycoke=rate=0.5,v-cast=keep=4%", true},
     {"mustdrop-llm", false},
     {"tops-llm=keep=20", false},
     {"sieve=keep=20", false},
@@ -148,10 +149,79 @@ static void unknown_numbers_are_not_aligned(void **state)
     assert_int_equal(host.live, 0);
 }
 
+/* Makes a plan for no tokens at all and runs it. */
+static bool runs_behind_nothing(winnow_device *device, const char *spec, uint32_t frames)
+{
+    const winnow_api *api = test_api();
+    winnow_plan_info info = {.struct_size = sizeof info};
+    winnow_shape shape = largest;
+    test_run run;
+    winnow_plan *plan = NULL;
+    shape.frames = frames;
+    shape.tokens = shape.grid_h = shape.grid_w = 1;
+    test_run_open(&run, &shape, (1u << WINNOW_ROLE_COUNT) - 1u, 3, 2 * FRAMES, 4 * DIM);
+    const winnow_status planned = test_plan(device, spec, &run, WINNOW_PLAN_HOST_MEMORY, &plan);
+    if (planned == WINNOW_OK) {
+        assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
+        const winnow_status status = api->plan_run(plan, &run.run, &run.result);
+        if (status != WINNOW_OK || run.result.rows > info.rows_max)
+            fail_msg("%s: %s, %u rows", spec, api->status_name(status), run.result.rows);
+    } else if (planned != WINNOW_E_SHAPE && planned != WINNOW_E_UNSUPPORTED &&
+               planned != WINNOW_E_ROLE) {
+        fail_msg("%s: no plan: %s", spec, api->status_name(planned));
+    }
+    api->plan_destroy(plan);
+    test_run_close(&run);
+    return planned == WINNOW_OK;
+}
+
+/* The stage with these options behind one that leaves nothing of a picture of one token, and at most that of a film. */
+static uint32_t try_behind_nothing(winnow_device *device, const char *name, const char *options)
+{
+    char spec[160];
+    winnow_pipeline *pipeline = NULL;
+    uint32_t ran = 0;
+    snprintf(spec, sizeof spec, "prunevid-llm=keep=10%%,%s%s", name, options);
+    if (test_api()->pipeline_create(NULL, spec, &pipeline) != WINNOW_OK)
+        return 0; /* it wants weights, or other options */
+    test_api()->pipeline_destroy(pipeline);
+    for (uint32_t frames = 1; frames < 5; frames += 3)
+        ran += runs_behind_nothing(device, spec, frames);
+    return ran;
+}
+
+static void nothing_may_be_left(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"",
+                                          "=keep=5",
+                                          "=keep=60%",
+                                          "=rate=0.3",
+                                          "=5",
+                                          "=auto",
+                                          "=keep=5:total=exact",
+                                          "=r=3",
+                                          "=factor=2",
+                                          "=pad=edge",
+                                          "=factor=2:pad=zero",
+                                          "=stride=2",
+                                          "=threshold=0.3"};
+    winnow_device *device = test_device(NULL);
+    for (uint32_t i = 0; i < test_api()->stage_count(); ++i) {
+        winnow_stage_info stage = {.struct_size = sizeof stage};
+        assert_int_equal(test_api()->stage_info(i, &stage), WINNOW_OK);
+        uint32_t ran = 0;
+        for (size_t k = 0; k < LENGTH(options); ++k)
+            ran += try_behind_nothing(device, stage.name, options[k]);
+        print_message("    %s: %u\n", stage.name, ran);
+    }
+    test_api()->device_destroy(device);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(fewer_frames_fit),
-                                       cmocka_unit_test(unknown_numbers_are_not_aligned),
-                                       cmocka_unit_test(planning_is_silent)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewer_frames_fit), cmocka_unit_test(unknown_numbers_are_not_aligned),
+        cmocka_unit_test(nothing_may_be_left), cmocka_unit_test(planning_is_silent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
