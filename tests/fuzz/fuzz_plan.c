@@ -133,6 +133,7 @@ static const char *const stages[] = {
     "sttm=threshold=0.%u:temporal=0.2",
     "sttm=threshold=0.1:temporal=0:root=%u",
     "sttm=threshold=-0.%u:temporal=0.01:root=0:weighted=on:mode=official",
+    "flatten",
 };
 
 typedef struct input {
