@@ -382,7 +382,9 @@ typedef struct winnow_api {
     winnow_status (*plan_info)(const winnow_plan *plan, winnow_plan_info *out); /* [object] */
 
     /* Host memory in, host memory out; returns when the outputs are written. E_TOO_SMALL: an
-     * output's capacity is under the rows that came out; nothing was written. [object] */
+     * output's capacity is under the rows that came out; nothing was written. E_SHAPE, E_UNSUPPORTED
+     * with a sentence: a shape that the plan has no room for, or so few frames that a stage before
+     * leaves one what it cannot take. [object] */
     winnow_status (*plan_run)(winnow_plan *plan, const winnow_run *run, winnow_result *result);
 
     /* A stream remembers the frames that temporal stages look back to, so that a video can be
