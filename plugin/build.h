@@ -39,8 +39,8 @@ typedef struct wn_touch {
     bool written;
 } wn_touch;
 
-#define WN_TOUCH_MOST \
-    64 /* between two barriers: one more than needed is made where they are more */
+/* Between two barriers: one more than needed is made where they are more. */
+#define WN_TOUCH_MOST 64
 
 /* The token set between stages; see ops_args.h for the arrays. */
 typedef struct wn_set {
@@ -50,8 +50,7 @@ typedef struct wn_set {
     bool regular;   /* every frame has exactly `width` tokens */
     bool exact;     /* there are exactly n_max tokens */
     bool aligned;   /* the i-th tokens of all frames lie at the same place (regular) */
-    bool
-        specials; /* rows that stand for no one token (class token, pooled rest) may be among them */
+    bool specials;  /* rows for no one token (class token, pooled rest) may be among them */
     uint32_t grid_h, grid_w; /* a full grid (width = h*w, regular), or 0 */
     wn_mat mat;              /* where rows[] points */
     wn_arr seg, rows, index;
@@ -59,17 +58,6 @@ typedef struct wn_set {
     wn_arr order; /* order[r]: position of the r-th row in the method's own order, or WN_NO_ARR */
     bool fresh;   /* rows[i] == i, and their number is known where they are written */
 } wn_set;
-
-/* A trained linear layer: x W + b. */
-typedef struct wn_dense {
-    wn_mat weight;    /* [in, out] */
-    uint32_t bias_at; /* [out], f32 words of the weight's memory; WN_NONE: none */
-} wn_dense;
-
-/* laco's trained layers. */
-typedef struct wn_merge_mlp {
-    wn_dense first, second;
-} wn_merge_mlp;
 
 /* Bounds of a set to come. */
 typedef struct wn_bounds {
@@ -129,10 +117,11 @@ typedef struct wn_build {
     /* Roles that an encoder made on the way, addressed by source token as the host's are. */
     uint32_t roles_made;
     wn_mat role_made[WINNOW_ROLE_COUNT];
-    bool reuses_memory;            /* matrices of an encoder's layers lie where earlier ones lay */
-    bool inside;                   /* a stage runs inside an encoder's layer */
-    bool class_first;              /* and a class token stands before each frame's tokens */
-    const wn_merge_mlp *merge_mlp; /* laco's weights in an encoder's; NULL: none were given */
+    bool reuses_memory; /* matrices of an encoder's layers lie where earlier ones lay */
+    bool inside;        /* a stage runs inside an encoder's layer */
+    bool class_first;   /* and a class token stands before each frame's tokens */
+    const struct wn_merge_mlp
+        *merge_mlp;                   /* laco's weights in an encoder's; NULL: none were given */
     const struct wn_trained *trained; /* weights of the pipeline's stages; NULL: none have any */
     uint32_t weights;                 /* the stage's file among them, as wn_stage_use has it */
     wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
@@ -227,6 +216,8 @@ void build_remember(wn_build *b, uint32_t frame, const wn_mat *history);
 wn_arr build_frame_before(wn_build *b, uint32_t flags, float none_value);
 /* Fails with a sentence unless a place is the same in all frames. */
 winnow_status build_need_aligned(wn_build *b);
+/* Fails with a sentence unless each frame is a set of its own, as wide as its class token. */
+winnow_status build_need_class_tokens(wn_build *b);
 /* Fails with a sentence inside an encoder's layers: for stages that go by the language model's attention. */
 winnow_status build_need_outside(wn_build *b);
 wn_arr build_relevance(wn_build *b, float scale);

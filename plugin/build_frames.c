@@ -127,6 +127,21 @@ winnow_status build_need_aligned(wn_build *b)
         "(put it before the stage that prunes)");
 }
 
+winnow_status build_need_class_tokens(wn_build *b)
+{
+    if (b->set.segs != b->in.shape.frames)
+        return build_fail(
+            b, WINNOW_E_SHAPE,
+            "there is a class token a frame, and the frames are one set here (leave `cls` out, or "
+            "put it in front of flatten)");
+    if (b->set.mat.cols != b->in.shape.dim)
+        return build_fail(b, WINNOW_E_SHAPE,
+                          "class tokens have %u channels, and tokens %u here (leave `cls` out, or "
+                          "put it in front of what changes the channels)",
+                          b->in.shape.dim, b->set.mat.cols);
+    return b->status;
+}
+
 winnow_status build_need_outside(wn_build *b)
 {
     if (!b->inside)

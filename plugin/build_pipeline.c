@@ -198,6 +198,15 @@ static void one_pass(wn_build *b, const winnow_pipeline *pipeline)
         build_emit(b);
 }
 
+/* Constants come first in W, and how many there are is known at the end: a second pass where it changed. */
+winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline)
+{
+    do {
+        one_pass(b, pipeline);
+    } while (build_again(b));
+    return b->status;
+}
+
 enum { EMIT_OPS = 3 }; /* build_emit's: rows, the order's inverse, what is beside the rows */
 
 void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room)
@@ -216,14 +225,8 @@ void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *roo
     room->consts = (uint32_t)wn_larger(room->consts, b->const_count);
     room->w_words = wn_larger(room->w_words, words);
     room->scratch_bytes = wn_larger(room->scratch_bytes, b->scratch_most);
-    room->matrix_bytes = wn_larger(room->matrix_bytes, b->matrix_bytes);
-}
-
-/* Constants come first in W, and how many there are is known at the end: a second pass where it changed. */
-winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline)
-{
-    do {
-        one_pass(b, pipeline);
-    } while (build_again(b));
-    return b->status;
+    if (room->straight && b->matrix_bytes > room->matrix_bytes)
+        build_pipeline(b, pipeline);
+    if (b->status == WINNOW_OK)
+        room->matrix_bytes = wn_larger(room->matrix_bytes, b->matrix_bytes);
 }

@@ -11,8 +11,9 @@ winnow_status build_pipeline(wn_build *b, const winnow_pipeline *pipeline);
 typedef struct wn_room {
     uint32_t rows, ops, consts;
     uint64_t w_words, matrix_bytes, scratch_bytes;
+    bool straight; /* the last rows may go straight into the output, and take no matrix then */
 } wn_room;
-/* Raises `room` to what the pipeline gives and needs for b->in, if it takes that; no program is made. */
+/* Raises `room` to what the pipeline gives and needs for b->in, if it takes that; a program is made where only that tells. */
 void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *room);
 /* Tables for so many operations and constants; at planning. */
 winnow_status build_take_room(wn_build *b, const wn_room *room);

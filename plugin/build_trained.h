@@ -5,6 +5,17 @@
 
 #include "build.h"
 
+/* A trained linear layer: x W + b. */
+typedef struct wn_dense {
+    wn_mat weight;    /* [in, out] */
+    uint32_t bias_at; /* [out], f32 words of the weight's memory; WN_NONE: none */
+} wn_dense;
+
+/* laco's trained layers. */
+typedef struct wn_merge_mlp {
+    wn_dense first, second;
+} wn_merge_mlp;
+
 /* -- attention pooling: queries that are no tokens become rows --------------------------------- */
 /* rows of them a segment of tokens: row src[r] (WN_NO_ARR: r), the same for all segments, or own: src[s*rows + r]. */
 typedef struct wn_queries {

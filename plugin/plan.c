@@ -270,8 +270,7 @@ static winnow_status take_memory(winnow_plan *plan, const wn_room *room)
                          .a_types = types_of(plan),
                          .b_types = 1u << WINNOW_F32 | 1u << plan->desc.out_dtype | types_of(plan)};
     plan->w_words = wn_larger(plan->build.w_words, room->w_words);
-    plan->matrix_bytes = plan->straight ? plan->build.matrix_bytes
-                                        : wn_larger(plan->build.matrix_most, room->matrix_bytes);
+    plan->matrix_bytes = room->matrix_bytes;
     plan->program.w_words = plan->w_words;
     plan->program.matrix_bytes = plan->matrix_bytes;
     plan->ops_most = (uint32_t)wn_larger(plan->build.op_count, room->ops);
@@ -300,12 +299,19 @@ static winnow_status find_room(winnow_plan *plan, wn_room *room)
                       .group_size = plan->build.group_size,
                       .scratch_of = plan->device->backend->scratch_bytes,
                       .trained = plan->build.trained,
+                      .may_grow = true,
                       .in = plan->built};
-    for (uint32_t frames = plan->desc.max_shape.frames; --frames > 0;) {
+    room->straight = plan->straight;
+    room->matrix_bytes = plan->straight ? plan->build.matrix_bytes : plan->build.matrix_most;
+    bool memory = true;
+    for (uint32_t frames = plan->desc.max_shape.frames; memory && --frames > 0;) {
         probe.in.shape.frames = frames;
         build_raise_room(&probe, &plan->pipeline, room);
+        memory = probe.status != WINNOW_E_HOST_MEMORY;
     }
     build_finish(&probe);
+    if (!memory)
+        return wn_fail(&plan->host, WINNOW_E_HOST_MEMORY, "plan: no host memory for the program");
     plan->rows_most = (uint32_t)wn_larger(room->rows, plan->build.set.n_max);
     return build_take_room(&plan->build, room);
 }

@@ -2,6 +2,7 @@
 #ifndef WN_VIT_MERGE_H
 #define WN_VIT_MERGE_H
 
+#include "build_trained.h"
 #include "model.h"
 
 /* Reads the file that `path` names into vit->merge1 and merge2, for the pipeline's laco stages;

@@ -205,11 +205,8 @@ static wn_arr pick(wn_build *b, const plan *p, wn_arr label, wn_arr score, wn_ar
 /* The class tokens in front: every kept row moves. */
 static winnow_status keep_with_class(wn_build *b, wn_arr flags, wn_bounds after)
 {
-    if (b->set.segs != b->in.shape.frames)
-        return build_fail(
-            b, WINNOW_E_SHAPE,
-            "there is a class token a frame, and the frames are one set here (leave `cls` out, or "
-            "put it in front of flatten)");
+    if (build_need_class_tokens(b) != WINNOW_OK)
+        return b->status;
     const wn_arr dropped = build_fill(b, b->set.n_max, WN_NONE);
     const wn_mat cls = build_role(b, WINNOW_ROLE_CLS);
     wn_merge m = build_merge_begin(b, flags, after, 1, 0);

@@ -37,11 +37,8 @@ static winnow_status build(wn_build *b, const wn_value *v)
 {
     const wn_mat keys = build_role(b, WINNOW_ROLE_KEYS);
     const wn_arr dest = build_fill(b, b->set.n_max, WN_NONE);
-    if (build_has(b, WINNOW_ROLE_CLS) && b->set.segs != b->in.shape.frames)
-        return build_fail(
-            b, WINNOW_E_SHAPE,
-            "there is a class token a frame, and the frames are one set here (leave `cls` out, or "
-            "put it in front of flatten)");
+    if (build_has(b, WINNOW_ROLE_CLS) && build_need_class_tokens(b) != WINNOW_OK)
+        return b->status;
     const wn_arr score = build_head_sum(b, WINNOW_ROLE_CLS_ATTENTION, 1.0f);
     const wn_arr keep = build_topk(b, score, build_counts(b, dominant_of, 1, v), false, false);
     const wn_arr inv = build_norms(b, &keys, b->set.index);

@@ -149,6 +149,34 @@ static void unknown_numbers_are_not_aligned(void **state)
     assert_int_equal(host.live, 0);
 }
 
+/* A class token of 6 channels is no row of 24. */
+static void class_tokens_are_as_wide(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"pixel-shuffle=factor=2:pad=zero,visionzip",
+                                         "pixel-shuffle=factor=2:pad=zero,prunesid=keep=3"};
+    test_host host;
+    test_run run;
+    test_host_open(&host);
+    winnow_device *device = test_device(&host.host);
+    for (size_t i = 0; i < 2 * LENGTH(behind); ++i) {
+        const bool with = i < LENGTH(behind);
+        const uint32_t roles =
+            ((1u << WINNOW_ROLE_COUNT) - 1u) & ~(with ? 0 : 1u << WINNOW_ROLE_CLS);
+        winnow_plan *plan;
+        test_run_open(&run, &largest, roles, 3, TOKENS * FRAMES, 4 * DIM);
+        host.line[0] = '\0';
+        assert_int_equal(test_plan(device, behind[i % LENGTH(behind)], &run, 0, &plan),
+                         with ? WINNOW_E_SHAPE : WINNOW_OK);
+        if (with)
+            assert_non_null(strstr(host.line, "class tokens have 6 channels, and tokens 24 here"));
+        test_api()->plan_destroy(plan);
+        test_run_close(&run);
+    }
+    test_api()->device_destroy(device);
+    assert_int_equal(host.live, 0);
+}
+
 /* Makes a plan for no tokens at all and runs it. */
 static bool runs_behind_nothing(winnow_device *device, const char *spec, uint32_t frames)
 {
@@ -222,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewer_frames_fit), cmocka_unit_test(unknown_numbers_are_not_aligned),
-        cmocka_unit_test(nothing_may_be_left), cmocka_unit_test(planning_is_silent)};
+        cmocka_unit_test(nothing_may_be_left), cmocka_unit_test(class_tokens_are_as_wide),
+        cmocka_unit_test(planning_is_silent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

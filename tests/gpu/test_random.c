@@ -1,0 +1,223 @@
+/* Pipelines, shapes and numbers by chance, on plain C and a GPU: the same tokens, and the same numbers to rounding. By seed, so
+ * that what fails fails again: gpu_test_random FIRST COUNT tries others than the test does. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chosen_plan.h"
+#include "numbers.h"
+#include "pair.h"
+#include "plan.h"
+
+enum { MOST = 5 * 49, WIDEST = 9 * 81, BYTES = 96 };
+enum { ALL_ROLES = (1u << WINNOW_ROLE_COUNT) - 1u };
+
+static const winnow_api *api;
+static uint32_t failed;
+
+/* What one device gives. */
+typedef struct answer {
+    winnow_plan *plan;
+    winnow_plan_info info;
+    winnow_status status;
+    winnow_result result;
+    float tokens[MOST * WIDEST];
+    int32_t indices[MOST], positions[3 * MOST], assignment[MOST];
+    float sizes[MOST];
+    uint32_t count[4];
+} answer;
+
+typedef struct trial {
+    uint32_t seed;
+    char spec[256];
+    winnow_plan_desc desc;
+    winnow_run run; /* its inputs, which both devices get */
+} trial;
+
+static uint64_t mix(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static void fail(const trial *t, const char *what, int64_t plain, int64_t gpu)
+{
+    const winnow_shape *s = &t->run.shape;
+    printf(
+        "seed %u, %s, %u of %u frames of %u x %u (%u) tokens, %u channels: %s: plain C %lld, the GPU %lld\n",
+        t->seed, t->spec, s->frames, t->desc.max_shape.frames, s->grid_h, s->grid_w, s->tokens,
+        s->dim, what, (long long)plain, (long long)gpu);
+    ++failed;
+}
+
+/* Attention is above zero. Every other seed has sixteenths, among which there are ties. */
+static float number(uint32_t role, uint32_t seed, uint64_t bits)
+{
+    static const uint32_t above_zero =
+        1u << WINNOW_ROLE_CLS_ATTENTION | 1u << WINNOW_ROLE_CLS_ATTENTION_SHALLOW |
+        1u << WINNOW_ROLE_RECEIVED_ATTENTION_DEEP | 1u << WINNOW_ROLE_LLM_ATTENTION |
+        1u << WINNOW_ROLE_TEXT_ATTENTION | 1u << WINNOW_ROLE_ATTENTION |
+        1u << WINNOW_ROLE_ATTENTION_TO_TEXT | 1u << WINNOW_ROLE_SALIENCY;
+    if (role == WINNOW_ROLE_SIZES)
+        return (float)(1 + bits % 3);
+    if (role == WINNOW_ROLE_GROUPS)
+        return (float)(bits % 3);
+    float x = (float)(bits >> 40) / 8388608.0f - 1.0f;
+    if (seed % 2)
+        x = roundf(x * 16) / 16;
+    return (above_zero >> role) & 1u ? fabsf(x) + 1.0f / 16 : x;
+}
+
+static bool make_inputs(trial *t, uint64_t *state)
+{
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role) {
+        const uint64_t count = chosen_elements(&t->desc.max_shape, role);
+        const bool wide = t->desc.dtype[role] == WINNOW_F32;
+        unsigned char *data = malloc(count * (wide ? 4 : 2) + 1);
+        t->run.in[role].data = data;
+        if (!data)
+            return false;
+        for (uint64_t i = 0; i < count; ++i) {
+            const float x = number(role, t->seed, mix(state));
+            const uint16_t half = f32_to_f16(x);
+            memcpy(data + i * (wide ? 4 : 2), wide ? (const void *)&x : (const void *)&half,
+                   wide ? 4 : 2);
+        }
+    }
+    return true;
+}
+
+static bool choose(trial *t, uint32_t seed)
+{
+    uint8_t bytes[BYTES];
+    uint64_t state = seed;
+    for (size_t i = 0; i < BYTES; ++i)
+        bytes[i] = (uint8_t)mix(&state);
+    chosen_by by = {bytes, BYTES, 0};
+    *t = (trial){.seed = seed, .run = {.struct_size = sizeof t->run}};
+    chosen_spec(&by, t->spec, sizeof t->spec);
+    t->desc = (winnow_plan_desc){.struct_size = sizeof t->desc,
+                                 .flags = WINNOW_PLAN_HOST_MEMORY,
+                                 .max_shape = chosen_shape(&by),
+                                 .roles = ALL_ROLES,
+                                 .outputs = (1u << WINNOW_OUT_COUNT) - 1u,
+                                 .order = (int32_t)chosen_next(&by, 2)};
+    const int32_t dtype = chosen_next(&by, 3) ? WINNOW_F32 : WINNOW_F16;
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
+        t->desc.dtype[role] = dtype;
+    t->run.shape = t->desc.max_shape;
+    return make_inputs(t, &state);
+}
+
+static void run(const trial *t, answer *a)
+{
+    winnow_run run = t->run;
+    a->result = (winnow_result){.struct_size = sizeof a->result};
+    run.out[WINNOW_OUT_TOKENS] = (winnow_tensor){a->tokens, 0, MOST};
+    run.out[WINNOW_OUT_INDICES] = (winnow_tensor){a->indices, 0, MOST};
+    run.out[WINNOW_OUT_SIZES] = (winnow_tensor){a->sizes, 0, MOST};
+    run.out[WINNOW_OUT_POSITIONS] = (winnow_tensor){a->positions, 0, MOST};
+    run.out[WINNOW_OUT_ASSIGNMENT] = (winnow_tensor){a->assignment, 0, MOST};
+    run.out[WINNOW_OUT_COUNT_WORD] = (winnow_tensor){a->count, 0, 4};
+    a->status = api->plan_run(a->plan, &run, &a->result);
+}
+
+static bool same_words(const trial *t, const char *what, const int32_t *plain, const int32_t *gpu,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (plain[i] != gpu[i]) {
+            fail(t, what, plain[i], gpu[i]);
+            return false;
+        }
+    return true;
+}
+
+static bool same_numbers(const trial *t, const char *what, const float *plain, const float *gpu,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (!(fabsf(plain[i] - gpu[i]) <= 2e-4f * fmaxf(1, fabsf(plain[i])))) {
+            fail(t, what, lrintf(plain[i] * 1e4f), lrintf(gpu[i] * 1e4f));
+            return false;
+        }
+    return true;
+}
+
+static void compare(const trial *t, const answer *plain, const answer *gpu)
+{
+    const size_t rows = plain->result.rows, all = (size_t)t->run.shape.frames * t->run.shape.tokens;
+    if (plain->status != gpu->status)
+        fail(t, "status of the run", plain->status, gpu->status);
+    else if (plain->status != WINNOW_OK)
+        return;
+    else if (rows != gpu->result.rows)
+        fail(t, "rows", plain->result.rows, gpu->result.rows);
+    else
+        (void)(same_words(t, "an index", plain->indices, gpu->indices, rows) &&
+               same_words(t, "a position", plain->positions, gpu->positions, 3 * rows) &&
+               same_words(t, "an assignment", plain->assignment, gpu->assignment, all) &&
+               same_numbers(t, "a size, times 10,000", plain->sizes, gpu->sizes, rows) &&
+               same_numbers(t, "a number, times 10,000", plain->tokens, gpu->tokens,
+                            rows * plain->info.dim_out));
+}
+
+static void plan(const winnow_device *device, const winnow_pipeline *pipeline, const trial *t,
+                 answer *a)
+{
+    a->info = (winnow_plan_info){.struct_size = sizeof a->info};
+    a->plan = NULL;
+    a->status = api->plan_create((winnow_device *)device, pipeline, &t->desc, &a->plan);
+    if (a->status == WINNOW_OK)
+        a->status = api->plan_info(a->plan, &a->info);
+}
+
+/* 1: both ran. */
+static uint32_t try_seed(winnow_device *const *devices, uint32_t seed)
+{
+    static answer plain, gpu;
+    static trial t;
+    winnow_pipeline *pipeline = NULL;
+    uint32_t ran = 0;
+    if (!choose(&t, seed) || api->pipeline_create(NULL, t.spec, &pipeline) != WINNOW_OK) {
+        fail(&t, "no pipeline, or no memory", 0, 0);
+        return 0;
+    }
+    plan(devices[0], pipeline, &t, &plain);
+    plan(devices[1], pipeline, &t, &gpu);
+    if (plain.status != gpu.status)
+        fail(&t, "status of the plan", plain.status, gpu.status);
+    for (uint32_t frames = t.desc.max_shape.frames;
+         frames > 0 && plain.status == WINNOW_OK && gpu.status == WINNOW_OK && ran < 2; --frames) {
+        t.run.shape.frames = frames;
+        run(&t, &plain);
+        run(&t, &gpu);
+        compare(&t, &plain, &gpu);
+        ++ran;
+    }
+    api->plan_destroy(plain.plan);
+    api->plan_destroy(gpu.plan);
+    api->pipeline_destroy(pipeline);
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
+        free(t.run.in[role].data);
+    return ran > 0;
+}
+
+int main(int count, char **arguments)
+{
+    const uint32_t first = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1,
+                   seeds = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 60;
+    winnow_device *devices[2];
+    uint32_t ran = 0;
+    api = wn_get_api(WINNOW_ABI);
+    const bool open = pair_open(api, devices);
+    for (uint32_t seed = first; open && seed < first + seeds; ++seed)
+        ran += try_seed(devices, seed);
+    pair_close(api, devices);
+    printf("%u of %u pipelines ran, %u failures\n", ran, seeds, failed);
+    return !open || failed || ran < seeds / 4;
+}
