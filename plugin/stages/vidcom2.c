@@ -189,7 +189,9 @@ static winnow_status build(wn_build *b, const wn_value *v)
     const likeness like = likenesses(b);
     const wn_arr k = frame_counts(b, like.all, want.share);
     wn_arr flags = frame_choice(b, like.sum, k, !exact);
-    const double most = want.share * b->set.n_max * 1.0001 + b->set.segs + 1;
+    /* Frames of the same size share by need; of others, the one that stands out may be the largest. */
+    const double most =
+        want.share * b->set.n_max * 1.0001 * (b->set.regular ? 1 : 2) + b->set.segs + 1;
     wn_bounds after = {.n_max = most < b->set.n_max ? (uint32_t)most : b->set.n_max,
                        .width = b->set.width};
     if (exact) {

@@ -7,6 +7,7 @@
 
 #include "chosen_plan.h"
 #include "numbers.h"
+#include "plan.h"
 
 static void fill(chosen_by *in, uint8_t *data, uint64_t count, int32_t dtype)
 {
@@ -89,8 +90,12 @@ static void run_plan(chosen_by *in, winnow_plan *plan, const winnow_plan_desc *d
     check(status == WINNOW_OK || status == WINNOW_E_SHAPE ||
               (fewer && status == WINNOW_E_UNSUPPORTED),
           api->status_name(status), spec);
-    if (status == WINNOW_OK)
+    if (status == WINNOW_OK) {
+        const wn_set *set = &plan->build.set;
+        check(set->exact ? result.rows == set->n_max : result.rows <= set->n_max,
+              "other than the program's own bound", spec);
         check_result(&run, &result, &info, spec);
+    }
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         free(run.in[role].data);
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)

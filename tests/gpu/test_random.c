@@ -150,6 +150,7 @@ static bool same_numbers(const trial *t, const char *what, const float *plain, c
 
 static void compare(const trial *t, const answer *plain, const answer *gpu)
 {
+    const wn_set *set = &plain->plan->build.set;
     const size_t rows = plain->result.rows, all = (size_t)t->run.shape.frames * t->run.shape.tokens;
     if (plain->status != gpu->status)
         fail(t, "status of the run", plain->status, gpu->status);
@@ -157,6 +158,8 @@ static void compare(const trial *t, const answer *plain, const answer *gpu)
         return;
     else if (rows != gpu->result.rows)
         fail(t, "rows", plain->result.rows, gpu->result.rows);
+    else if (set->exact ? rows != set->n_max : rows > set->n_max)
+        fail(t, "rows, and the program's bound of them", plain->result.rows, set->n_max);
     else
         (void)(same_words(t, "an index", plain->indices, gpu->indices, rows) &&
                same_words(t, "a position", plain->positions, gpu->positions, 3 * rows) &&
