@@ -11,7 +11,7 @@
 #include "pair.h"
 #include "plan.h"
 
-enum { MOST = 5 * 49, WIDEST = 9 * 81, BYTES = 96 };
+enum { BYTES = 96, SEEDS = 600, LARGE = 8 };
 enum { ALL_ROLES = (1u << WINNOW_ROLE_COUNT) - 1u };
 
 static const winnow_api *api;
@@ -23,10 +23,7 @@ typedef struct answer {
     winnow_plan_info info;
     winnow_status status;
     winnow_result result;
-    float tokens[MOST * WIDEST];
-    int32_t indices[MOST], positions[3 * MOST], assignment[MOST];
-    float sizes[MOST];
-    uint32_t count[4];
+    void *out[WINNOW_OUT_COUNT];
 } answer;
 
 typedef struct trial {
@@ -91,6 +88,16 @@ static bool make_inputs(trial *t, uint64_t *state)
     return true;
 }
 
+/* Frames of more than a workgroup's tokens, rows of more than its channels. */
+static void enlarge(winnow_shape *s, uint32_t times)
+{
+    s->grid_h *= times;
+    s->grid_w *= times;
+    s->tokens *= times * times;
+    s->text_dim = s->text_dim == s->dim ? s->dim * 32 - 1 : s->text_dim;
+    s->dim = s->dim * 32 - 1;
+}
+
 static bool choose(trial *t, uint32_t seed)
 {
     uint8_t bytes[BYTES];
@@ -107,28 +114,49 @@ static bool choose(trial *t, uint32_t seed)
                                  .outputs = (1u << WINNOW_OUT_COUNT) - 1u,
                                  .order = (int32_t)chosen_next(&by, 2)};
     const int32_t dtype = chosen_next(&by, 3) ? WINNOW_F32 : WINNOW_F16;
+    if (seed % LARGE == 0)
+        enlarge(&t->desc.max_shape, 2 + chosen_next(&by, 4));
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         t->desc.dtype[role] = dtype;
     t->run.shape = t->desc.max_shape;
     return make_inputs(t, &state);
 }
 
+/* Entries that an output may have. */
+static uint64_t capacity(const trial *t, const answer *a, uint32_t output)
+{
+    const winnow_shape *s = &t->desc.max_shape;
+    return output == WINNOW_OUT_ASSIGNMENT   ? (uint64_t)s->frames * s->tokens
+           : output == WINNOW_OUT_COUNT_WORD ? 1
+                                             : a->info.rows_max;
+}
+
+static bool make_outputs(const trial *t, answer *a)
+{
+    bool good = true;
+    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output) {
+        const uint64_t words = output == WINNOW_OUT_TOKENS      ? a->info.dim_out
+                               : output == WINNOW_OUT_POSITIONS ? 3
+                                                                : 4;
+        a->out[output] = calloc(capacity(t, a, output) * words + 1, 4);
+        good = good && a->out[output];
+    }
+    return good;
+}
+
 static void run(const trial *t, answer *a)
 {
     winnow_run run = t->run;
     a->result = (winnow_result){.struct_size = sizeof a->result};
-    run.out[WINNOW_OUT_TOKENS] = (winnow_tensor){a->tokens, 0, MOST};
-    run.out[WINNOW_OUT_INDICES] = (winnow_tensor){a->indices, 0, MOST};
-    run.out[WINNOW_OUT_SIZES] = (winnow_tensor){a->sizes, 0, MOST};
-    run.out[WINNOW_OUT_POSITIONS] = (winnow_tensor){a->positions, 0, MOST};
-    run.out[WINNOW_OUT_ASSIGNMENT] = (winnow_tensor){a->assignment, 0, MOST};
-    run.out[WINNOW_OUT_COUNT_WORD] = (winnow_tensor){a->count, 0, 4};
+    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
+        run.out[output] = (winnow_tensor){a->out[output], 0, capacity(t, a, output)};
     a->status = api->plan_run(a->plan, &run, &a->result);
 }
 
-static bool same_words(const trial *t, const char *what, const int32_t *plain, const int32_t *gpu,
+static bool same_words(const trial *t, const char *what, const void *of_plain, const void *of_gpu,
                        size_t count)
 {
+    const int32_t *plain = of_plain, *gpu = of_gpu;
     for (size_t i = 0; i < count; ++i)
         if (plain[i] != gpu[i]) {
             fail(t, what, plain[i], gpu[i]);
@@ -137,9 +165,10 @@ static bool same_words(const trial *t, const char *what, const int32_t *plain, c
     return true;
 }
 
-static bool same_numbers(const trial *t, const char *what, const float *plain, const float *gpu,
+static bool same_numbers(const trial *t, const char *what, const void *of_plain, const void *of_gpu,
                          size_t count)
 {
+    const float *plain = of_plain, *gpu = of_gpu;
     for (size_t i = 0; i < count; ++i)
         if (!(fabsf(plain[i] - gpu[i]) <= 2e-4f * fmaxf(1, fabsf(plain[i])))) {
             fail(t, what, lrintf(plain[i] * 1e4f), lrintf(gpu[i] * 1e4f));
@@ -151,6 +180,7 @@ static bool same_numbers(const trial *t, const char *what, const float *plain, c
 static void compare(const trial *t, const answer *plain, const answer *gpu)
 {
     const wn_set *set = &plain->plan->build.set;
+    void *const *p = plain->out, *const *g = gpu->out;
     const size_t rows = plain->result.rows, all = (size_t)t->run.shape.frames * t->run.shape.tokens;
     if (plain->status != gpu->status)
         fail(t, "status of the run", plain->status, gpu->status);
@@ -161,37 +191,48 @@ static void compare(const trial *t, const answer *plain, const answer *gpu)
     else if (set->exact ? rows != set->n_max : rows > set->n_max)
         fail(t, "rows, and the program's bound of them", plain->result.rows, set->n_max);
     else
-        (void)(same_words(t, "an index", plain->indices, gpu->indices, rows) &&
-               same_words(t, "a position", plain->positions, gpu->positions, 3 * rows) &&
-               same_words(t, "an assignment", plain->assignment, gpu->assignment, all) &&
-               same_numbers(t, "a size, times 10,000", plain->sizes, gpu->sizes, rows) &&
-               same_numbers(t, "a number, times 10,000", plain->tokens, gpu->tokens,
+        (void)(same_words(t, "an index", p[WINNOW_OUT_INDICES], g[WINNOW_OUT_INDICES], rows) &&
+               same_words(t, "a position", p[WINNOW_OUT_POSITIONS], g[WINNOW_OUT_POSITIONS],
+                          3 * rows) &&
+               same_words(t, "an assignment", p[WINNOW_OUT_ASSIGNMENT], g[WINNOW_OUT_ASSIGNMENT],
+                          all) &&
+               same_numbers(t, "a size, times 10,000", p[WINNOW_OUT_SIZES], g[WINNOW_OUT_SIZES],
+                            rows) &&
+               same_numbers(t, "a number, times 10,000", p[WINNOW_OUT_TOKENS], g[WINNOW_OUT_TOKENS],
                             rows * plain->info.dim_out));
 }
 
-static void plan(const winnow_device *device, const winnow_pipeline *pipeline, const trial *t,
-                 answer *a)
+static void open_answer(winnow_device *device, const winnow_pipeline *pipeline, const trial *t,
+                        answer *a)
 {
-    a->info = (winnow_plan_info){.struct_size = sizeof a->info};
-    a->plan = NULL;
-    a->status = api->plan_create((winnow_device *)device, pipeline, &t->desc, &a->plan);
+    *a = (answer){.info = {.struct_size = sizeof a->info}};
+    a->status = api->plan_create(device, pipeline, &t->desc, &a->plan);
     if (a->status == WINNOW_OK)
         a->status = api->plan_info(a->plan, &a->info);
+    if (a->status == WINNOW_OK && !make_outputs(t, a))
+        a->status = WINNOW_E_HOST_MEMORY;
+}
+
+static void close_answer(answer *a)
+{
+    api->plan_destroy(a->plan);
+    for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
+        free(a->out[output]);
 }
 
 /* 1: both ran. */
 static uint32_t try_seed(winnow_device *const *devices, uint32_t seed)
 {
-    static answer plain, gpu;
-    static trial t;
+    answer plain = {.plan = NULL}, gpu = {.plan = NULL};
+    trial t;
     winnow_pipeline *pipeline = NULL;
     uint32_t ran = 0;
     if (!choose(&t, seed) || api->pipeline_create(NULL, t.spec, &pipeline) != WINNOW_OK) {
         fail(&t, "no pipeline, or no memory", 0, 0);
         return 0;
     }
-    plan(devices[0], pipeline, &t, &plain);
-    plan(devices[1], pipeline, &t, &gpu);
+    open_answer(devices[0], pipeline, &t, &plain);
+    open_answer(devices[1], pipeline, &t, &gpu);
     if (plain.status != gpu.status)
         fail(&t, "status of the plan", plain.status, gpu.status);
     for (uint32_t frames = t.desc.max_shape.frames;
@@ -202,8 +243,8 @@ static uint32_t try_seed(winnow_device *const *devices, uint32_t seed)
         compare(&t, &plain, &gpu);
         ++ran;
     }
-    api->plan_destroy(plain.plan);
-    api->plan_destroy(gpu.plan);
+    close_answer(&plain);
+    close_answer(&gpu);
     api->pipeline_destroy(pipeline);
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         free(t.run.in[role].data);
@@ -213,7 +254,7 @@ static uint32_t try_seed(winnow_device *const *devices, uint32_t seed)
 int main(int count, char **arguments)
 {
     const uint32_t first = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 10) : 1,
-                   seeds = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 60;
+                   seeds = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : SEEDS;
     winnow_device *devices[2];
     uint32_t ran = 0;
     api = wn_get_api(WINNOW_ABI);
