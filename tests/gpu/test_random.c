@@ -11,7 +11,7 @@
 #include "pair.h"
 #include "plan.h"
 
-enum { BYTES = 96, SEEDS = 600, LARGE = 8 };
+enum { BYTES = 96, SEEDS = 600, LARGE = 8, STREAMS = 3, PUSHES = 5 };
 enum { ALL_ROLES = (1u << WINNOW_ROLE_COUNT) - 1u };
 
 static const winnow_api *api;
@@ -20,6 +20,7 @@ static uint32_t failed;
 /* What one device gives. */
 typedef struct answer {
     winnow_plan *plan;
+    winnow_stream *stream;
     winnow_plan_info info;
     winnow_status status;
     winnow_result result;
@@ -31,6 +32,7 @@ typedef struct trial {
     char spec[256];
     winnow_plan_desc desc;
     winnow_run run; /* its inputs, which both devices get */
+    uint64_t state; /* of the numbers to come */
 } trial;
 
 static uint64_t mix(uint64_t *state)
@@ -69,23 +71,30 @@ static float number(uint32_t role, uint32_t seed, uint64_t bits)
     return (above_zero >> role) & 1u ? fabsf(x) + 1.0f / 16 : x;
 }
 
-static bool make_inputs(trial *t, uint64_t *state)
+static void fill_inputs(trial *t)
 {
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role) {
         const uint64_t count = chosen_elements(&t->desc.max_shape, role);
-        const bool wide = t->desc.dtype[role] == WINNOW_F32;
-        unsigned char *data = malloc(count * (wide ? 4 : 2) + 1);
-        t->run.in[role].data = data;
-        if (!data)
-            return false;
+        const size_t bytes = t->desc.dtype[role] == WINNOW_F32 ? 4 : 2;
+        unsigned char *data = t->run.in[role].data;
         for (uint64_t i = 0; i < count; ++i) {
-            const float x = number(role, t->seed, mix(state));
+            const float x = number(role, t->seed, mix(&t->state));
             const uint16_t half = f32_to_f16(x);
-            memcpy(data + i * (wide ? 4 : 2), wide ? (const void *)&x : (const void *)&half,
-                   wide ? 4 : 2);
+            memcpy(data + i * bytes, bytes == 4 ? (const void *)&x : (const void *)&half, bytes);
         }
     }
-    return true;
+}
+
+static bool make_inputs(trial *t)
+{
+    bool good = true;
+    for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role) {
+        t->run.in[role].data = malloc(4 * chosen_elements(&t->desc.max_shape, role) + 1);
+        good = good && t->run.in[role].data;
+    }
+    if (good)
+        fill_inputs(t);
+    return good;
 }
 
 /* Frames of more than a workgroup's tokens, rows of more than its channels. */
@@ -101,25 +110,25 @@ static void enlarge(winnow_shape *s, uint32_t times)
 static bool choose(trial *t, uint32_t seed)
 {
     uint8_t bytes[BYTES];
-    uint64_t state = seed;
+    *t = (trial){.seed = seed, .run = {.struct_size = sizeof t->run}, .state = seed};
     for (size_t i = 0; i < BYTES; ++i)
-        bytes[i] = (uint8_t)mix(&state);
+        bytes[i] = (uint8_t)mix(&t->state);
     chosen_by by = {bytes, BYTES, 0};
-    *t = (trial){.seed = seed, .run = {.struct_size = sizeof t->run}};
     chosen_spec(&by, t->spec, sizeof t->spec);
-    t->desc = (winnow_plan_desc){.struct_size = sizeof t->desc,
-                                 .flags = WINNOW_PLAN_HOST_MEMORY,
-                                 .max_shape = chosen_shape(&by),
-                                 .roles = ALL_ROLES,
-                                 .outputs = (1u << WINNOW_OUT_COUNT) - 1u,
-                                 .order = (int32_t)chosen_next(&by, 2)};
+    t->desc =
+        (winnow_plan_desc){.struct_size = sizeof t->desc,
+                           .flags = seed % STREAMS ? WINNOW_PLAN_HOST_MEMORY : WINNOW_PLAN_STREAM,
+                           .max_shape = chosen_shape(&by),
+                           .roles = ALL_ROLES,
+                           .outputs = (1u << WINNOW_OUT_COUNT) - 1u,
+                           .order = (int32_t)chosen_next(&by, 2)};
     const int32_t dtype = chosen_next(&by, 3) ? WINNOW_F32 : WINNOW_F16;
     if (seed % LARGE == 0)
         enlarge(&t->desc.max_shape, 2 + chosen_next(&by, 4));
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         t->desc.dtype[role] = dtype;
     t->run.shape = t->desc.max_shape;
-    return make_inputs(t, &state);
+    return make_inputs(t);
 }
 
 /* Entries that an output may have. */
@@ -150,7 +159,8 @@ static void run(const trial *t, answer *a)
     a->result = (winnow_result){.struct_size = sizeof a->result};
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
         run.out[output] = (winnow_tensor){a->out[output], 0, capacity(t, a, output)};
-    a->status = api->plan_run(a->plan, &run, &a->result);
+    a->status = a->stream ? api->stream_push(a->stream, &run, &a->result)
+                          : api->plan_run(a->plan, &run, &a->result);
 }
 
 static bool same_words(const trial *t, const char *what, const void *of_plain, const void *of_gpu,
@@ -209,15 +219,35 @@ static void open_answer(winnow_device *device, const winnow_pipeline *pipeline, 
     a->status = api->plan_create(device, pipeline, &t->desc, &a->plan);
     if (a->status == WINNOW_OK)
         a->status = api->plan_info(a->plan, &a->info);
+    if (a->status == WINNOW_OK && t->desc.flags & WINNOW_PLAN_STREAM)
+        a->status = api->stream_create(a->plan, &a->stream);
     if (a->status == WINNOW_OK && !make_outputs(t, a))
         a->status = WINNOW_E_HOST_MEMORY;
 }
 
 static void close_answer(answer *a)
 {
+    api->stream_destroy(a->stream);
     api->plan_destroy(a->plan);
     for (uint32_t output = 0; output < WINNOW_OUT_COUNT; ++output)
         free(a->out[output]);
+}
+
+/* Both once, or push by push; plans of fewer and fewer frames too. */
+static void run_both(trial *t, answer *plain, answer *gpu)
+{
+    const uint32_t most = t->desc.max_shape.frames, runs = t->desc.flags & WINNOW_PLAN_STREAM
+                                                               ? PUSHES
+                                                           : most < 2 ? most
+                                                                      : 2;
+    for (uint32_t i = 0; i < runs; ++i) {
+        t->run.shape.frames = plain->stream ? (t->seed / STREAMS + 2 * i) % most + 1 : most - i;
+        run(t, plain);
+        run(t, gpu);
+        compare(t, plain, gpu);
+        if (plain->stream)
+            fill_inputs(t);
+    }
 }
 
 /* 1: both ran. */
@@ -226,29 +256,23 @@ static uint32_t try_seed(winnow_device *const *devices, uint32_t seed)
     answer plain = {.plan = NULL}, gpu = {.plan = NULL};
     trial t;
     winnow_pipeline *pipeline = NULL;
-    uint32_t ran = 0;
-    if (!choose(&t, seed) || api->pipeline_create(NULL, t.spec, &pipeline) != WINNOW_OK) {
-        fail(&t, "no pipeline, or no memory", 0, 0);
-        return 0;
+    const bool good =
+        choose(&t, seed) && api->pipeline_create(NULL, t.spec, &pipeline) == WINNOW_OK;
+    if (good) {
+        open_answer(devices[0], pipeline, &t, &plain);
+        open_answer(devices[1], pipeline, &t, &gpu);
     }
-    open_answer(devices[0], pipeline, &t, &plain);
-    open_answer(devices[1], pipeline, &t, &gpu);
-    if (plain.status != gpu.status)
+    const bool runs = good && plain.status == WINNOW_OK && gpu.status == WINNOW_OK;
+    if (!good || plain.status != gpu.status)
         fail(&t, "status of the plan", plain.status, gpu.status);
-    for (uint32_t frames = t.desc.max_shape.frames;
-         frames > 0 && plain.status == WINNOW_OK && gpu.status == WINNOW_OK && ran < 2; --frames) {
-        t.run.shape.frames = frames;
-        run(&t, &plain);
-        run(&t, &gpu);
-        compare(&t, &plain, &gpu);
-        ++ran;
-    }
+    if (runs)
+        run_both(&t, &plain, &gpu);
     close_answer(&plain);
     close_answer(&gpu);
     api->pipeline_destroy(pipeline);
     for (uint32_t role = 0; role < WINNOW_ROLE_COUNT; ++role)
         free(t.run.in[role].data);
-    return ran > 0;
+    return runs;
 }
 
 int main(int count, char **arguments)
