@@ -1,5 +1,5 @@
 /* libFuzzer: bytes choose a pipeline, a shape, roles, types and numbers (NaN and infinities among
- * them), and a plan runs on plain C. Whatever the numbers, what comes out must make sense. */
+ * them), and a plan runs on plain C, or a stream. Whatever the numbers, what comes out must make sense. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +55,9 @@ static void check_result(const winnow_run *run, const winnow_result *result,
               "a token went past the rows", spec);
 }
 
-/* Outputs in blocks of just the size of what may be written. */
-static void run_plan(chosen_by *in, winnow_plan *plan, const winnow_plan_desc *desc,
-                     const char *spec)
+/* Outputs in blocks of just the size of what may be written. stream: NULL, or the plan's. */
+static void run_plan(chosen_by *in, winnow_plan *plan, winnow_stream *stream,
+                     const winnow_plan_desc *desc, const char *spec)
 {
     const winnow_api *api = wn_get_api(WINNOW_ABI);
     winnow_run run = {.struct_size = sizeof run, .shape = desc->max_shape};
@@ -85,7 +85,8 @@ static void run_plan(chosen_by *in, winnow_plan *plan, const winnow_plan_desc *d
                                                           ? run.shape.frames * run.shape.tokens
                                                       : output == WINNOW_OUT_COUNT_WORD ? 1
                                                                                         : rows};
-    const winnow_status status = api->plan_run(plan, &run, &result);
+    const winnow_status status =
+        stream ? api->stream_push(stream, &run, &result) : api->plan_run(plan, &run, &result);
     const int fewer = run.shape.frames < desc->max_shape.frames;
     check(status == WINNOW_OK || status == WINNOW_E_SHAPE ||
               (fewer && status == WINNOW_E_UNSUPPORTED),
@@ -129,12 +130,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (api->device_create(&device_desc, &device) != WINNOW_OK ||
         api->pipeline_create(NULL, spec, &pipeline) != WINNOW_OK)
         check(0, "no device or no pipeline", spec);
+    if (chosen_next(&in, 4) == 3)
+        desc.flags = WINNOW_PLAN_STREAM;
     const winnow_status status = api->plan_create(device, pipeline, &desc, &plan);
     check((status == WINNOW_OK) == (plan != NULL), "status and plan disagree", spec);
     check(status == WINNOW_OK || (status <= -100 && status >= -299), api->status_name(status),
           spec);
-    for (int i = 0; plan && i < 2; ++i)
-        run_plan(&in, plan, &desc, spec);
+    winnow_stream *stream = NULL;
+    if (plan && desc.flags == WINNOW_PLAN_STREAM)
+        check(api->stream_create(plan, &stream) == WINNOW_OK, "no stream", spec);
+    for (int i = 0; plan && i < (stream ? 4 : 2); ++i)
+        run_plan(&in, plan, stream, &desc, spec);
+    api->stream_destroy(stream);
     api->plan_destroy(plan);
     api->pipeline_destroy(pipeline);
     api->device_destroy(device);
