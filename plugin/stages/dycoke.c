@@ -83,7 +83,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
         remember(b, &history);
     const wn_arr flags = build_topk(b, score, f.k, true, false);
     const wn_bounds after = {.n_max = f.total,
-                             .width = b->set.width,
+                             .width = b->set.segs == 1 ? f.total : b->set.width,
                              .regular = keep == b->set.width || b->set.segs == 1,
                              .exact = true};
     if (v[MODE].choice == 1)

@@ -293,6 +293,18 @@ static void dycoke_does_not_see_where_pushes_end(void **state)
     test_run_close(&video);
 }
 
+/* What is behind it sees the tokens that a frame of its own has left. */
+static void dycoke_says_what_one_frame_keeps(void **state)
+{
+    (void)state;
+    static const uint32_t ones[] = {1, 1, 1, 1, 1, 1, 1, 1, 0};
+    test_run video;
+    test_run_open(&video, &whole, 1u << WINNOW_ROLE_TOKENS, 12, ALL, DIM);
+    const kept got = in_pushes("dycoke=rate=0.6,divprune=keep=40%", &video, ones);
+    assert_int_equal(got.count, 2 * (6 + 3 * 2)); /* of 15, and of 6 */
+    test_run_close(&video);
+}
+
 static void stages_without_memory_work_too(void **state)
 {
     (void)state;
@@ -382,6 +394,7 @@ int main(void)
         cmocka_unit_test(dtd_does_not_see_where_pushes_end),
         cmocka_unit_test(vidcom2_remembers_the_rows_before),
         cmocka_unit_test(dycoke_does_not_see_where_pushes_end),
+        cmocka_unit_test(dycoke_says_what_one_frame_keeps),
         cmocka_unit_test(motion_follows_the_camera_over_pushes),
         cmocka_unit_test(stages_without_memory_work_too),
         cmocka_unit_test(longvu_has_windows_in_each_push),
