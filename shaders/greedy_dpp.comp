@@ -11,6 +11,10 @@
 #include "common.glsl"
 #include "reduce.glsl"
 
+// Drivers differ in numbers below 2^-126: none is left of entries from 2^-60 on and of d from 2^-126 on.
+float entry_of(float e) { return abs(e) < 8.67361738e-19 ? 0.0 : e; }
+float rest_of(float d) { return abs(d) < 1.17549435e-38 ? 0.0 : d; }
+
 // The kernel at (p, j), given S(p, j).
 float kernel(float similarity, float rel_p, float rel_j)
 {
@@ -63,7 +67,7 @@ void main()
             if (w_u(flag + j) == 0u) best = better(best, uvec2(score_key(w_f(d_at + j)), j));
             continue;
         }
-        float rel_j = w_f(rel + j), d = kernel(load_a(begin + j, j), rel_j, rel_j);
+        float rel_j = w_f(rel + j), d = rest_of(kernel(load_a(begin + j, j), rel_j, rel_j));
         w_set_f(d_at + j, d);
         w_set_u(flag + j, 0u);
         best = better(best, uvec2(score_key(d), j));
@@ -84,9 +88,10 @@ void main()
             vec4 e = cholesky_entries(row_p, c_rows, t, p, place, w_f4(rel, place), rel_p, x);
             for (uint m = 0u; m < 4u && j + m * LOCAL < n; ++m) {
                 uint own = j + m * LOCAL;
-                float entry = m == 0u ? e.x : m == 1u ? e.y : m == 2u ? e.z : e.w;
+                float entry = entry_of(m == 0u ? e.x : m == 1u ? e.y : m == 2u ? e.z : e.w);
                 precise float square = entry * entry;
-                precise float d = w_f(d_at + own) - square;
+                precise float left = w_f(d_at + own) - square;
+                float d = rest_of(left);
                 b_set_word(row_t + own, floatBitsToUint(entry));
                 w_set_f(d_at + own, d);
                 if (own == p) w_set_u(flag + own, 1u);

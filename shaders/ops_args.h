@@ -233,7 +233,8 @@ struct wn_args_greedy_maxmin { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u 
 /* Greedy MAP of a determinantal point process, k[s] picks a segment. S: similarity matrix A. Kernel of row p, column j:
  *   mode 0: K = (rel[p] * S(p,j)) * rel[j];  mode 1: K = one_minus_weight * S(p,j) + weight * ((rel[p]*S(p,j))*rel[j]).
  * d[j] = K(j,j). Pick t: p = unpicked token of largest d (order of scores); x = rsqrt_(max(d[p], 1e-12)) (mode 1: rsqrt_(max(d[p] + 1e-6, 1e-12)));
- * for each j of the segment: a = K(p,j); for u = 0..t-1: a = a - c_u[p]*c_u[j] (one multiply, one subtract); e = a * x; c_t[j] = e; d[j] = d[j] - e*e.
+ * for each j of the segment: a = K(p,j); for u = 0..t-1: a = a - c_u[p]*c_u[j] (one multiply, one subtract); e = a * x, 0 where |e| is below 2^-60;
+ * c_t[j] = e; d[j] = d[j] - e*e. d[j], first and later, is 0 where |d[j]| is below 2^-126: drivers differ in smaller numbers.
  * c_u[j] = B(s*k_max + u, j - seg[s]); B is f32, read and written.
  * flag, order, pick_from, picks as in greedy_maxmin (d, flag and B hold what the picks before left). items = segs. */
 struct wn_args_greedy_dpp { WN_HEAD; wn_u segs; wn_u seg_at; wn_u k_at; wn_u k_max; wn_u rel_at; wn_u d_at; wn_u flag_at; wn_u order_at;

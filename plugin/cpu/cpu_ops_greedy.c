@@ -1,6 +1,8 @@
 /* Selections that take one token at a time on the similarity matrix. */
 #include "cpu_greedy.h"
 
+#include <math.h>
+
 /* What drivers differ in: below the least normal number. */
 static float normal_or_zero(float x)
 {
@@ -65,6 +67,16 @@ static float dpp_kernel(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory
     return pc->mode == 0 ? k : pc->one_minus_weight * similarity + pc->weight * k;
 }
 
+static float dpp_entry(float e)
+{
+    return fabsf(e) < 0x1p-60f ? 0.0f : e;
+}
+
+static float dpp_rest(float d)
+{
+    return fabsf(d) < 0x1p-126f ? 0.0f : d;
+}
+
 /* Pick t of segment s: row t of the Cholesky factor, and what is left of every d. */
 static void dpp_pick(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m, uint32_t s,
                      uint32_t t)
@@ -84,8 +96,8 @@ static void dpp_pick(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m
             c[j] = c[j] - at_p * earlier[j];
     }
     for (uint32_t j = 0; j < n; ++j) {
-        c[j] = c[j] * x;
-        set_real(m, pc->d_at, begin + j, real(m, pc->d_at, begin + j) - c[j] * c[j]);
+        c[j] = dpp_entry(c[j] * x);
+        set_real(m, pc->d_at, begin + j, dpp_rest(real(m, pc->d_at, begin + j) - c[j] * c[j]));
     }
 }
 
@@ -97,7 +109,8 @@ void cpu_greedy_dpp(const struct wn_args_greedy_dpp *pc, const wn_cpu_memory *m)
         const uint32_t k = least(m->w[pc->k_at + s], seg[s + 1] - seg[s]);
         const uint32_t stop = pc->picks ? least(k, pc->pick_from + pc->picks) : k;
         for (uint32_t j = seg[s]; pc->pick_from == 0 && j < seg[s + 1]; ++j) {
-            set_real(m, pc->d_at, j, dpp_kernel(pc, m, f32_row(&m->a, j)[j - seg[s]], j, j));
+            const float d = dpp_kernel(pc, m, f32_row(&m->a, j)[j - seg[s]], j, j);
+            set_real(m, pc->d_at, j, dpp_rest(d));
             m->w[pc->flag_at + j] = 0;
         }
         for (uint32_t t = pc->pick_from; t < stop; ++t)
