@@ -56,7 +56,7 @@ if has_layer; then validate=(--validate); else echo "without the validation laye
 tested=("${with_driver[@]}" "${validate[@]}")
 part ops "${tested[@]}" "$build/bin/test_ops"
 part ops-plain "${tested[@]}" "$build/bin/test_ops" --disable subgroup,storage16
-for name in cache device exec host cooperative; do
+for name in cache cooperative device exec host plans random streams weights; do
     [ ! -x "$build/bin/gpu_test_$name" ] || part "gpu-$name" "${tested[@]}" "$build/bin/gpu_test_$name"
 done
 part vectors "${tested[@]}" "$python" "$top/tests/tools/check_vectors.py" "$winnow" "$top/tests/vectors" \
