@@ -1,4 +1,6 @@
 /* build_pipeline.c: a whole pipeline as a program: the first set, the stages, the outputs. */
+#include <string.h>
+
 #include "build_program.h"
 
 void build_first_set(wn_build *b, const wn_mat *tokens)
@@ -229,4 +231,6 @@ void build_raise_room(wn_build *b, const winnow_pipeline *pipeline, wn_room *roo
         build_pipeline(b, pipeline);
     if (b->status == WINNOW_OK)
         room->matrix_bytes = wn_larger(room->matrix_bytes, b->matrix_bytes);
+    b->const_words = 0; /* bounds alone leave no room for constants in front */
+    memset(b->filled, 0, sizeof b->filled);
 }
