@@ -5,8 +5,7 @@
 
 #include "plan.h"
 
-/* %u is a small number, %% a percent sign. */
-static const char *const stages[] = {
+const char *const chosen_stages[] = {
     "pixel-shuffle=factor=%u",
     "pixel-shuffle=factor=%u:pad=zero",
     "pixel-shuffle=factor=%u:pad=edge:layout=column",
@@ -133,6 +132,8 @@ static const char *const stages[] = {
     "flatten",
 };
 
+const size_t chosen_stage_count = sizeof chosen_stages / sizeof *chosen_stages;
+
 uint32_t chosen_next(chosen_by *by, uint32_t below)
 {
     const uint32_t byte = by->at < by->size ? by->data[by->at] : 0;
@@ -145,7 +146,7 @@ void chosen_spec(chosen_by *by, char *spec, size_t size)
     const uint32_t count = 1 + chosen_next(by, 3);
     size_t used = 0;
     for (uint32_t i = 0; i < count && used < size; ++i) {
-        const char *form = stages[chosen_next(by, sizeof stages / sizeof *stages)];
+        const char *form = chosen_stages[chosen_next(by, (uint32_t)chosen_stage_count)];
         const uint32_t number = 1 + chosen_next(by, 9);
         const char *mark = strstr(form, "%u");
         used += (size_t)snprintf(spec + used, size - used, "%s", i ? "," : "");

@@ -16,6 +16,11 @@ typedef struct chosen_by {
 /* The next byte, as a number below `below`. */
 uint32_t chosen_next(chosen_by *by, uint32_t below);
 
+/* What stages are chosen from; %u is a small number, %% a percent sign. Each that runs on tokens behind an encoder, without weights,
+ * has a row. */
+extern const char *const chosen_stages[];
+extern const size_t chosen_stage_count;
+
 /* One to three stages. */
 void chosen_spec(chosen_by *by, char *spec, size_t size);
 

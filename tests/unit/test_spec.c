@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chosen_plan.h"
 #include "stage.h"
 #include "support.h"
 
@@ -218,12 +219,46 @@ static void a_failed_spec_leaves_nothing(void **state)
     }
 }
 
+static bool is_chosen(const char *name)
+{
+    for (size_t i = 0; i < chosen_stage_count; ++i)
+        if (strncmp(chosen_stages[i], name, strlen(name)) == 0 &&
+            strchr("=", chosen_stages[i][strlen(name)]))
+            return true;
+    return false;
+}
+
+/* A new stage gets a row in tests/fuzz/chosen_plan.c. */
+static void tests_by_chance_know_every_stage(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"laco",     "ficoco",            /* inside an encoder */
+                                         "flash",    "hicom",  "explain", /* with weights */
+                                         "dycoke-kv" /* while decoding */};
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < test_api()->stage_count(); ++i) {
+        winnow_stage_info stage = {.struct_size = sizeof stage};
+        assert_int_equal(test_api()->stage_info(i, &stage), WINNOW_OK);
+        bool other = false;
+        for (size_t k = 0; k < LENGTH(others); ++k)
+            other = other || strcmp(others[k], stage.name) == 0;
+        if (is_chosen(stage.name) == other) {
+            print_error("%s\n", stage.name);
+            ++unknown;
+        }
+    }
+    assert_int_equal(unknown, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_stages_options_and_space), cmocka_unit_test(fills_defaults),
-        cmocka_unit_test(says_what_is_wrong_and_where),   cmocka_unit_test(limits_are_said),
+        cmocka_unit_test(takes_stages_options_and_space),
+        cmocka_unit_test(fills_defaults),
+        cmocka_unit_test(says_what_is_wrong_and_where),
+        cmocka_unit_test(limits_are_said),
         cmocka_unit_test(a_failed_spec_leaves_nothing),
+        cmocka_unit_test(tests_by_chance_know_every_stage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
