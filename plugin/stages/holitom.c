@@ -25,7 +25,7 @@ enum { NEAREST = 7, LONGEST = 1024 };
 
 static double ratio_of(const wn_build *b, const wn_value *v)
 {
-    return v[KEEP].percent ? v[KEEP].share : v[KEEP].number / b->set.width;
+    return v[KEEP].percent ? v[KEEP].share : b->set.width ? v[KEEP].number / b->set.width : 1;
 }
 
 /* The segments, and what they gain. */

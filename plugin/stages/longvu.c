@@ -127,7 +127,7 @@ static winnow_status build(wn_build *b, const wn_value *v)
     if (v[SELECT].given && b->set.segs != b->in.shape.frames)
         return build_fail(b, WINNOW_E_UNSUPPORTED,
                           "select= behind a stage that makes one set of all frames (put it first)");
-    const uint32_t room = limit / tokens ? limit / tokens : 1;
+    const uint32_t room = tokens && limit / tokens ? limit / tokens : 1;
     wn_arr taken = WN_NO_ARR;
     if (v[SELECT].given && (limit == WN_NONE || b->set.segs >= room))
         taken = select_frames(b, v[SELECT].number, (uint32_t)v[SELECT_WINDOW].number);

@@ -24,7 +24,7 @@ static uint32_t of_static(uint32_t n, uint32_t part, const void *user)
     const shares *f = user;
     const uint32_t moving = f->all - n;
     (void)part;
-    const uint32_t count = (uint32_t)((double)f->kept * n / f->all);
+    const uint32_t count = f->all ? (uint32_t)((double)f->kept * n / f->all) : 0;
     return f->kept - count > moving ? f->kept - moving : count;
 }
 

@@ -203,6 +203,34 @@ static bool runs_behind_nothing(winnow_device *device, const char *spec, uint32_
     return planned == WINNOW_OK;
 }
 
+/* The same in a stream, whose second frame dycoke leaves nothing of. */
+static bool streams_behind_nothing(winnow_device *device, const char *spec)
+{
+    const winnow_api *api = test_api();
+    winnow_shape shape = largest;
+    winnow_plan *plan = NULL;
+    winnow_stream *stream = NULL;
+    test_run run;
+    shape.frames = shape.tokens = shape.grid_h = shape.grid_w = 1;
+    test_run_open(&run, &shape, (1u << WINNOW_ROLE_COUNT) - 1u, 3, 2 * FRAMES, 4 * DIM);
+    const winnow_status planned = test_plan(device, spec, &run, WINNOW_PLAN_STREAM, &plan);
+    if (planned == WINNOW_OK) {
+        assert_int_equal(api->stream_create(plan, &stream), WINNOW_OK);
+        for (uint32_t push = 0; push < 2; ++push) {
+            const winnow_status status = api->stream_push(stream, &run.run, &run.result);
+            if (status != WINNOW_OK && status != WINNOW_E_SHAPE && status != WINNOW_E_UNSUPPORTED)
+                fail_msg("%s: %s", spec, api->status_name(status));
+        }
+    } else if (planned != WINNOW_E_SHAPE && planned != WINNOW_E_UNSUPPORTED &&
+               planned != WINNOW_E_ROLE) {
+        fail_msg("%s: no plan: %s", spec, api->status_name(planned));
+    }
+    api->stream_destroy(stream);
+    api->plan_destroy(plan);
+    test_run_close(&run);
+    return planned == WINNOW_OK;
+}
+
 /* The stage with these options behind one that leaves nothing of a picture of one token, and at most that of a film. */
 static uint32_t try_behind_nothing(winnow_device *device, const char *name, const char *options)
 {
@@ -215,7 +243,8 @@ static uint32_t try_behind_nothing(winnow_device *device, const char *name, cons
     test_api()->pipeline_destroy(pipeline);
     for (uint32_t frames = 1; frames < 5; frames += 3)
         ran += runs_behind_nothing(device, spec, frames);
-    return ran;
+    snprintf(spec, sizeof spec, "dycoke=rate=0.9,%s%s", name, options);
+    return ran + streams_behind_nothing(device, spec);
 }
 
 static void nothing_may_be_left(void **state)
