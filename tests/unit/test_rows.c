@@ -177,56 +177,47 @@ static void class_tokens_are_as_wide(void **state)
     assert_int_equal(host.live, 0);
 }
 
-/* Makes a plan for no tokens at all and runs it. */
-static bool runs_behind_nothing(winnow_device *device, const char *spec, uint32_t frames)
+static void run_behind_nothing(winnow_plan *plan, test_run *run, const char *spec)
 {
     const winnow_api *api = test_api();
     winnow_plan_info info = {.struct_size = sizeof info};
+    assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
+    const winnow_status status = api->plan_run(plan, &run->run, &run->result);
+    if (status != WINNOW_OK || run->result.rows > info.rows_max)
+        fail_msg("%s: %s, %u rows", spec, api->status_name(status), run->result.rows);
+}
+
+/* The second frame is the one that nothing is left of. */
+static void push_behind_nothing(winnow_plan *plan, test_run *run, const char *spec)
+{
+    const winnow_api *api = test_api();
+    winnow_stream *stream = NULL;
+    assert_int_equal(api->stream_create(plan, &stream), WINNOW_OK);
+    for (uint32_t push = 0; push < 2; ++push) {
+        const winnow_status status = api->stream_push(stream, &run->run, &run->result);
+        if (status != WINNOW_OK && status != WINNOW_E_SHAPE && status != WINNOW_E_UNSUPPORTED)
+            fail_msg("%s: %s", spec, api->status_name(status));
+    }
+    api->stream_destroy(stream);
+}
+
+/* Makes a plan for frames of one token and runs it; false: it may not be made. */
+static bool plans_behind_nothing(winnow_device *device, const char *spec, uint32_t frames,
+                                 uint32_t flags)
+{
     winnow_shape shape = largest;
     test_run run;
     winnow_plan *plan = NULL;
     shape.frames = frames;
     shape.tokens = shape.grid_h = shape.grid_w = 1;
     test_run_open(&run, &shape, (1u << WINNOW_ROLE_COUNT) - 1u, 3, 2 * FRAMES, 4 * DIM);
-    const winnow_status planned = test_plan(device, spec, &run, WINNOW_PLAN_HOST_MEMORY, &plan);
-    if (planned == WINNOW_OK) {
-        assert_int_equal(api->plan_info(plan, &info), WINNOW_OK);
-        const winnow_status status = api->plan_run(plan, &run.run, &run.result);
-        if (status != WINNOW_OK || run.result.rows > info.rows_max)
-            fail_msg("%s: %s, %u rows", spec, api->status_name(status), run.result.rows);
-    } else if (planned != WINNOW_E_SHAPE && planned != WINNOW_E_UNSUPPORTED &&
-               planned != WINNOW_E_ROLE) {
-        fail_msg("%s: no plan: %s", spec, api->status_name(planned));
-    }
-    api->plan_destroy(plan);
-    test_run_close(&run);
-    return planned == WINNOW_OK;
-}
-
-/* The same in a stream, whose second frame dycoke leaves nothing of. */
-static bool streams_behind_nothing(winnow_device *device, const char *spec)
-{
-    const winnow_api *api = test_api();
-    winnow_shape shape = largest;
-    winnow_plan *plan = NULL;
-    winnow_stream *stream = NULL;
-    test_run run;
-    shape.frames = shape.tokens = shape.grid_h = shape.grid_w = 1;
-    test_run_open(&run, &shape, (1u << WINNOW_ROLE_COUNT) - 1u, 3, 2 * FRAMES, 4 * DIM);
-    const winnow_status planned = test_plan(device, spec, &run, WINNOW_PLAN_STREAM, &plan);
-    if (planned == WINNOW_OK) {
-        assert_int_equal(api->stream_create(plan, &stream), WINNOW_OK);
-        for (uint32_t push = 0; push < 2; ++push) {
-            const winnow_status status = api->stream_push(stream, &run.run, &run.result);
-            if (status != WINNOW_OK && status != WINNOW_E_SHAPE && status != WINNOW_E_UNSUPPORTED)
-                fail_msg("%s: %s", spec, api->status_name(status));
-        }
-    } else if (planned != WINNOW_E_SHAPE && planned != WINNOW_E_UNSUPPORTED &&
-               planned != WINNOW_E_ROLE) {
-        fail_msg("%s: no plan: %s", spec, api->status_name(planned));
-    }
-    api->stream_destroy(stream);
-    api->plan_destroy(plan);
+    const winnow_status planned = test_plan(device, spec, &run, flags, &plan);
+    if (planned == WINNOW_OK)
+        (flags == WINNOW_PLAN_STREAM ? push_behind_nothing : run_behind_nothing)(plan, &run, spec);
+    else if (planned != WINNOW_E_SHAPE && planned != WINNOW_E_UNSUPPORTED &&
+             planned != WINNOW_E_ROLE)
+        fail_msg("%s: no plan: %s", spec, test_api()->status_name(planned));
+    test_api()->plan_destroy(plan);
     test_run_close(&run);
     return planned == WINNOW_OK;
 }
@@ -242,9 +233,9 @@ static uint32_t try_behind_nothing(winnow_device *device, const char *name, cons
         return 0; /* it wants weights, or other options */
     test_api()->pipeline_destroy(pipeline);
     for (uint32_t frames = 1; frames < 5; frames += 3)
-        ran += runs_behind_nothing(device, spec, frames);
+        ran += plans_behind_nothing(device, spec, frames, WINNOW_PLAN_HOST_MEMORY);
     snprintf(spec, sizeof spec, "dycoke=rate=0.9,%s%s", name, options);
-    return ran + streams_behind_nothing(device, spec);
+    return ran + plans_behind_nothing(device, spec, 1, WINNOW_PLAN_STREAM);
 }
 
 static void nothing_may_be_left(void **state)

@@ -15,12 +15,13 @@
 
 static char folder[256];
 
-const char *media_folder_begin(void)
+int media_begin(void **state)
 {
+    (void)state;
     const char *parent = getenv("TMPDIR");
+    frames_quiet_libav();
     snprintf(folder, sizeof folder, "%s/winnow-video-XXXXXX", parent && *parent ? parent : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    return folder;
+    return mkdtemp(folder) ? 0 : -1;
 }
 
 static int remove_entry(const char *path, const struct stat *what, int kind, struct FTW *walk)
@@ -31,9 +32,11 @@ static int remove_entry(const char *path, const struct stat *what, int kind, str
     return remove(path);
 }
 
-void media_folder_end(void)
+int media_end(void **state)
 {
+    (void)state;
     nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return 0;
 }
 
 const char *media_path(const char *name)

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A fresh folder for one test program's files; media_folder_end removes it and all in it. */
-const char *media_folder_begin(void);
-void media_folder_end(void);
+/* Before and after one test program's tests, for cmocka: a quiet libav and a fresh folder for files; all in it goes at the end. */
+int media_begin(void **state);
+int media_end(void **state);
 
 /* folder/name, in one of a few static buffers. */
 const char *media_path(const char *name);

@@ -136,20 +136,6 @@ static void films(void **state)
 }
 #endif
 
-static int begin(void **state)
-{
-    (void)state;
-    frames_quiet_libav();
-    return media_folder_begin() ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    media_folder_end();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,5 +145,5 @@ int main(void)
         cmocka_unit_test(films),
 #endif
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, media_begin, media_end);
 }

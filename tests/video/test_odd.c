@@ -166,20 +166,6 @@ static void bmp_from_the_top(void **state)
     free(bytes);
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    frames_quiet_libav();
-    return media_folder_begin() ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    media_folder_end();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,5 +174,5 @@ int main(void)
         cmocka_unit_test(bmp_of_a_short_palette),
         cmocka_unit_test(bmp_from_the_top),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, media_begin, media_end);
 }

@@ -459,20 +459,6 @@ static void feed_failures(void **state)
     fclose(file);
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    frames_quiet_libav();
-    return media_folder_begin() ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    media_folder_end();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -490,5 +476,5 @@ int main(void)
         cmocka_unit_test(feed_that_ends_inside_a_frame),
         cmocka_unit_test(feed_failures),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, media_begin, media_end);
 }

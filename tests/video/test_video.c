@@ -351,20 +351,6 @@ static void real_films(void **state)
     frames_list_free(&list);
 }
 
-static int begin(void **state)
-{
-    (void)state;
-    frames_quiet_libav();
-    return media_folder_begin() ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    media_folder_end();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,5 +366,5 @@ int main(void)
         cmocka_unit_test(films_that_cannot_be),
         cmocka_unit_test(real_films),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    return cmocka_run_group_tests(tests, media_begin, media_end);
 }
