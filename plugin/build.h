@@ -120,8 +120,7 @@ typedef struct wn_build {
     bool reuses_memory; /* matrices of an encoder's layers lie where earlier ones lay */
     bool inside;        /* a stage runs inside an encoder's layer */
     bool class_first;   /* and a class token stands before each frame's tokens */
-    const struct wn_merge_mlp
-        *merge_mlp;                   /* laco's weights in an encoder's; NULL: none were given */
+    const struct wn_merge_mlp *merge_mlp; /* laco's in an encoder's; NULL: none were given */
     const struct wn_trained *trained; /* weights of the pipeline's stages; NULL: none have any */
     uint32_t weights;                 /* the stage's file among them, as wn_stage_use has it */
     wn_mat (*look)(struct wn_build *b, enum wn_look what); /* inside a layer; see build_look */
